@@ -1,0 +1,283 @@
+"""The rule: which request gets a token, and the one replay of a 401."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+import requests
+
+from .credentials import ABSENT, CredentialsCallable, Identity, Settings, conceal, short_name
+from .environment import Environment, read_environment, rivals
+from .errors import GenesysCloudError
+from .places import Place
+from .replay import (
+    can_be_replayed,
+    correlation_id,
+    drain,
+    error_code,
+    replay,
+    without_secrets,
+)
+from .token_source import LONGEST_FLIGHT, TokenSource
+from .tokens import AccessToken, Clock, Moment, Secret
+
+logger = logging.getLogger("gc_requests_auth")
+
+
+class GenesysCloudAuth(requests.auth.AuthBase):
+    """Signs requests to one organisation's Genesys Cloud, with the client-credentials grant.
+
+    Pass it as ``auth=``, to one call or to a whole session; share one between threads. A token is
+    obtained when first needed, sent to the own region's hosts only, renewed before it expires, and
+    fetched once more when a call is answered 401.
+
+    :param client_id: Of an OAuth client with the grant type Client Credentials. Left out, both
+        halves come from the environment (``GENESYSCLOUD_OAUTHCLIENT_ID`` and ``_SECRET``, or
+        another pair that Genesys' tools use), read once, when first needed.
+    :param client_secret: Its secret.
+    :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
+        a vault say. It is asked before every token request.
+    :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
+        Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
+    :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.
+    :param api_url: The API, if it is not ``https://api.<region>``; then it alone gets tokens.
+    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
+    :param token_timeout: Seconds to connect and to read, or one number for both, for each attempt
+        to get a token. Never None: a login service that hangs would hang every thread.
+    :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
+
+    An auth is a live sign-in, not a value: two are never equal, each is true, copies and pickles
+    sign in for themselves.
+    """
+
+    _clock: ClassVar[Clock] = Clock()
+
+    def __init__(
+        self,
+        client_id: str = ABSENT,  # type: ignore[assignment]  # a sentinel: None is a mistake
+        client_secret: str = ABSENT,  # type: ignore[assignment]
+        *,
+        credentials: CredentialsCallable | None = None,
+        region: str | None = None,
+        login_url: str | None = None,
+        api_url: str | None = None,
+        session: requests.Session | None = None,
+        token_timeout: float | tuple[float, float] = (5, 15),
+    ) -> None:
+        client_secret = conceal(client_secret)
+        self._settings = Settings.checked(
+            client_id, client_secret, credentials, region, login_url, api_url, token_timeout
+        )
+        self._session = session
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        # What is found out on the way, each entry published whole by setdefault(): no lock, and
+        # whoever finds the same at the same time agrees on one.
+        self._found: dict[str, Any] = {}
+        longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
+        self._source = TokenSource(self._identity, self._request_token, longest, self._clock)
+        self._replaced_a_header = False
+        self._warned_of_401: Moment | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A secret travels only if it was an argument; one from the environment is read anew over
+        # there, and no token travels at all.
+        return {"_settings": self._settings, "_session": self._session}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_afresh()
+
+    def __repr__(self) -> str:
+        place: Place | None = self._found.get("place")
+        client = self._found.get("client_id")
+        if self._settings.given is not None:
+            client = self._settings.given.client_id
+        if client is None or place is None:
+            return "<GenesysCloudAuth, not yet looked up>"
+        return (
+            f"<GenesysCloudAuth client {short_name(client)} at {place.region or place.login_host}>"
+        )
+
+    # -- the rule ---------------------------------------------------------------------------------
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by requests for every request that is about to be sent."""
+        url = r.url or ""
+        place = self._place()
+        if not place.takes_token(url):
+            place.object_to(url)
+            return r
+        try:
+            token = self._source.current()
+        except GenesysCloudError as error:
+            error.request = without_secrets(r)
+            raise
+        replaced = r.headers.get("Authorization")
+        if replaced is not None and not isinstance(replaced, Secret):
+            self._warn_of_replaced_header()
+        r.headers["Authorization"] = token.header
+        if self._on_response not in r.hooks["response"]:  # a copy shares its original's list
+            r.register_hook("response", self._on_response)
+        return r
+
+    def _on_response(
+        self, response: requests.Response, *_: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Called by requests for every answer along a chain of redirects that began with us.
+
+        The 401 story: take a token other than the refused one, put the body back, send once more
+        the way the answer came, and hand that out. The replay dispatches no hooks, hence it is
+        made once, whatever it brings; the caller's hooks come after this one and see only that.
+        """
+        request = response.request
+        if not self._place().takes_token(request.url or ""):
+            # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
+            # us never comes back to us. A new dict, since the old one is shared with the past.
+            kept = [hook for hook in request.hooks["response"] if hook != self._on_response]
+            request.hooks = {**request.hooks, "response": kept}
+            return response
+        if response.status_code != 401:
+            return response
+        repeatable = can_be_replayed(response)
+        if repeatable:
+            drain(response)
+        try:
+            token = self._token_after(request.headers.get("Authorization"))
+        except GenesysCloudError as error:
+            response.close()
+            error.request = without_secrets(request)
+            raise
+        if not repeatable:
+            logger.info("a 401 goes back: the body of its request can not be sent twice")
+            return response
+        answer = replay(response, token.header, kwargs)
+        logger.info("replayed after a 401, answered %s", answer.status_code)
+        if answer.status_code == 401:
+            self._warn_of_second_401(response if kwargs.get("stream") else answer, answer)
+        return answer
+
+    def _token_after(self, refused: str | bytes | None) -> AccessToken:
+        """The token to answer a 401 with."""
+        if isinstance(refused, str) and refused.startswith("Bearer "):
+            return self._source.other_than(Secret(refused.removeprefix("Bearer ")))
+        # Not a token that was refused: requests took the header away on a redirect from one own
+        # host to another, or put a netrc entry in its place. The current token is as good as ever.
+        return self._source.current()
+
+    def _warn_of_replaced_header(self) -> None:
+        if not self._replaced_a_header:
+            self._replaced_a_header = True
+            logger.warning(
+                "replaced an Authorization header by the access token, as requests does for auth=;"
+                " auth=lambda r: r sends a single call as it is"
+            )
+
+    def _warn_of_second_401(self, readable: requests.Response, answer: requests.Response) -> None:
+        """Say once a minute that a brand-new token is refused: signing in is not the trouble then.
+
+        :param readable: Whose body tells the code: not `answer`, where the caller streams that.
+        """
+        warned = self._warned_of_401
+        if warned is not None and warned.age(self._clock) < 60:
+            return
+        self._warned_of_401 = Moment.now(self._clock)
+        logger.warning(
+            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
+            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
+            " another organisation than the login service",
+            error_code(readable),
+            correlation_id(answer),
+        )
+
+    # -- for those whose requests this does not see -----------------------------------------------
+
+    def access_token(self, *, rejected: str | None = None) -> str:
+        """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
+
+        :param rejected: A token that was answered 401. The current one is returned if it differs,
+            a new one if not.
+        :raises GenesysCloudError: if there is none to be had.
+        """
+        rejected = conceal(rejected)
+        source = self._source
+        token = source.current() if rejected is None else source.other_than(rejected)
+        return str(token.value)
+
+    def forget(self) -> None:
+        """Drop the token and remembered refusals: the next call signs in again."""
+        self._source.forget()
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds left of the token in hand; None without one."""
+        token = self._source.in_hand()
+        return None if token is None else token.remaining(self._clock)
+
+    @property
+    def client_id(self) -> str:
+        """The OAuth client, looked up if need be."""
+        found: str | None = self._found.get("client_id")
+        return found or self._identity().client_id
+
+    @property
+    def region(self) -> str | None:
+        """The domain of the region; None where both URLs are given instead."""
+        return self._place().region
+
+    @property
+    def login_url(self) -> str:
+        """Where tokens come from, without ``/oauth/token``."""
+        return self._place().login_url
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is, without ``/api/v2``."""
+        return self._place().api_url
+
+    # -- looked up when first needed --------------------------------------------------------------
+
+    def _environment(self) -> Environment:
+        found: Environment | None = self._found.get("environment")
+        if found is None:
+            mine = read_environment()
+            found = self._found.setdefault("environment", mine)
+            if found is mine and self._settings.uses_environment:
+                self._warn_of_rivals(mine)
+        return found
+
+    def _place(self) -> Place:
+        found: Place | None = self._found.get("place")
+        if found is None:
+            found = self._found.setdefault("place", self._settings.place(self._environment()))
+        return found
+
+    def _identity(self) -> Identity:
+        identity = self._settings.identity(self._environment())
+        self._found["client_id"] = identity.client_id
+        return identity
+
+    def _warn_of_rivals(self, environ: Environment) -> None:
+        found = rivals(environ)
+        if found is not None:
+            used, other = found
+            logger.warning(
+                "two OAuth clients in the environment: %s is used, %s has another value",
+                used.client_id,
+                other.client_id,
+            )
+
+    def _request_token(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
+        from .login import request_token  # with oauthlib, when it is needed
+
+        return request_token(
+            identity,
+            self._place().token_url,
+            session=self._session,
+            timeout=self._settings.token_timeout,
+            within=within,
+            persist=persist,
+            clock=self._clock,
+        )

@@ -1,0 +1,67 @@
+"""Bodies: whether a request's can be sent twice, and reading an answer's without waiting for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import requests
+
+
+class BodyTooLongError(Exception):
+    """The body has more bytes than anybody should read."""
+
+
+class BodyTooSlowError(Exception):
+    """The body did not end in time."""
+
+
+def rewind(request: requests.PreparedRequest) -> bool:
+    """Whether the body can be sent once more; a file is put back to where it started.
+
+    A generator, a pipe or a MultipartEncoder is used up: sending it again would send an empty or a
+    truncated body, and the answer to that may well be 200.
+    """
+    body = request.body
+    if body is None or isinstance(body, str | bytes | bytearray | memoryview):
+        return True
+    start = request._body_position
+    if not isinstance(start, int):
+        return False
+    try:
+        body.seek(start)  # type: ignore[union-attr]
+    except Exception:
+        return False
+    return True
+
+
+def read_within(
+    response: requests.Response,
+    size: int,
+    seconds: float,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """The body, decoded, if it is no longer than `size` bytes and ends within `seconds`.
+
+    Afterwards it is the ``content`` of the response, and the connection is free for the next call.
+
+    :raises BodyTooLongError, BodyTooSlowError: The connection is closed then.
+    :raises requests.RequestException: as requests itself would.
+    """
+    deadline = monotonic() + seconds
+    body = bytearray()
+    # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte
+    # a second, each in good time for the socket's time-out, would keep us for hours. The bytes come
+    # from a buffer; an answer of Genesys Cloud has some 150.
+    for piece in response.iter_content(1):
+        body += piece
+        problem: Exception | None = None
+        if len(body) > size:
+            problem = BodyTooLongError()
+        elif monotonic() > deadline:
+            problem = BodyTooSlowError()
+        if problem is not None:
+            response.close()
+            raise problem
+    response._content = bytes(body)
+    return response._content

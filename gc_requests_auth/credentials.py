@@ -1,0 +1,263 @@
+"""Who signs in, and where: from the arguments, else from the environment, never from a mixture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .environment import (
+    API_URL,
+    FAMILIES,
+    LOGIN_URL,
+    Environment,
+    what_is_missing,
+    whole_family,
+)
+from .errors import ConfigurationError
+from .places import Place, base_url
+from .regions import parse_region
+from .tokens import Secret
+
+
+class Absent:
+    """The default of an argument whose None is a mistake."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+ABSENT: Final = Absent()
+
+
+#: What a `credentials=` callable is: asked before every token request, answers (id, secret).
+CredentialsCallable = Callable[[], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An OAuth client that can sign in."""
+
+    client_id: str
+    client_secret: Secret
+
+    @classmethod
+    def checked(cls, client_id: Any, client_secret: Any, fields: tuple[str, str]) -> Identity:
+        """The pair, refused by the name of its field if it can not be one.
+
+        :param client_secret: As :func:`conceal` returns it.
+        :raises ConfigurationError: naming the field, never the value.
+        """
+        _check(fields[0], client_id)
+        _check(fields[1], client_secret)
+        if ":" in client_id:
+            raise ConfigurationError(
+                f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
+                " name."
+            )
+        return cls(str(client_id), Secret(client_secret))
+
+    @property
+    def name(self) -> str:
+        """The client as it may be named in logs and messages."""
+        return short_name(self.client_id)
+
+
+def short_name(client_id: str) -> str:
+    """``...1a2b``: enough to tell one's clients apart, too little to be worth anything."""
+    return f"...{client_id[-4:]}" if len(client_id) > 8 else "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the caller said. Validated at once; what is absent is looked up when it is needed."""
+
+    #: None: ask `credentials`, or else the environment.
+    given: Identity | None
+    credentials: CredentialsCallable | None
+    region: str | None
+    login_url: str | None
+    api_url: str | None
+    #: Seconds to connect and seconds to read.
+    token_timeout: tuple[float, float]
+
+    @classmethod
+    def checked(
+        cls,
+        client_id: Any,
+        client_secret: Any,
+        credentials: CredentialsCallable | None,
+        region: str | None,
+        login_url: str | None,
+        api_url: str | None,
+        token_timeout: float | tuple[float, float],
+    ) -> Settings:
+        """The arguments of the constructor, validated.
+
+        :param client_secret: As :func:`conceal` returns it.
+        :raises ConfigurationError: naming the argument, never its value.
+        """
+        if (client_id is ABSENT) != (client_secret is ABSENT):
+            raise ConfigurationError(
+                f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
+                " other half: pass client_id and client_secret together, or leave out both to read"
+                " the environment."
+            )
+        if client_id is not ABSENT and credentials is not None:
+            raise ConfigurationError(
+                "Credentials come from one source: pass client_id and client_secret, or"
+                " credentials=, not both."
+            )
+        if credentials is not None and not callable(credentials):
+            raise ConfigurationError(
+                "credentials= must be a function that returns (client_id, client_secret), not"
+                f" {type(credentials).__name__}."
+            )
+        given = None
+        if client_id is not ABSENT:
+            given = Identity.checked(client_id, client_secret, ("client_id", "client_secret"))
+        return cls(
+            given,
+            credentials,
+            None if region is None else parse_region(_text("region", region)),
+            _login_url("login_url", login_url),
+            _api_url("api_url", api_url),
+            _timeout_pair(token_timeout),
+        )
+
+    @property
+    def uses_environment(self) -> bool:
+        """Whether the environment says who signs in."""
+        return self.given is None and self.credentials is None
+
+    def place(self, environ: Environment) -> Place:
+        """Where this is, the environment asked for what the arguments leave open.
+
+        URLs of the environment count only beside a region of the environment: an explicit region
+        that a forgotten variable could redirect would not be explicit.
+        """
+        region, login_url, api_url = self.region, self.login_url, self.api_url
+        if region is None:
+            login_url = login_url or _login_url(LOGIN_URL, environ.get(LOGIN_URL) or None)
+            api_url = api_url or _api_url(API_URL, environ.get(API_URL) or None)
+            named = None if login_url and api_url else self._region_variable(environ)
+            if named:
+                region = _from(named, environ)
+        return Place.of(region, login_url, api_url)
+
+    def identity(self, environ: Environment) -> Identity:
+        """Who signs in: the vault is asked each time, arguments and environment stay as they are.
+
+        :raises ConfigurationError: naming every variable that was looked for.
+        """
+        if self.given is not None:
+            return self.given
+        if self.credentials is not None:
+            return _ask(self.credentials)
+        family = whole_family(environ)
+        if family is None:
+            raise ConfigurationError(what_is_missing(environ))
+        return Identity.checked(
+            environ[family.client_id],
+            environ[family.client_secret],
+            (family.client_id, family.client_secret),
+        )
+
+    def _region_variable(self, environ: Environment) -> str | None:
+        family = whole_family(environ) if self.uses_environment else None
+        names = [name for one in FAMILIES for name in one.regions]
+        own = [*family.regions, *names] if family else names
+        return next((name for name in own if environ.get(name)), None)
+
+
+def _ask(credentials: CredentialsCallable) -> Identity:
+    """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
+    pair: Any = credentials()
+    # Concealed in place: this frame may stand in a traceback.
+    pair = tuple(map(conceal, pair)) if isinstance(pair, tuple | list) else ()
+    if len(pair) != 2:
+        raise ConfigurationError("credentials= must return a pair (client_id, client_secret).")
+    return Identity.checked(
+        pair[0], pair[1], ("client_id of credentials=", "client_secret of credentials=")
+    )
+
+
+def conceal(value: Any) -> Any:
+    """Text made unprintable; anything else that is no text reduced to its class.
+
+    For the first line of a function that is handed a secret, so that no frame of ours holds a
+    plain one when something raises.
+    """
+    if isinstance(value, str):
+        return Secret(value)
+    return value if value is None or value is ABSENT else type(value)
+
+
+def _check(field: str, value: Any) -> None:
+    """Refuse what can not be a client id or secret, by the name of its field and without its value.
+
+    A newline from a mounted file or quotes from a .env file are otherwise answered "authentication
+    failed", which no one can tell from a wrong secret.
+    """
+    if value is None:
+        raise ConfigurationError(
+            f"{field} is None: was os.getenv() given an unset variable? Leave it out to read the"
+            " environment."
+        )
+    if not isinstance(value, str):
+        kind = value if isinstance(value, type) else type(value)
+        raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
+    if not value:
+        raise ConfigurationError(f"{field} is empty.")
+    if value != value.strip():
+        raise ConfigurationError(
+            f"{field} begins or ends with white space (a newline from a file?): strip() it."
+        )
+    if value[0] in "'\"" or value[-1] in "'\"":
+        raise ConfigurationError(
+            f"{field} begins or ends with a quote: the quotes of a .env file or a shell do not"
+            " belong to the value."
+        )
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", value):
+        raise ConfigurationError(f"{field} holds a control character.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ConfigurationError(f"{field} is not valid Unicode text.")
+
+
+def _from(variable: str, environ: Environment) -> str:
+    try:
+        return parse_region(str(environ[variable]))
+    except ConfigurationError as error:
+        problem = str(error)
+    raise ConfigurationError(f"{variable}: {problem}")
+
+
+def _login_url(field: str, url: str | None) -> str | None:
+    return None if url is None else base_url(field, _text(field, url), suffix="/oauth/token")
+
+
+def _api_url(field: str, url: str | None) -> str | None:
+    return None if url is None else base_url(field, _text(field, url), suffix="/api/v2")
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{field} must be text, not {type(value).__name__}.")
+    return str(value)
+
+
+def _timeout_pair(timeout: Any) -> tuple[float, float]:
+    """Seconds to connect and to read."""
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(pair) != 2 or not all(_is_duration(seconds) for seconds in pair):
+        raise ConfigurationError(
+            "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
+            " None would let a login service that hangs hang every thread."
+        )
+    return float(pair[0]), float(pair[1])
+
+
+def _is_duration(seconds: Any) -> bool:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return number and 0 < seconds < 86400

@@ -1,0 +1,106 @@
+"""The environment variables that others have taught people to set, and what they say here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .tokens import Secret
+
+
+class Family(NamedTuple):
+    """Environment variables that belong together, and who uses them."""
+
+    client_id: str
+    client_secret: str
+    regions: tuple[str, ...]
+    users: str
+
+
+#: In the order in which they count.
+FAMILIES = (
+    Family(
+        "GENESYSCLOUD_OAUTHCLIENT_ID",
+        "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+        ("GENESYSCLOUD_REGION",),
+        "Terraform, the gc CLI",
+    ),
+    Family(
+        "GENESYS_CLOUD_CLIENT_ID",
+        "GENESYS_CLOUD_CLIENT_SECRET",
+        ("GENESYS_CLOUD_REGION", "GENESYS_CLOUD_ENVIRONMENT"),
+        "the samples of the Developer Center",
+    ),
+    Family("GC_CLIENT_ID", "GC_CLIENT_SECRET", ("GC_REGION",), "Genesys Cloud Functions"),
+    Family(
+        "GENESYS_CLIENT_ID",
+        "GENESYS_CLIENT_SECRET",
+        ("GENESYS_REGION",),
+        "the knowledge connector",
+    ),
+)
+
+LOGIN_URL = "GENESYSCLOUD_LOGIN_URL"
+API_URL = "GENESYSCLOUD_API_URL"
+
+#: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
+BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
+
+#: The variables of this page that are set. Their values print as nothing, since a traceback may show
+#: the frames they pass through, and `os.environ` would show everything.
+Environment = Mapping[str, Secret]
+
+
+def read_environment() -> Environment:
+    """What the environment says now."""
+    names = {LOGIN_URL, API_URL, BARE_TOKEN}
+    for family in FAMILIES:
+        names |= {family.client_id, family.client_secret, *family.regions}
+    return {name: Secret(os.environ[name]) for name in names if name in os.environ}
+
+
+def whole_family(environ: Environment) -> Family | None:
+    """The first family with both an id and a secret."""
+    return next(iter(_whole_families(environ)), None)
+
+
+def rivals(environ: Environment) -> tuple[Family, Family] | None:
+    """The family in use and another whole one that says something else."""
+    whole = _whole_families(environ)
+    for other in whole[1:]:
+        if _values(other, environ) != _values(whole[0], environ):
+            return whole[0], other
+    return None
+
+
+def _whole_families(environ: Environment) -> list[Family]:
+    return [one for one in FAMILIES if all(_values(one, environ))]
+
+
+def _values(family: Family, environ: Environment) -> tuple[Secret | None, Secret | None]:
+    return environ.get(family.client_id), environ.get(family.client_secret)
+
+
+def what_is_missing(environ: Environment) -> str:
+    """Why these variables sign nobody in, and which would."""
+    lines = ["No Genesys Cloud credentials."]
+    for family in FAMILIES:
+        for have, lack in (
+            (family.client_id, family.client_secret),
+            (family.client_secret, family.client_id),
+        ):
+            if environ.get(have) and not environ.get(lack):
+                state = "empty" if lack in environ else "not set"
+                lines.append(f"{have} is set, but {lack} is {state}.")
+    if environ.get(BARE_TOKEN):
+        lines.append(
+            f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"
+            " expires or is revoked, so it is not used."
+        )
+    lines.append(
+        "Pass client_id and client_secret, or set one of these pairs: "
+        + "; ".join(f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES)
+        + "."
+    )
+    return " ".join(lines)

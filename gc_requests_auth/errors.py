@@ -1,0 +1,112 @@
+"""Everything this library raises, as one tree.
+
+::
+
+    GenesysCloudError(requests.RequestException)
+     +- ConfigurationError(GenesysCloudError, ValueError)
+     |   +- RegionMismatchError
+     +- TokenError
+         +- CredentialsRefusedError
+         +- GrantTypeError
+         +- LoginThrottledError
+         +- BadTokenAnswerError
+         +- LoginUnreachableError(TokenError, requests.ConnectionError)
+             +- LoginTimeoutError(LoginUnreachableError, requests.Timeout)
+
+Each is also what the caller of requests already catches. Each message says what happened, at which
+host, and what to do; none holds a secret. The texts may change in any release, the classes and
+their attributes may not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+
+class GenesysCloudError(requests.RequestException):
+    """The root of the tree: ``except GenesysCloudError`` catches all that is ours.
+
+    ``request`` is the API request that could not be sent, without its credentials, cookies, hooks
+    and body; None where there was none. ``response`` is always None.
+    """
+
+    #: Whether the same call may succeed a little later with nothing changed.
+    retryable: bool = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy or a pickle carries the facts. The request and the response stay behind: they
+        # belong to one call in one process.
+        facts = {
+            name: fact for name, fact in vars(self).items() if name not in ("request", "response")
+        }
+        return type(self), self.args, facts
+
+
+class ConfigurationError(GenesysCloudError, ValueError):
+    """What the caller or the environment says can not work; nothing was sent."""
+
+
+class RegionMismatchError(ConfigurationError):
+    """The URL belongs to another Genesys Cloud region than the credentials; nothing was sent."""
+
+
+class TokenError(GenesysCloudError):
+    """No access token could be obtained. The leaves say why; this class itself means "otherwise"."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        host: str | None = None,
+        status: int | None = None,
+        error: str | None = None,
+        description: str | None = None,
+        correlation_id: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        #: The host that was asked.
+        self.host = host
+        #: The HTTP status of its answer; None if there was none.
+        self.status = status
+        #: The OAuth ``error`` code of the answer (RFC 6749, section 5.2).
+        self.error = error
+        #: The ``error_description`` of the answer, cut to 200 printable characters.
+        self.description = description
+        #: What Genesys Cloud support asks for: the ``ININ-Correlation-Id`` of the answer.
+        self.correlation_id = correlation_id
+        #: Whether the same call may succeed a little later with nothing changed.
+        self.retryable = retryable
+
+
+class CredentialsRefusedError(TokenError):
+    """``invalid_client``: the secret, the client id or the region is wrong.
+
+    Genesys Cloud does not tell which. Compare all three; ask again after 30 seconds or after
+    :meth:`~gc_requests_auth.GenesysCloudAuth.forget`.
+    """
+
+
+class GrantTypeError(TokenError):
+    """``unauthorized_client``: the OAuth client is not of the grant type Client Credentials."""
+
+
+class LoginThrottledError(TokenError):
+    """The login service throttles this client, and went on doing so. Ask for fewer tokens."""
+
+
+class BadTokenAnswerError(TokenError):
+    """What answered is not, or not soundly, the login service of Genesys Cloud."""
+
+
+class LoginUnreachableError(TokenError, requests.ConnectionError):
+    """No answer: name resolution, connection, TLS or proxy failed, or the service is down (5xx)."""
+
+
+class LoginTimeoutError(LoginUnreachableError, requests.Timeout):
+    """No answer in time; ``token_timeout=`` sets how long each attempt may take."""

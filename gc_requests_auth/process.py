@@ -1,0 +1,21 @@
+"""What is true of this process: how often it has been forked, and which release runs in it."""
+
+from __future__ import annotations
+
+import os
+
+#: The release. setup.cfg reads this very line, so the two can not differ.
+VERSION = "0.1.0"
+
+#: Forks between the first import and this process. A lock, a flight or a connection made under
+#: another number belongs to a process that is not this one: compare, and start afresh.
+forks = 0
+
+
+def _forked() -> None:
+    global forks  # noqa: PLW0603 -- a process is global
+    forks += 1
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,103 @@
+"""Sending a request once more, the way its answer came; and what may be told of a request."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import requests
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+
+from .bodies import BodyTooLongError, BodyTooSlowError, read_within, rewind
+from .tokens import Secret
+
+#: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
+#: connection. Genesys Cloud's have some 200 bytes.
+DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
+
+#: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
+#: passes hooks more than that.
+_ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
+
+
+def can_be_replayed(response: requests.Response) -> bool:
+    """Whether the request can be sent once more; a body that is a file has been put back then."""
+    return getattr(response, "connection", None) is not None and rewind(response.request)
+
+
+def drain(response: requests.Response) -> None:
+    """Read what is left of an answer, so that its connection is free; or give up both."""
+    try:
+        read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
+    except (BodyTooLongError, BodyTooSlowError, requests.RequestException):
+        response.close()
+
+
+def replay(
+    response: requests.Response, authorization: Secret, options: Mapping[str, Any]
+) -> requests.Response:
+    """The answer to the same request with another ``Authorization``; dispatches no hooks.
+
+    :param response: Drained; it becomes the history of the answer.
+    :param options: What the response hook was called with.
+    """
+    request = response.request
+    again = request.copy()
+    again.headers["Authorization"] = authorization
+    _renew_cookies(again, response)
+    # The 401 keeps the request as it was; the original goes on with the new token, since requests
+    # builds a redirect that follows from that.
+    response.request = request.copy()
+    request.headers["Authorization"] = authorization
+    start = time.perf_counter()
+    answer: requests.Response = response.connection.send(
+        again, **{name: options[name] for name in _ADAPTER_OPTIONS if name in options}
+    )
+    answer.elapsed = timedelta(seconds=time.perf_counter() - start)
+    answer.history.append(response)
+    answer.request = again
+    return answer
+
+
+def error_code(response: requests.Response) -> str:
+    """The ``code`` of a Genesys Cloud error body, for a log."""
+    try:
+        code = response.json()["code"]
+    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError):
+        return "unknown"  # RuntimeError: its body was given up
+    return _loggable(code)
+
+
+def correlation_id(response: requests.Response) -> str:
+    """What Genesys Cloud Care asks for, under its newer or its older name."""
+    headers = response.headers
+    return _loggable(headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id"))
+
+
+def without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """What an error may carry of a request: method, URL, and the headers that are no secrets."""
+    told = requests.PreparedRequest()
+    told.method, told.url, told.headers = request.method, request.url, request.headers.copy()
+    for name in ("Authorization", "Proxy-Authorization", "Cookie"):
+        told.headers.pop(name, None)
+    return told
+
+
+def _renew_cookies(again: requests.PreparedRequest, response: requests.Response) -> None:
+    """Let a cookie that the 401 set take part, unless the caller wrote the header by hand."""
+    jar = again._cookies
+    if jar is None:
+        return
+    sent = again.headers.pop("Cookie", None)
+    if sent is not None and sent != get_cookie_header(jar, again):
+        again.headers["Cookie"] = sent
+        return
+    extract_cookies_to_jar(jar, response.request, response.raw)
+    again.prepare_cookies(jar)
+
+
+def _loggable(said: object) -> str:
+    return said if isinstance(said, str) and re.fullmatch(r"[\w.:-]{1,64}", said) else "unknown"

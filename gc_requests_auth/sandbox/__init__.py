@@ -1,0 +1,119 @@
+"""A Genesys Cloud look-alike on loopback, with real TLS and a real OAuth server.
+
+The double in our tests, the other side of the demo, and a tool for testing one's own scripts
+offline::
+
+    with GenesysCloudSandbox() as sandbox:
+        subprocess.run([sys.executable, "script.py"], env={**os.environ, **sandbox.environ})
+
+It imports nothing of the library around it: it is a witness, and must not share our mistakes.
+Statuses, headers and bodies are those that Genesys' own clients and tools report. Needs the extra
+``[sandbox]`` (trustme).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import ssl
+import tempfile
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import trustme
+
+from .api import Api
+from .login import LoginService
+from .wire import Exchange, Reply, Server
+
+__all__ = ["Exchange", "GenesysCloudSandbox"]
+
+
+class GenesysCloudSandbox:
+    """A login service and an API, each on its own free port of 127.0.0.1. A context manager.
+
+    :param lifetime: Seconds, the ``expires_in`` of its tokens.
+    :param latency: Seconds the login service takes for an answer.
+
+    It knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
+    service; ``/api/v2/tokens/me``, ``/api/v2/tokens/timeout``, ``/api/v2/organizations/me``,
+    ``/api/v2/users/me`` and ``/api/v2/routing/queues`` of the API. For tests there are, for
+    anybody, ``/sandbox/status/<code>`` and ``/sandbox/redirect?to=<url>&status=<code>``; for a
+    token's bearer, any method of ``/sandbox/echo`` and ``/sandbox/slow?seconds=<n>``. A
+    ``set-cookie=<name>=<value>`` in any query sets a cookie.
+    """
+
+    def __init__(self, *, lifetime: int = 86400, latency: float = 0.0) -> None:
+        self.client_id = f"sandbox-{secrets.token_hex(8)}"
+        self.client_secret = secrets.token_urlsafe(24)
+        self.login_url = ""
+        self.api_url = ""
+        #: A PEM file with the certificate to trust; it exists while the sandbox runs.
+        self.ca_file = ""
+        self._login = LoginService(self.client_id, self.client_secret, lifetime, latency)
+        self._api = Api(self._login.tokens, self.client_id)
+        self._servers: list[Server] = []
+
+    def __enter__(self) -> Self:
+        authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        handle, self.ca_file = tempfile.mkstemp(prefix="sandbox-ca-", suffix=".pem")
+        with os.fdopen(handle, "wb") as file:
+            file.write(authority.cert_pem.bytes())
+        self._servers = [Server(service, context) for service in (self._login, self._api)]
+        self.login_url, self.api_url = (server.url for server in self._servers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._servers:
+            self._servers.pop().stop()
+        Path(self.ca_file).unlink()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Variables that point a script here, if it takes region and URLs from the environment."""
+        return {
+            "GENESYSCLOUD_OAUTHCLIENT_ID": self.client_id,
+            "GENESYSCLOUD_OAUTHCLIENT_SECRET": self.client_secret,
+            "GENESYSCLOUD_LOGIN_URL": self.login_url,
+            "GENESYSCLOUD_API_URL": self.api_url,
+            "REQUESTS_CA_BUNDLE": self.ca_file,
+        }
+
+    def revoke_all(self) -> None:
+        """Make every token issued so far worthless, as an administrator or an idle time-out does."""
+        self._login.tokens.revoke_all()
+
+    def answer_tokens(
+        self,
+        count: int,
+        status: int,
+        body: str | bytes,
+        headers: Mapping[str, str] = {},
+    ) -> None:
+        """Answer the next `count` token requests like this, whatever they ask."""
+        body = body.encode() if isinstance(body, str) else body
+        self._login.scripted.extend([Reply(status, body, dict(headers))] * count)
+
+    @property
+    def token_requests(self) -> int:
+        """How many requests the login service has had."""
+        return self._login.count
+
+    @property
+    def api_requests(self) -> int:
+        """How many requests the API has had."""
+        return self._api.count
+
+    @property
+    def token_exchanges(self) -> deque[Exchange]:
+        """The last 10,000 requests to the login service."""
+        return self._login.exchanges
+
+    @property
+    def api_exchanges(self) -> deque[Exchange]:
+        """The last 10,000 requests to the API."""
+        return self._api.exchanges

@@ -1,0 +1,141 @@
+"""The API of the sandbox: what scripts ask first, and what tests need."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from .login import Tokens
+from .wire import Reply, Request, Service
+
+_QUEUES = 60
+
+
+class Api(Service):
+    """A few endpoints of the Platform API, and some below ``/sandbox``."""
+
+    def __init__(self, tokens: Tokens, client_id: str) -> None:
+        super().__init__()
+        self._tokens = tokens
+        self._client_id = client_id
+
+    def answer(self, request: Request) -> Reply:
+        """What the endpoint says, or the 401 that Genesys Cloud would answer."""
+        parts = urlsplit(request.target)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        reply = _for_anybody(parts.path, query)
+        if reply is None:
+            reply = self._for_bearers(request, parts.path, query)
+        if "set-cookie" in query:
+            headers = {**reply.headers, "Set-Cookie": query["set-cookie"]}
+            reply = Reply(reply.status, reply.body, headers)
+        return reply
+
+    def _for_bearers(self, request: Request, path: str, query: dict[str, str]) -> Reply:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            text = "No authentication bearer token specified in authorization header."
+            return _fault(401, "authentication.required", text)
+        if not self._tokens.accept(token):
+            return _bad_credentials()
+        if path == "/sandbox/slow":
+            self.closing.wait(float(query["seconds"]))
+        if path in {"/sandbox/slow", "/sandbox/echo"}:
+            return _echo(request)
+        if path == "/api/v2/tokens/me" and request.method == "DELETE":
+            self._tokens.revoke(token)
+            return Reply(200)
+        if path == "/api/v2/users/me":
+            text = (
+                "This request requires a user context. Client credentials cannot be used for"
+                " requests to this resource."
+            )
+            return _fault(400, "bad.request", text)
+        said = self._resource(path, query)
+        if said is None or request.method not in {"GET", "HEAD"}:
+            return _fault(404, "not found", "HTTP 404 Not Found")
+        # As in a real trace (Developer Center blog, 2021-05-06).
+        limits = {"count": "1", "allowed": "300", "reset": "60"}
+        return Reply.json(200, said, {f"inin-ratelimit-{name}": limits[name] for name in limits})
+
+    def _resource(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
+        organization = {"id": "5a6d0000-0000-4000-8000-000000000001", "name": "Sandbox Ltd"}
+        match path:
+            case "/api/v2/tokens/me":
+                client = {
+                    "id": self._client_id,
+                    "name": "Sandbox client",
+                    "authorizedGrantType": "CLIENT_CREDENTIALS",
+                    "state": "active",
+                    "organization": organization,
+                }
+                return {
+                    "organization": organization,
+                    "homeOrganization": organization,
+                    "authorizedScope": [],
+                    "OAuthClient": client,
+                }
+            case "/api/v2/tokens/timeout":
+                return {"enableIdleTokenTimeout": False, "idleTokenTimeoutSeconds": 0}
+            case "/api/v2/organizations/me":
+                return {**organization, "domain": "sandbox", "state": "active", "features": {}}
+            case "/api/v2/routing/queues":
+                return _page(int(query.get("pageNumber", "1")), int(query.get("pageSize", "25")))
+        return None
+
+
+def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
+    if path == "/sandbox/redirect":
+        return Reply(int(query.get("status", "302")), headers={"Location": query["to"]})
+    if not path.startswith("/sandbox/status/"):
+        return None
+    status = int(path.rpartition("/")[2])
+    if status == 401:
+        return _bad_credentials()
+    if status == 429:
+        seconds = query.get("seconds", "1")
+        text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+        return _fault(429, "too.many.requests.retry.after", text, {"Retry-After": seconds})
+    return _fault(status, "sandbox", "As requested.")
+
+
+def _page(number: int, size: int) -> dict[str, Any]:
+    """One page of the queues, in the form of every paged resource."""
+    first = (number - 1) * size + 1
+    last = min(first + size - 1, _QUEUES)
+    pages = -(-_QUEUES // size)
+    page: dict[str, Any] = {
+        "entities": [
+            {"id": f"queue-{n:02}", "name": f"Queue {n:02}"} for n in range(first, last + 1)
+        ],
+        "pageSize": size,
+        "pageNumber": number,
+        "pageCount": pages,
+        "total": _QUEUES,
+    }
+    if number < pages:
+        page["nextUri"] = f"/api/v2/routing/queues?pageSize={size}&pageNumber={number + 1}"
+    return page
+
+
+def _echo(request: Request) -> Reply:
+    """What arrived; of the bearer only that there was one."""
+    parts = urlsplit(request.target)
+    headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+    said = {
+        "method": request.method,
+        "path": parts.path,
+        "query": parse_qs(parts.query),
+        "headers": headers,
+        "body": request.body.decode("latin-1"),
+    }
+    return Reply.json(200, said)
+
+
+def _fault(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Reply:
+    said = {"message": message, "code": code, "status": status, "details": [], "errors": []}
+    return Reply.json(status, said, headers)
+
+
+def _bad_credentials() -> Reply:
+    return _fault(401, "bad.credentials", "Invalid login credentials.")
