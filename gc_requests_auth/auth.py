@@ -76,6 +76,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         # What is found out on the way, each entry published whole by setdefault(): no lock, and
         # whoever finds the same at the same time agrees on one.
         self._found: dict[str, Any] = {}
+        if self._settings.names_a_place:
+            self._found["place"] = self._settings.place({})
         longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
         self._source = TokenSource(self._identity, self._request_token, longest, self._clock)
         self._replaced_a_header = False

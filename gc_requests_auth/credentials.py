@@ -131,6 +131,11 @@ class Settings:
         """Whether the environment says who signs in."""
         return self.given is None and self.credentials is None
 
+    @property
+    def names_a_place(self) -> bool:
+        """Whether the arguments say where that is, whatever the environment holds."""
+        return self.region is not None or None not in (self.login_url, self.api_url)
+
     def place(self, environ: Environment) -> Place:
         """Where this is, the environment asked for what the arguments leave open.
 

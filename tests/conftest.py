@@ -1,0 +1,239 @@
+"""What all tests share: a clean environment, a sandbox, a clock, and the sweep for secrets."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import subprocess
+import sys
+import traceback
+import warnings
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudError
+from gc_requests_auth.sandbox import GenesysCloudSandbox
+from gc_requests_auth.sandbox.login import Tokens
+from gc_requests_auth.tokens import Clock
+
+#: A secret and a token for tests that need one. In no log, output, warning or error of any test.
+SECRET = "S3cr3t-that-must-not-be-seen_9ghFq2"
+TOKEN = "t0k3n-that-must-not-be-seen_Zx81-Qp44"
+
+
+class FakeTime:
+    """Both clocks, standing still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.monotonic = 1000.0
+        self.wall = 1_700_000_000.0
+        #: What was slept, in order; sleeping moves both clocks.
+        self.slept: list[float] = []
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.monotonic, lambda: self.wall, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.monotonic += seconds
+        self.wall += seconds
+
+
+@pytest.fixture
+def fake_time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the host can help or hurt a test."""
+    for name in list(os.environ):
+        if name.upper().startswith(("GENESYS", "GC_", "OAUTHLIB_")) or name.lower().endswith(
+            ("_proxy", "ca_bundle", "netrc")
+        ):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox() -> Iterator[GenesysCloudSandbox]:
+    with GenesysCloudSandbox() as sandbox:
+        yield sandbox
+
+
+class Counted:
+    """A running sandbox, counting from the beginning of the test."""
+
+    def __init__(self, sandbox: GenesysCloudSandbox) -> None:
+        self.sandbox = sandbox
+        self.client_id = sandbox.client_id
+        self.client_secret = sandbox.client_secret
+        self.login_url = sandbox.login_url
+        self.api_url = sandbox.api_url
+        self.ca_file = sandbox.ca_file
+        self._before = sandbox.token_requests, sandbox.api_requests
+
+    @property
+    def token_requests(self) -> int:
+        return self.sandbox.token_requests - self._before[0]
+
+    @property
+    def api_requests(self) -> int:
+        return self.sandbox.api_requests - self._before[1]
+
+    def session(self, **adapter: Any) -> requests.Session:
+        """A session that trusts it."""
+        session = requests.Session()
+        session.verify = self.ca_file
+        session.mount("https://", requests.adapters.HTTPAdapter(**adapter))
+        return session
+
+    def auth(self, **more: Any) -> GenesysCloudAuth:
+        """An auth that signs in to it."""
+        arguments: dict[str, Any] = {
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "login_url": self.login_url,
+            "api_url": self.api_url,
+            "session": self.session(),
+            **more,
+        }
+        if "credentials" in more:
+            del arguments["client_id"], arguments["client_secret"]
+        return GenesysCloudAuth(**arguments)
+
+
+@pytest.fixture
+def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
+    """The sandbox of the whole run, with no token valid and nothing scripted."""
+    _running_sandbox.revoke_all()
+    _running_sandbox._login.scripted.clear()
+    yield Counted(_running_sandbox)
+    assert not _running_sandbox._login.scripted, "scripted answers that nobody asked for"
+
+
+# -- the sweep: whatever a test does, no secret is seen -------------------------------------------
+
+
+class Sweep:
+    """All that a test logged, printed, warned and raised."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.errors: list[GenesysCloudError] = []
+        self.secrets: set[str] = {SECRET, TOKEN}
+
+    def find(self) -> list[str]:
+        """Where a secret, a token or a Basic value is seen."""
+        needles = set()
+        for secret in self.secrets:
+            needles |= {secret, quote(secret, safe=""), *_in_base64(secret)}
+        texts = [*self.texts, *(text for error in self.errors for text in _told_by(error))]
+        return [text for text in texts if any(needle in text for needle in needles)]
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """What of the secret shows in Base64, wherever it begins in the encoded text."""
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + secret.encode()).decode()
+        yield encoded[4 if shift else 0 : -4]
+
+
+def _told_by(error: BaseException | None, depth: int = 0) -> Iterator[str]:
+    """All that an error collector could take from an exception, locals of the frames included."""
+    if error is None or depth > 10:
+        return
+    yield f"{error} {error!r} {error.args!r}"
+    for name, value in vars(error).items():
+        yield f"{name} {value!r}"
+        if isinstance(value, requests.PreparedRequest):
+            yield f"{dict(value.headers)} {value.body!r} {value.hooks!r} {value._cookies!r}"
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "/tests/" not in frame.f_code.co_filename:
+            for name, value in frame.f_locals.items():
+                yield f"local {name} in {frame.f_code.co_qualname}: {value!r}"
+    yield from _told_by(error.__cause__, depth + 1)
+    yield from _told_by(error.__context__, depth + 1)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__(logging.DEBUG)
+        self._sweep = sweep
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._sweep.texts.append(f"{record.name}: {record.getMessage()} {vars(record)!r}")
+
+
+_sweeps: list[Sweep] = []
+
+
+@pytest.fixture(autouse=True)
+def sweep(
+    _running_sandbox: GenesysCloudSandbox, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sweep]:
+    """Fails the test if a secret, a token or a Basic value was seen anywhere."""
+    sweep = Sweep()
+    sweep.secrets.add(_running_sandbox.client_secret)
+    init, issue = GenesysCloudError.__init__, Tokens.issue
+
+    def recording_init(error: GenesysCloudError, *args: Any, **kwargs: Any) -> None:
+        sweep.errors.append(error)
+        init(error, *args, **kwargs)
+
+    def recording_issue(tokens: Tokens, token: str, lifetime: float) -> None:
+        sweep.secrets.add(token)
+        issue(tokens, token, lifetime)
+
+    monkeypatch.setattr(GenesysCloudError, "__init__", recording_init)
+    monkeypatch.setattr(Tokens, "issue", recording_issue)
+    listener, root = _Listener(sweep), logging.getLogger()
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.DEBUG)
+    _sweeps.append(sweep)
+    yield sweep
+    _sweeps.remove(sweep)
+    root.removeHandler(listener)
+    root.setLevel(level)
+    assert sweep.find() == []
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Warnings are errors here, but those a test expects are searched, too."""
+    for sweep in _sweeps:
+        sweep.texts.append(str(warning_message.message))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test printed is known when it is over."""
+    report = yield
+    for sweep in _sweeps:
+        sweep.texts += [text for title, text in report.sections if "log" not in title]
+    return report
+
+
+def run_python(script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a script in a fresh interpreter; what it prints is returned, what it warns is fatal."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
