@@ -230,7 +230,7 @@ class TokenSource:
             return self._request(identity, within=within, persist=persist)
         except (CredentialsRefusedError, GrantTypeError) as error:
             flight.refusal = _Refusal(identity, copy.copy(error), Moment.now(self._clock))
-            logger.warning("refused: %s at %s", error.error, error.host)
+            logger.info("refused: %s at %s", error.error, error.host)
             raise
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:

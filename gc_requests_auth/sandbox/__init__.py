@@ -100,7 +100,7 @@ class GenesysCloudSandbox:
 
     @property
     def token_requests(self) -> int:
-        """How many requests the login service has had."""
+        """How many tokens were asked for."""
         return self._login.count
 
     @property

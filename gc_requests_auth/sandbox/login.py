@@ -67,15 +67,19 @@ class LoginService(Service):
         validator = _OneClient(client_id, client_secret)
         self._oauth = BackendApplicationServer(validator, token_expires_in=lifetime)
 
+    def counts(self, request: Request) -> bool:
+        """Whether it asks for a token."""
+        return urlsplit(request.target).path == "/oauth/token"
+
     def answer(self, request: Request) -> Reply:
         """A token, or Genesys Cloud's words for what is wrong."""
+        if not self.counts(request):
+            return Reply.json(404, {"message": "HTTP 404 Not Found", "code": "not found"})
         self.closing.wait(self._latency)
         try:
             return self.scripted.popleft()
         except IndexError:
             pass
-        if urlsplit(request.target).path != "/oauth/token":
-            return Reply.json(404, {"message": "HTTP 404 Not Found", "code": "not found"})
         with _muted():
             _, body, status = self._oauth.create_token_response(
                 f"https://sandbox{request.target}",

@@ -53,7 +53,7 @@ class Exchange:
 
 
 class Service(ABC):
-    """Answers requests, counts them, and keeps a record."""
+    """Answers requests, counts those it is there for, and keeps a record of all."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -66,10 +66,14 @@ class Service(ABC):
     def answer(self, request: Request) -> Reply:
         """The answer to one request; called in many threads at once."""
 
+    def counts(self, request: Request) -> bool:
+        """Whether this is a request that the service is there for."""
+        return True
+
     def serve(self, request: Request) -> Reply:
-        """The same, counted."""
+        """The answer to one request, counted and recorded."""
         with self._lock:
-            self.count += 1
+            self.count += self.counts(request)
         reply = self.answer(request)
         self.exchanges.append(
             Exchange(request.method, request.target, reply.status, request.headers, request.body)
