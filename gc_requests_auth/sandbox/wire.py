@@ -66,7 +66,7 @@ class Service(ABC):
     def answer(self, request: Request) -> Reply:
         """The answer to one request; called in many threads at once."""
 
-    def counts(self, request: Request) -> bool:
+    def counts(self, request: Request) -> bool:  # noqa: ARG002 -- most services look at nothing
         """Whether this is a request that the service is there for."""
         return True
 
