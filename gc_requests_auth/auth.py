@@ -93,9 +93,11 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._start_afresh()
 
     def __repr__(self) -> str:
-        place: Place | None = self._found.get("place")
-        client = self._found.get("client_id")
-        if self._settings.given is not None:
+        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        found: dict[str, Any] = vars(self).get("_found", {})
+        place: Place | None = found.get("place")
+        client = found.get("client_id")
+        if found and self._settings.given is not None:
             client = self._settings.given.client_id
         if client is None or place is None:
             return "<GenesysCloudAuth, not yet looked up>"

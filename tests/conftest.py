@@ -227,10 +227,13 @@ def pytest_runtest_makereport(
     return report
 
 
-def run_python(script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a script in a fresh interpreter; what it prints is returned, what it warns is fatal."""
+def run_python(
+    script: str | Path, *arguments: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a script, or its text, in a fresh interpreter, to which a warning is fatal."""
+    what = [str(script)] if isinstance(script, Path) else ["-c", script]
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, *arguments],
+        [sys.executable, "-W", "error", *what, *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,0 +1,160 @@
+"""Life in a process: copies, pickles, spawned interpreters and forks."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from conftest import SECRET, Counted, run_python
+
+from gc_requests_auth import GenesysCloudAuth
+
+ME = "/api/v2/tokens/me"
+
+COPIES = [copy.copy, copy.deepcopy, lambda auth: pickle.loads(pickle.dumps(auth))]
+
+
+@pytest.mark.parametrize("make_copy", COPIES, ids=["copy", "deepcopy", "pickle"])
+def test_a_copy_signs_in_for_itself(sandbox: Counted, make_copy: Any) -> None:
+    auth = sandbox.auth()
+    token = auth.access_token()
+    other = make_copy(auth)
+
+    assert other is not auth
+    assert other.expires_in is None, "no token travels"
+    assert other.access_token() != token
+    assert (other.client_id, other.api_url) == (auth.client_id, auth.api_url)
+    assert auth.access_token() == token
+
+
+def test_a_pickle_holds_the_secret_only_if_it_was_an_argument(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1")
+    assert SECRET.encode() in pickle.dumps(given)
+
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+    looked_up = GenesysCloudAuth()
+    token = looked_up.access_token()
+    pickled = pickle.dumps(looked_up)
+
+    assert sandbox.client_secret.encode() not in pickled
+    assert token.encode() not in pickled
+
+
+def test_a_pickle_of_looked_up_credentials_looks_up_anew(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "of-the-first-machine")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    auth = GenesysCloudAuth(region="eu-west-1")
+    assert auth.client_id == "of-the-first-machine"
+    pickled = pickle.dumps(auth)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "of-the-second-machine")
+
+    assert pickle.loads(pickled).client_id == "of-the-second-machine"
+
+
+def test_a_pickle_works_in_a_spawned_interpreter(sandbox: Counted, tmp_path: Path) -> None:
+    """Through multiprocessing, as a worker pool would do it."""
+    script = """
+import multiprocessing, sys
+import requests
+from gc_requests_auth import GenesysCloudAuth
+
+def call(session):
+    return session.get(sys.argv[1]).status_code
+
+if __name__ == "__main__":
+    session = requests.Session()
+    session.auth = GenesysCloudAuth()
+    assert call(session) == 200
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(call, (session,)))
+"""
+    file = tmp_path / "script.py"  # spawn imports the script once more, so it has to be a file
+    file.write_text(script)
+    done = run_python(file, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("200\n", "")
+    assert sandbox.token_requests == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_child_forked_while_a_token_is_fetched_signs_in_for_itself(sandbox: Counted) -> None:
+    """The thread that leads the flight does not exist in the child; nobody must wait for it."""
+    script = """
+import os, sys, threading, warnings
+import requests
+from gc_requests_auth import GenesysCloudAuth
+
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork beside a thread is the point
+parent = os.getpid()
+asked, answer = threading.Event(), threading.Event()
+
+def vault():
+    if os.getpid() == parent:
+        asked.set()
+        assert answer.wait(30)
+    return os.environ["GENESYSCLOUD_OAUTHCLIENT_ID"], os.environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
+
+auth = GenesysCloudAuth(credentials=vault)
+statuses = []
+
+def call():
+    statuses.append(requests.get(sys.argv[1], auth=auth, timeout=30).status_code)
+
+leader = threading.Thread(target=call)
+leader.start()
+assert asked.wait(30)
+child = os.fork()
+if child == 0:
+    call()
+    os._exit(0 if statuses == [200] else 1)
+_, status = os.waitpid(child, 0)
+answer.set()
+leader.join(30)
+print(os.waitstatus_to_exitcode(status), statuses)
+"""
+    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("0 [200]\n", "")
+    assert sandbox.token_requests == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_children_share_the_living_token_of_their_parent(sandbox: Counted) -> None:
+    script = """
+import os, sys
+import requests
+from gc_requests_auth import GenesysCloudAuth
+
+auth = GenesysCloudAuth()
+auth.access_token()
+children = []
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        os._exit(requests.get(sys.argv[1], auth=auth, timeout=30).status_code != 200)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0]\n", "")
+    assert sandbox.token_requests == 1
+
+
+def test_a_session_with_an_auth_pickles(sandbox: Counted) -> None:
+    session = requests.Session()
+    session.auth = sandbox.auth()
+    twin = pickle.loads(pickle.dumps(session))
+    response = twin.get(sandbox.api_url + ME, verify=sandbox.ca_file, timeout=30)
+
+    assert response.status_code == 200

@@ -1,0 +1,156 @@
+"""The package as a whole: the ladder, what an import costs, the public list, the metadata."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from conftest import run_python
+
+import gc_requests_auth
+
+PACKAGE = Path(gc_requests_auth.__file__).parent
+
+#: A module imports only from modules before it. The sandbox stands beside the ladder.
+LADDER = [
+    "process",
+    "errors",
+    "tokens",
+    "regions",
+    "retry",
+    "places",
+    "environment",
+    "credentials",
+    "bodies",
+    "replay",
+    "answers",
+    "outages",
+    "login",
+    "token_source",
+    "auth",
+    "sandbox",
+    "demo",
+    "cli",
+    "__main__",
+    "__init__",
+]
+
+
+def imports_of(file: Path) -> set[str]:
+    """The modules of this package that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found |= {node.module} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not (node.module or "").startswith("gc_requests_auth"), "imports are relative"
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("gc_requests_auth") for alias in node.names)
+    return {name.partition(".")[0] for name in found}
+
+
+def test_every_module_stands_on_the_ladder() -> None:
+    names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+
+    assert names - {"__pycache__"} == set(LADDER)
+
+
+@pytest.mark.parametrize("name", [name for name in LADDER if name != "sandbox"])
+def test_a_module_imports_only_from_modules_before_it(name: str) -> None:
+    before = set(LADDER[: LADDER.index(name)])
+
+    assert imports_of(PACKAGE / f"{name}.py") <= before
+
+
+def test_nothing_of_the_library_needs_the_sandbox() -> None:
+    needing = {
+        name
+        for name in LADDER
+        if name != "sandbox" and "sandbox" in imports_of(PACKAGE / f"{name}.py")
+    }
+
+    assert needing == {"demo", "cli"}
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        assert len(file.read_text().splitlines()) <= 300, file.name
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        "oauthlib",
+        "requests_oauthlib",
+        "trustme",
+        "argparse",
+        "http.server",
+        "gc_requests_auth.sandbox",
+    ],
+)
+def test_importing_the_package_does_not_import(unwanted: str) -> None:
+    done = run_python("import sys, gc_requests_auth; print(sys.argv[1] in sys.modules)", unwanted)
+
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_oauthlib_comes_with_the_first_token_request() -> None:
+    script = """
+import sys, requests_mock
+from gc_requests_auth import GenesysCloudAuth
+auth = GenesysCloudAuth("client", "secret", region="eu-west-1")
+before = "oauthlib" in sys.modules
+with requests_mock.Mocker() as mocker:
+    mocker.post("https://login.mypurecloud.ie/oauth/token", json={"access_token": "t"})
+    auth.access_token()
+print(before, "oauthlib" in sys.modules)
+"""
+    done = run_python(script)
+
+    assert (done.stdout, done.stderr) == ("False True\n", "")
+
+
+def test_all_lists_exactly_what_is_public() -> None:
+    public = {
+        name
+        for name, value in vars(gc_requests_auth).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+
+    assert public - {"annotations"} == set(gc_requests_auth.__all__) - {"__version__"}
+    assert gc_requests_auth.__all__ == sorted(gc_requests_auth.__all__)
+
+
+def test_everything_public_has_a_docstring() -> None:
+    for name in set(gc_requests_auth.__all__) - {"__version__"}:
+        thing = getattr(gc_requests_auth, name)
+        assert thing.__doc__, name
+        for member, value in vars(thing).items():
+            if callable(value) and not member.startswith("_"):
+                assert value.__doc__, f"{name}.{member}"
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert gc_requests_auth.__version__ == importlib.metadata.version("gc-requests-auth")
+
+
+def test_the_distribution_says_what_it_is() -> None:
+    metadata = importlib.metadata.metadata("gc-requests-auth")
+
+    assert "Genesys Cloud" in metadata["Summary"]
+    assert metadata["Requires-Python"] == ">=3.11"
+    run_time = {
+        line.partition(">")[0]
+        for line in importlib.metadata.requires("gc-requests-auth") or []
+        if "extra" not in line
+    }
+    assert run_time == {"requests", "requests-oauthlib", "oauthlib"}
+
+
+def test_types_are_shipped() -> None:
+    assert (PACKAGE / "py.typed").exists()
+    assert sys.version_info >= (3, 11)

@@ -1,0 +1,75 @@
+"""Never executed: the public API as people use it, for mypy to read."""
+
+from __future__ import annotations
+
+import requests
+
+from gc_requests_auth import (
+    ConfigurationError,
+    CredentialsRefusedError,
+    GenesysCloudAuth,
+    GenesysCloudError,
+    GrantTypeError,
+    LoginThrottledError,
+    LoginTimeoutError,
+    LoginUnreachableError,
+    RegionMismatchError,
+    TokenError,
+    __version__,
+)
+from gc_requests_auth.sandbox import GenesysCloudSandbox
+
+version: str = __version__
+
+# Every way to construct one.
+GenesysCloudAuth()
+GenesysCloudAuth("id", "secret")
+GenesysCloudAuth("id", "secret", region="eu-west-1")
+GenesysCloudAuth(client_id="id", client_secret="secret", region="mypurecloud.ie")
+GenesysCloudAuth(credentials=lambda: ("id", "secret"), region="EUW2")
+GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
+GenesysCloudAuth(session=requests.Session(), token_timeout=5)
+GenesysCloudAuth(token_timeout=(3.05, 10))
+GenesysCloudAuth("id", None)  # type: ignore[arg-type]  # os.getenv() of an unset variable
+GenesysCloudAuth("id", "secret", regoin="eu-west-1")  # type: ignore[call-arg]  # a misspelling
+GenesysCloudAuth("id", "secret", token_timeout=None)  # type: ignore[arg-type]
+
+# Every way to use one.
+auth = GenesysCloudAuth()
+requests.get("https://api.mypurecloud.ie/api/v2/routing/queues", auth=auth, timeout=30)
+session = requests.Session()
+session.auth = auth
+token: str = auth.access_token()
+token = auth.access_token(rejected=token)
+left: float | None = auth.expires_in
+auth.forget()
+client_id: str = auth.client_id
+region: str | None = auth.region
+urls: tuple[str, str] = auth.login_url, auth.api_url
+auth.region = "eu-west-1"  # type: ignore[misc]  # read-only
+_ = {auth: "hashable"}
+
+try:
+    auth.access_token()
+except CredentialsRefusedError as error:
+    described: str | None = error.description
+except (GrantTypeError, LoginThrottledError, LoginTimeoutError, LoginUnreachableError):
+    pass
+except RegionMismatchError as error:
+    message: str = str(error)
+except ConfigurationError as error:
+    misuse: ValueError = error
+except TokenError as error:
+    status: int | None = error.status
+    code: str | None = error.error
+    reference: str | None = error.correlation_id
+    host: str | None = error.host
+except GenesysCloudError as error:
+    again: bool = error.retryable
+    caught: requests.RequestException = error
+
+with GenesysCloudSandbox(lifetime=300, latency=0.4) as sandbox:
+    environ: dict[str, str] = sandbox.environ
+    sandbox.revoke_all()
+    sandbox.answer_tokens(1, 503, "<html>", {"Content-Type": "text/html"})
+    counts: tuple[int, int] = sandbox.token_requests, sandbox.api_requests
