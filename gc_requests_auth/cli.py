@@ -6,8 +6,8 @@ import argparse
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from threading import Event
 
 from .process import VERSION
 
@@ -66,7 +66,7 @@ def _sandbox() -> int:
             for name, value in sandbox.environ.items():
                 print(f"export {name}={shlex.quote(value)}")
             sys.stdout.flush()
-            threading.Event().wait()
+            Event().wait()
     except KeyboardInterrupt:
         pass
     return 0

@@ -1,0 +1,194 @@
+"""cli.py and demo.py: what a newcomer sees."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+from conftest import run_python
+
+from gc_requests_auth import GenesysCloudAuth, cli, demo
+
+
+def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo"]) == 0
+    said = capsys.readouterr().out
+
+    assert said.count("ok    ") == 5
+    assert "FAIL" not in said
+    assert "32 threads, 320 calls: 320 x 200; tokens obtained so far: 1." in said
+    assert "CredentialsRefusedError" in said
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) < 80
+
+
+class Forgetful(GenesysCloudAuth):
+    """Breaks the promise of one token for many."""
+
+    def access_token(self, *, rejected: str | None = None) -> str:
+        raise NotImplementedError
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        self.forget()
+        return super().__call__(r)
+
+
+def test_the_demo_fails_when_tokens_are_not_shared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "THREADS", 2)
+    monkeypatch.setattr(demo, "GenesysCloudAuth", Forgetful)
+
+    assert cli.main(["demo"]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL  2 threads, 20 calls: 20 x 200; tokens obtained so far: 21." in " ".join(
+        said.split()
+    ).replace("FAIL 2", "FAIL  2")
+    assert "promises were not kept" in said
+
+
+class Careless(requests.auth.AuthBase):
+    """Breaks every other promise: a token by hand, for any host, for any secret."""
+
+    def __init__(self, client_id: str, client_secret: str, **options: str) -> None:
+        self.options = options
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = "Bearer by-hand"
+        return r
+
+
+def test_the_demo_notices_every_broken_promise(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "THREADS", 2)
+    monkeypatch.setattr(demo, "GenesysCloudAuth", Careless)
+    rebuild = requests.Session.rebuild_auth
+    monkeypatch.setattr(requests.Session, "rebuild_auth", lambda *_: None)
+    cli.main(["demo"])
+    monkeypatch.setattr(requests.Session, "rebuild_auth", rebuild)
+
+    assert capsys.readouterr().out.count("FAIL") == 5
+
+
+def test_the_command_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "gc_requests_auth", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("ok    ") == 5
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_without_the_extra_the_line_to_run_is_said(command: str) -> None:
+    script = """
+import sys
+sys.modules["trustme"] = None
+from gc_requests_auth.cli import main
+sys.exit(main([sys.argv[1]]))
+"""
+    done = run_python(script, command)
+
+    assert done.returncode == 2
+    assert "pip install 'gc-requests-auth[sandbox]'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_another_missing_module_is_not_mistaken_for_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise ModuleNotFoundError("of something else", name="something_else")
+
+    monkeypatch.setattr(cli, "_demo", broken)
+    with pytest.raises(ModuleNotFoundError, match="something else"):
+        cli.main(["demo"])
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["sandbox"]])
+def test_help_is_ascii_within_80_columns_and_shows_an_example(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--help"])
+    said = capsys.readouterr().out
+
+    assert ended.value.code == 0
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) <= 80
+    assert f"gc-requests-auth {' '.join(command)}" in said
+
+
+def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "gc_requests_auth", "sandbox"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(6)]
+        exports = [line.removeprefix("export ").strip().partition("=") for line in lines[1:]]
+        for name, _, value in exports:
+            monkeypatch.setenv(name, value)
+        auth = GenesysCloudAuth()
+        response = requests.get(f"{auth.api_url}/api/v2/organizations/me", auth=auth, timeout=30)
+        ca_file = Path(os.environ["REQUESTS_CA_BUNDLE"])
+        assert ca_file.exists()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+
+    assert lines[0].startswith("#")
+    assert response.json()["name"] == "Sandbox Ltd"
+    assert (process.returncode, errors) == (0, "")
+    assert not ca_file.exists(), "its files go with it"
+
+
+def test_the_sandbox_command_ends_with_ctrl_c(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "Event", Interrupted)
+    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    try:
+        assert cli.main(["sandbox"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "export NAME='a value'" in capsys.readouterr().out
+
+
+class Silent:
+    """A sandbox that does not run."""
+
+    def __init__(self) -> None:
+        self.environ = {"NAME": "a value"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
