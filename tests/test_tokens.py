@@ -2,11 +2,220 @@
 
 from __future__ import annotations
 
-from conftest import SECRET
+import dataclasses
+import json
+import math
 
-from gc_requests_auth.tokens import Secret
+import pytest
+from conftest import TOKEN, FakeTime
+
+from gc_requests_auth.tokens import (
+    GRACE,
+    LONGEST_LIFETIME,
+    SHORTEST_LIFETIME,
+    AccessToken,
+    Clock,
+    Moment,
+    Secret,
+)
+from gc_requests_auth.tokens import lifetime_of as lifetime
 
 
-def test_secret_has_no_printable_form() -> None:
-    assert repr(Secret(SECRET)) == "<hidden>"
-    assert Secret(SECRET) == SECRET
+def issued(fake_time: FakeTime, expires_in: object = 3600, *, took: float = 0.0) -> AccessToken:
+    """A token whose request took so many seconds and ends now."""
+    requested = Moment.now(fake_time.clock)
+    fake_time.advance(took)
+    return AccessToken.issued(TOKEN, expires_in, requested, fake_time.clock)
+
+
+def test_secret_works_as_text_and_prints_as_nothing() -> None:
+    secret = Secret(TOKEN)
+    assert secret == TOKEN
+    assert hash(secret) == hash(TOKEN)
+    assert f"{secret}" == TOKEN
+    assert repr(secret) == f"{secret!r}" == "<hidden>"
+    assert repr({"Authorization": [secret]}) == "{'Authorization': [<hidden>]}"
+
+
+def test_token_has_no_printable_form(fake_time: FakeTime) -> None:
+    token = issued(fake_time)
+    for shown in (repr(token), str(token), format(token), f"{token!a}", f"{vars_of(token)}"):
+        assert TOKEN not in shown
+        assert "<hidden>" in shown
+
+
+def vars_of(token: AccessToken) -> dict[str, object]:
+    return {field.name: getattr(token, field.name) for field in dataclasses.fields(token)}
+
+
+def test_header_is_the_bearer_scheme_and_the_token(fake_time: FakeTime) -> None:
+    token = issued(fake_time)
+    assert token.value == TOKEN
+    assert token.header == f"Bearer {TOKEN}"
+    assert isinstance(token.value, Secret)
+    assert isinstance(token.header, Secret)
+
+
+def test_token_is_frozen_and_slotted(fake_time: FakeTime) -> None:
+    token = issued(fake_time)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        token.lifetime = 1e9  # type: ignore[misc]
+    assert not hasattr(token, "__dict__")
+
+
+def test_two_tokens_are_never_equal(fake_time: FakeTime) -> None:
+    assert issued(fake_time) != issued(fake_time)
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"),
+    [
+        (86399, 86399.0),
+        (1, 1.0),
+        (0.5, 0.5),
+        (299.5, 299.5),
+        ("86399", 86399.0),
+        ("299.5", 299.5),
+        ("007", 7.0),
+        (LONGEST_LIFETIME, LONGEST_LIFETIME),
+        (LONGEST_LIFETIME + 1, LONGEST_LIFETIME),
+        ("172801", LONGEST_LIFETIME),
+        (math.inf, LONGEST_LIFETIME),
+        (10**400, LONGEST_LIFETIME),
+        ("9" * 400, LONGEST_LIFETIME),
+    ],
+)
+def test_a_number_or_decimal_string_is_honoured_up_to_48_hours(
+    expires_in: object, seconds: float
+) -> None:
+    assert lifetime(expires_in) == seconds
+    assert type(lifetime(expires_in)) is float
+
+
+@pytest.mark.parametrize(
+    "expires_in",
+    [
+        None,
+        0,
+        0.0,
+        -0.0,
+        -1,
+        -0.5,
+        -(10**400),
+        math.nan,
+        -math.inf,
+        True,
+        False,
+        "",
+        " ",
+        "0",
+        "0.0",
+        "-5",
+        "+5",
+        " 3600",
+        "3600\n",
+        "3600 s",
+        "1e9",
+        "0x10",
+        "1_000",
+        "5.",
+        ".5",
+        "nan",
+        "inf",
+        "never",
+        "٣٦٠٠",
+        "²",
+        b"3600",
+        [3600],
+        {"seconds": 3600},
+    ],
+)
+def test_an_expires_in_that_makes_no_sense_counts_as_300_seconds(expires_in: object) -> None:
+    assert lifetime(expires_in) == SHORTEST_LIFETIME == 300
+
+
+def test_a_missing_expires_in_counts_as_300_seconds(fake_time: FakeTime) -> None:
+    answer = json.loads(f'{{"access_token": "{TOKEN}"}}')
+    assert issued(fake_time, answer.get("expires_in")).remaining(fake_time.clock) == 300
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "margin"), [(86400, 10), (100, 10), (99, 9.9), (10, 1), (None, 10)]
+)
+def test_successor_is_looked_for_in_the_last_tenth_at_most_ten_seconds(
+    fake_time: FakeTime, expires_in: object, margin: float
+) -> None:
+    assert issued(fake_time, expires_in).margin == pytest.approx(margin)
+
+
+def test_life_is_counted_from_before_the_request(fake_time: FakeTime) -> None:
+    token = issued(fake_time, 300, took=20)
+    assert token.remaining(fake_time.clock) == 280
+    assert token.margin == 10
+
+
+def test_life_ends_at_the_deadline(fake_time: FakeTime) -> None:
+    token = issued(fake_time, 300)
+    fake_time.advance(299)
+    assert token.remaining(fake_time.clock) == 1
+    fake_time.advance(1)
+    assert token.remaining(fake_time.clock) == 0
+    fake_time.advance(1)
+    assert token.remaining(fake_time.clock) == -1
+
+
+def test_a_suspension_which_only_the_wall_clock_sees_counts(fake_time: FakeTime) -> None:
+    token = issued(fake_time, 3600)
+    fake_time.wall += 3000
+    assert token.remaining(fake_time.clock) == 600
+
+
+def test_a_wall_clock_that_is_set_back_prolongs_no_life(fake_time: FakeTime) -> None:
+    token = issued(fake_time, 3600)
+    fake_time.wall -= 86400
+    fake_time.monotonic += 3000
+    assert token.remaining(fake_time.clock) == 600
+
+
+def test_a_wall_clock_that_was_set_back_and_right_again_changes_nothing(
+    fake_time: FakeTime,
+) -> None:
+    token = issued(fake_time, 3600)
+    fake_time.wall -= 86400
+    fake_time.advance(1000)
+    fake_time.wall += 86400
+    assert token.remaining(fake_time.clock) == 2600
+
+
+@pytest.mark.parametrize("took", [300, 301, 100_000])
+def test_a_token_whose_request_outlasted_it_serves_five_seconds_from_its_arrival(
+    fake_time: FakeTime, took: float
+) -> None:
+    token = issued(fake_time, 300, took=took)
+    assert token.remaining(fake_time.clock) == GRACE == 5
+    assert token.margin == 0  # no call looks for a successor: nobody asks in a circle
+    fake_time.advance(5)
+    assert token.remaining(fake_time.clock) == 0
+
+
+def test_a_token_whose_request_was_suspended_over_its_life_serves_five_seconds(
+    fake_time: FakeTime,
+) -> None:
+    requested = Moment.now(fake_time.clock)
+    fake_time.wall += 86400
+    token = AccessToken.issued(TOKEN, 3600, requested, fake_time.clock)
+    assert token.remaining(fake_time.clock) == GRACE
+    assert token.margin == 0
+
+
+def test_a_token_that_arrives_in_its_last_moment_is_a_token_like_any_other(
+    fake_time: FakeTime,
+) -> None:
+    token = issued(fake_time, 300, took=299)
+    assert token.remaining(fake_time.clock) == 1
+    assert token.margin == 10
+
+
+def test_time_is_told_by_the_machine_unless_a_test_brings_its_own() -> None:
+    earlier = Moment.now(Clock())
+    assert 0 <= earlier.age(Clock()) < 60
