@@ -10,9 +10,9 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from .credentials import Identity
 from .errors import (
@@ -57,7 +57,7 @@ class Answer:
     identity: Identity
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     #: Seconds since 1970, for a `Retry-After` that is a date.
     now: float
 
@@ -238,14 +238,27 @@ class Answer:
     def _plain(self, text: str, length: int) -> str:
         """Foreign text, fit for a message: printable, short, and without our secrets.
 
-        A gateway's error page may well repeat the header that it did not like.
+        An error page of a gateway may well repeat, whole or cut, the header it did not like.
         """
-        client_id, secret = self.identity.client_id, self.identity.client_secret
-        basic = basic_credentials(self.identity)
-        for hidden in (basic, base64.b64encode(secret.encode()).decode(), quote(secret), secret):
-            text = text.replace(hidden, "...")
-        if client_id in text:
-            text = text.replace(client_id, self.identity.name)
+        secret = self.identity.client_secret
+        hidden = [
+            basic_credentials(self.identity),
+            base64.b64encode(secret.encode()).decode(),
+            quote(secret, safe=""),
+            quote_plus(secret),
+            secret,
+        ]
+        token = self._object().get("access_token")
+        if isinstance(token, str) and token:
+            hidden.append(token)
+        for one in hidden:
+            text = text.replace(one, "...")
+
+        def unless_cut_from_one(run: re.Match[str]) -> str:
+            gives_away = any(run[0].lower() in one.lower() for one in hidden)
+            return "..." if gives_away else run[0]
+
+        text = re.sub(r"[\w+/=~-]{6,}", unless_cut_from_one, text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
 

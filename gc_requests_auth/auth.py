@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import requests
 
-from .credentials import ABSENT, CredentialsCallable, Identity, Settings, conceal, short_name
-from .environment import Environment, read_environment, rivals
-from .errors import GenesysCloudError
-from .places import Place
+from .credentials import (
+    ABSENT,
+    CredentialsCallable,
+    Identity,
+    Settings,
+    Vault,
+    conceal,
+)
+from .errors import ConfigurationError, GenesysCloudError
+from .lookup import Lookup
 from .replay import (
     can_be_replayed,
     correlation_id,
     drain,
     error_code,
+    redirect_target,
     replay,
+    withhold_authorization,
     without_secrets,
 )
 from .token_source import LONGEST_FLIGHT, TokenSource
@@ -65,21 +74,29 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         session: requests.Session | None = None,
         token_timeout: float | tuple[float, float] = (5, 15),
     ) -> None:
-        client_secret = conceal(client_secret)
+        # First of all: should anything raise, this frame holds no secret that prints.
+        client_id, client_secret = conceal(client_id), conceal(client_secret)
+        login_url, api_url = conceal(login_url), conceal(api_url)
         self._settings = Settings.checked(
-            client_id, client_secret, credentials, region, login_url, api_url, token_timeout
+            client_id,
+            client_secret,
+            None if credentials is None else Vault(credentials),
+            region,
+            login_url,
+            api_url,
+            token_timeout,
         )
+        if not isinstance(session, requests.Session | None):
+            raise ConfigurationError(
+                f"session must be a requests.Session, not {type(session).__name__}."
+            )
         self._session = session
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        # What is found out on the way, each entry published whole by setdefault(): no lock, and
-        # whoever finds the same at the same time agrees on one.
-        self._found: dict[str, Any] = {}
-        if self._settings.names_a_place:
-            self._found["place"] = self._settings.place({})
+        self._lookup = Lookup(self._settings)
         longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
-        self._source = TokenSource(self._identity, self._request_token, longest, self._clock)
+        self._source = TokenSource(self._lookup.identity, self._request_token, longest, self._clock)
         self._replaced_a_header = False
         self._warned_of_401: Moment | None = None
 
@@ -94,23 +111,16 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def __repr__(self) -> str:
         # Also of one whose construction failed: a crash reporter prints the frames of that.
-        found: dict[str, Any] = vars(self).get("_found", {})
-        place: Place | None = found.get("place")
-        client = found.get("client_id")
-        if found and self._settings.given is not None:
-            client = self._settings.given.client_id
-        if client is None or place is None:
-            return "<GenesysCloudAuth, not yet looked up>"
-        return (
-            f"<GenesysCloudAuth client {short_name(client)} at {place.region or place.login_host}>"
-        )
+        lookup: Lookup | None = vars(self).get("_lookup")
+        known = lookup.description() if lookup is not None else None
+        return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
 
     # -- the rule ---------------------------------------------------------------------------------
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by requests for every request that is about to be sent."""
         url = r.url or ""
-        place = self._place()
+        place = self._lookup.place()
         if not place.takes_token(url):
             place.object_to(url)
             return r
@@ -123,33 +133,46 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if replaced is not None and not isinstance(replaced, Secret):
             self._warn_of_replaced_header()
         r.headers["Authorization"] = token.header
-        if self._on_response not in r.hooks["response"]:  # a copy shares its original's list
-            r.register_hook("response", self._on_response)
+        hooks = r.hooks.get("response", [])
+        if self._on_response not in hooks:
+            # A new dict: a copy of a request shares its original's, which may not be ours. Ours
+            # comes first, so that the caller's hooks see only what it returns.
+            r.hooks = {**r.hooks, "response": [self._on_response, *hooks]}
         return r
 
     def _on_response(
         self, response: requests.Response, *_: Any, **kwargs: Any
     ) -> requests.Response:
-        """Called by requests for every answer along a chain of redirects that began with us.
-
-        The 401 story: take a token other than the refused one, put the body back, send once more
-        the way the answer came, and hand that out. The replay dispatches no hooks, hence it is
-        made once, whatever it brings; the caller's hooks come after this one and see only that.
-        """
+        """Called by requests for every answer along a chain of redirects that began with us."""
         request = response.request
-        if not self._place().takes_token(request.url or ""):
+        if not self._lookup.place().takes_token(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
             kept = [hook for hook in request.hooks["response"] if hook != self._on_response]
             request.hooks = {**request.hooks, "response": kept}
             return response
-        if response.status_code != 401:
-            return response
+        if response.status_code == 401:
+            response = self._after_401(response, kwargs)
+        if response.is_redirect and not self._lookup.place().takes_token(redirect_target(response)):
+            # requests itself keeps the header within a host: for a pre-signed link, say.
+            withhold_authorization(request, response)
+        return response
+
+    def _after_401(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response:
+        """Send once more, with a token other than the refused one.
+
+        The replay dispatches no hooks, hence it is made once, whatever it brings; and it keeps no
+        state, hence a prepared request may be sent again. The caller's hooks, which come after
+        ours, see only the final answer.
+        """
+        request = response.request
         repeatable = can_be_replayed(response)
         if repeatable:
             drain(response)
         try:
-            token = self._token_after(request.headers.get("Authorization"))
+            token = self._token_after(conceal(request.headers.get("Authorization")))
         except GenesysCloudError as error:
             response.close()
             error.request = without_secrets(request)
@@ -157,14 +180,17 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if not repeatable:
             logger.info("a 401 goes back: the body of its request can not be sent twice")
             return response
-        answer = replay(response, token.header, kwargs)
+        answer = replay(response, token.header, options)
         logger.info("replayed after a 401, answered %s", answer.status_code)
         if answer.status_code == 401:
-            self._warn_of_second_401(response if kwargs.get("stream") else answer, answer)
+            self._warn_of_second_401(response if options.get("stream") else answer, answer)
         return answer
 
-    def _token_after(self, refused: str | bytes | None) -> AccessToken:
-        """The token to answer a 401 with."""
+    def _token_after(self, refused: object) -> AccessToken:
+        """The token to answer a 401 with.
+
+        :param refused: The concealed ``Authorization`` that was sent.
+        """
         if isinstance(refused, str) and refused.startswith("Bearer "):
             return self._source.other_than(Secret(refused.removeprefix("Bearer ")))
         # Not a token that was refused: requests took the header away on a redirect from one own
@@ -223,62 +249,29 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def client_id(self) -> str:
         """The OAuth client, looked up if need be."""
-        found: str | None = self._found.get("client_id")
-        return found or self._identity().client_id
+        return self._lookup.client_id()
 
     @property
     def region(self) -> str | None:
         """The domain of the region; None where both URLs are given instead."""
-        return self._place().region
+        return self._lookup.place().region
 
     @property
     def login_url(self) -> str:
         """Where tokens come from, without ``/oauth/token``."""
-        return self._place().login_url
+        return self._lookup.place().login_url
 
     @property
     def api_url(self) -> str:
         """Where the API is, without ``/api/v2``."""
-        return self._place().api_url
-
-    # -- looked up when first needed --------------------------------------------------------------
-
-    def _environment(self) -> Environment:
-        found: Environment | None = self._found.get("environment")
-        if found is None:
-            mine = read_environment()
-            found = self._found.setdefault("environment", mine)
-            if found is mine and self._settings.uses_environment:
-                self._warn_of_rivals(mine)
-        return found
-
-    def _place(self) -> Place:
-        found: Place | None = self._found.get("place")
-        if found is None:
-            found = self._found.setdefault("place", self._settings.place(self._environment()))
-        return found
-
-    def _identity(self) -> Identity:
-        identity = self._settings.identity(self._environment())
-        self._found["client_id"] = identity.client_id
-        return identity
-
-    def _warn_of_rivals(self, environ: Environment) -> None:
-        found = rivals(environ)
-        if found is not None:
-            used, other = found
-            logger.warning(
-                "two OAuth clients in the environment: %s is used, %s has another value",
-                used.client_id,
-                other.client_id,
-            )
+        return self._lookup.place().api_url
 
     def _request_token(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
         from .login import request_token  # with oauthlib, when it is needed
 
         return request_token(
             identity,
-            self._place().token_url,
+            self._lookup.place().token_url,
             session=self._session,
             timeout=self._settings.token_timeout,
             within=within,

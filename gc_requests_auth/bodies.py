@@ -16,6 +16,13 @@ class BodyTooSlowError(Exception):
     """The body did not end in time."""
 
 
+class _Body(bytearray):
+    """What has come of a body so far. Ctrl-C in the midst of a token prints a frame that holds it."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
 def rewind(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent once more; a file is put back to where it started.
 
@@ -49,7 +56,7 @@ def read_within(
     :raises requests.RequestException: as requests itself would.
     """
     deadline = monotonic() + seconds
-    body = bytearray()
+    body = _Body()
     # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte
     # a second, each in good time for the socket's time-out, would keep us for hours. The bytes come
     # from a buffer; an answer of Genesys Cloud has some 150.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,9 +29,15 @@ class Absent:
 
 ABSENT: Final = Absent()
 
-
 #: What a `credentials=` callable is: asked before every token request, answers (id, secret).
 CredentialsCallable = Callable[[], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Vault:
+    """Such a function, without a printable form: it may be bound to what it returns."""
+
+    ask: CredentialsCallable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class Identity:
     def checked(cls, client_id: Any, client_secret: Any, fields: tuple[str, str]) -> Identity:
         """The pair, refused by the name of its field if it can not be one.
 
-        :param client_secret: As :func:`conceal` returns it.
+        Both as :func:`conceal` returns them.
+
         :raises ConfigurationError: naming the field, never the value.
         """
         _check(fields[0], client_id)
@@ -56,7 +62,7 @@ class Identity:
                 f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
                 " name."
             )
-        return cls(str(client_id), Secret(client_secret))
+        return cls(str(client_id), client_secret)
 
     @property
     def name(self) -> str:
@@ -75,7 +81,7 @@ class Settings:
 
     #: None: ask `credentials`, or else the environment.
     given: Identity | None
-    credentials: CredentialsCallable | None
+    credentials: Vault | None
     region: str | None
     login_url: str | None
     api_url: str | None
@@ -87,15 +93,14 @@ class Settings:
         cls,
         client_id: Any,
         client_secret: Any,
-        credentials: CredentialsCallable | None,
+        credentials: Vault | None,
         region: str | None,
         login_url: str | None,
         api_url: str | None,
         token_timeout: float | tuple[float, float],
     ) -> Settings:
-        """The arguments of the constructor, validated.
+        """The arguments of the constructor, validated; texts as :func:`conceal` returns them.
 
-        :param client_secret: As :func:`conceal` returns it.
         :raises ConfigurationError: naming the argument, never its value.
         """
         if (client_id is ABSENT) != (client_secret is ABSENT):
@@ -109,10 +114,10 @@ class Settings:
                 "Credentials come from one source: pass client_id and client_secret, or"
                 " credentials=, not both."
             )
-        if credentials is not None and not callable(credentials):
+        if credentials is not None and not callable(credentials.ask):
             raise ConfigurationError(
                 "credentials= must be a function that returns (client_id, client_secret), not"
-                f" {type(credentials).__name__}."
+                f" {type(credentials.ask).__name__}."
             )
         given = None
         if client_id is not ABSENT:
@@ -120,7 +125,7 @@ class Settings:
         return cls(
             given,
             credentials,
-            None if region is None else parse_region(_text("region", region)),
+            None if region is None else parse_region(str.__str__(_text("region", region))),
             _login_url("login_url", login_url),
             _api_url("api_url", api_url),
             _timeout_pair(token_timeout),
@@ -176,9 +181,9 @@ class Settings:
         return next((name for name in own if environ.get(name)), None)
 
 
-def _ask(credentials: CredentialsCallable) -> Identity:
+def _ask(credentials: Vault) -> Identity:
     """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
-    pair: Any = credentials()
+    pair: Any = credentials.ask()
     # Concealed in place: this frame may stand in a traceback.
     pair = tuple(map(conceal, pair)) if isinstance(pair, tuple | list) else ()
     if len(pair) != 2:
@@ -195,7 +200,8 @@ def conceal(value: Any) -> Any:
     plain one when something raises.
     """
     if isinstance(value, str):
-        return Secret(value)
+        # Not str(): an Enum member or a redacting subclass has a text of its own for that.
+        return Secret(str.__str__(value))
     return value if value is None or value is ABSENT else type(value)
 
 
@@ -206,13 +212,9 @@ def _check(field: str, value: Any) -> None:
     failed", which no one can tell from a wrong secret.
     """
     if value is None:
-        raise ConfigurationError(
-            f"{field} is None: was os.getenv() given an unset variable? Leave it out to read the"
-            " environment."
-        )
-    if not isinstance(value, str):
-        kind = value if isinstance(value, type) else type(value)
-        raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
+        hint = "" if "credentials=" in field else " Leave it out to read the environment."
+        raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
+    value = _text(field, value)
     if not value:
         raise ConfigurationError(f"{field} is empty.")
     if value != value.strip():
@@ -224,10 +226,10 @@ def _check(field: str, value: Any) -> None:
             f"{field} begins or ends with a quote: the quotes of a .env file or a shell do not"
             " belong to the value."
         )
-    if re.search(r"[\x00-\x1f\x7f-\x9f]", value):
-        raise ConfigurationError(f"{field} holds a control character.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ConfigurationError(f"{field} is not valid Unicode text.")
+    if not value.isprintable():
+        raise ConfigurationError(
+            f"{field} holds a control or invisible character (a byte order mark from a file?)."
+        )
 
 
 def _from(variable: str, environ: Environment) -> str:
@@ -248,8 +250,9 @@ def _api_url(field: str, url: str | None) -> str | None:
 
 def _text(field: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"{field} must be text, not {type(value).__name__}.")
-    return str(value)
+        kind = value if isinstance(value, type) else type(value)
+        raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
+    return value
 
 
 def _timeout_pair(timeout: Any) -> tuple[float, float]:

@@ -140,8 +140,7 @@ class Place:
     def _is_token_endpoint(self, parts: SplitResult) -> bool:
         # A gateway may serve login and API below one origin.
         token = urlsplit(self.token_url)
-        path = re.sub(r"[/\\]+", "/", unquote(parts.path)).rstrip("/").lower()
-        return _authority(parts) == token.netloc and path == unquote(token.path).lower()
+        return _authority(parts) == token.netloc and _routed(parts.path) == _routed(token.path)
 
 
 def base_url(field: str, url: str, *, suffix: str) -> str:
@@ -151,24 +150,38 @@ def base_url(field: str, url: str, *, suffix: str) -> str:
     :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
         URL, which may hold a password.
     """
+    parts = _plain_https(url)
+    if parts is None:
+        raise ConfigurationError(
+            f"{field} must be a plain URL such as https://login.mypurecloud.ie: https, a host,"
+            " perhaps a port and a path; no user, no query."
+        )
+    if re.search(r"%|\\|/\.|//", parts.path):
+        raise ConfigurationError(
+            f"{field} must not hold dot segments, empty segments, '%' or backslashes."
+        )
+    wrong = known_wrong(parts.hostname or "")
+    if wrong is not None:
+        raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
+    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
+
+
+def _plain_https(url: str) -> SplitResult | None:
+    """The URL as requests prepares it; None if there is more to it than host, port and path."""
     prepared = requests.PreparedRequest()
     try:
         prepared.prepare_url(url, None)
         parts = urlsplit(prepared.url or "")
     except (requests.RequestException, ValueError):
-        parts = SplitResult("", "", "", "", "")
-    plain = parts.scheme == "https" and parts.hostname and not _UNPRINTABLE.search(parts.netloc)
-    if not plain or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"{field} must be a plain URL such as https://login.mypurecloud.ie: https, a host,"
-            " perhaps a port and a path; no user, no query."
-        )
-    if re.search(r"%|\\|/\.", parts.path):
-        raise ConfigurationError(f"{field} must not hold dot segments, '%' or backslashes.")
-    wrong = known_wrong(parts.hostname or "")
-    if wrong is not None:
-        raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
-    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
+        return None
+    odd = "@" in parts.netloc or parts.query or parts.fragment or _UNPRINTABLE.search(parts.netloc)
+    return parts if parts.scheme == "https" and parts.hostname and not odd else None
+
+
+def _routed(path: str) -> str:
+    """The path as the most lenient of gateways would route it."""
+    path = re.sub(r"[\s\x00]|;[^/\\]*", "", unquote(path))
+    return re.sub(r"[/\\]+", "/", path).rstrip("/").lower()
 
 
 def _authority(parts: SplitResult) -> str:

@@ -156,4 +156,7 @@ def _edits(left: str, right: str) -> int:
 
 
 def _quoted(name: str) -> str:
-    return ascii(name if len(name) <= 60 else f"{name[:57]}...")
+    """The name for a message; not if it could be a secret that strayed into the wrong argument."""
+    if len(name) <= 60 and (len(name) <= 20 or "." in name):
+        return ascii(name)
+    return "What is given as region"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
@@ -62,19 +63,36 @@ def replay(
     return answer
 
 
+def redirect_target(response: requests.Response) -> str:
+    """Where requests would go on to; empty if that can not be told."""
+    try:
+        location = requests.sessions.SessionRedirectMixin().get_redirect_target(response) or ""
+        return urljoin(response.url, requests.utils.requote_uri(location))
+    except (ValueError, requests.RequestException):
+        return ""
+
+
+def withhold_authorization(request: requests.PreparedRequest, response: requests.Response) -> None:
+    """Go on without the header: requests builds the next hop from the request of this one."""
+    if response.request is request:
+        response.request = request.copy()  # the history keeps what was sent
+    request.headers.pop("Authorization", None)
+
+
 def error_code(response: requests.Response) -> str:
     """The ``code`` of a Genesys Cloud error body, for a log."""
     try:
         code = response.json()["code"]
     except (ValueError, KeyError, TypeError, RuntimeError, RecursionError):
         return "unknown"  # RuntimeError: its body was given up
-    return _loggable(code)
+    return _loggable(code, response)
 
 
 def correlation_id(response: requests.Response) -> str:
     """What Genesys Cloud Care asks for, under its newer or its older name."""
     headers = response.headers
-    return _loggable(headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id"))
+    said = headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id")
+    return _loggable(said, response)
 
 
 def without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -99,5 +117,9 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
     again.prepare_cookies(jar)
 
 
-def _loggable(said: object) -> str:
-    return said if isinstance(said, str) and re.fullmatch(r"[\w.:-]{1,64}", said) else "unknown"
+def _loggable(said: object, response: requests.Response) -> str:
+    """What may stand in a log; not what a server echoes of the request's own credentials."""
+    authorization = str(response.request.headers.get("Authorization"))
+    if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
+        return "unknown"
+    return "unknown" if said in authorization else said

@@ -190,9 +190,11 @@ class TokenSource:
         failure: GenesysCloudError | None = None
         landed = False
         try:
-            token = self._ask(flight, within=within, persist=persist)
-        except GenesysCloudError as error:
-            failure = copy.copy(error)  # without the traceback
+            identity = self._identify()  # what a vault raises is its caller's own
+            try:
+                token = self._ask(identity, flight, within=within, persist=persist)
+            except GenesysCloudError as error:
+                failure = copy.copy(error)  # without the traceback
         finally:  # whatever happened, the waiters go on
             landed = self._land(flight, token, failure if persist else None)
         if not landed:
@@ -219,8 +221,9 @@ class TokenSource:
             logger.info("token %s, good for %.0f s", "renewed" if renewed else "obtained", left)
         return landed
 
-    def _ask(self, flight: _Flight, *, within: float, persist: bool) -> AccessToken:
-        identity = self._identify()
+    def _ask(
+        self, identity: Identity, flight: _Flight, *, within: float, persist: bool
+    ) -> AccessToken:
         refusal = self._refusal
         if refusal is not None and refusal.identity == identity:
             age = refusal.since.age(self._clock)

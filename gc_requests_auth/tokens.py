@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable
@@ -102,12 +101,11 @@ def lifetime_of(expires_in: object) -> float:
 
     What makes no sense counts as short, never as endless.
     """
+    seconds: float = 0
     if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
         seconds = float(expires_in)
     elif isinstance(expires_in, int | float) and not isinstance(expires_in, bool):
-        seconds = min(expires_in, LONGEST_LIFETIME)  # before float(): an int may be too long for it
-    else:
+        seconds = expires_in
+    if not seconds > 0:  # neither is NaN
         return SHORTEST_LIFETIME
-    if math.isnan(seconds) or seconds <= 0:
-        return SHORTEST_LIFETIME
-    return min(float(seconds), LONGEST_LIFETIME)
+    return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()

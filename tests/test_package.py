@@ -25,6 +25,7 @@ LADDER = [
     "places",
     "environment",
     "credentials",
+    "lookup",
     "bodies",
     "replay",
     "answers",

@@ -121,7 +121,9 @@ def _page(number: int, size: int) -> dict[str, Any]:
 def _echo(request: Request) -> Reply:
     """What arrived; of the bearer only that there was one."""
     parts = urlsplit(request.target)
-    headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+    headers = {
+        name: value for name, value in request.headers.items() if name.lower() != "authorization"
+    }
     said = {
         "method": request.method,
         "path": parts.path,

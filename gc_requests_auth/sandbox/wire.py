@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from requests.structures import CaseInsensitiveDict
+
 
 @dataclass(frozen=True)
 class Request:
@@ -137,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def _any_method(self) -> None:
-        request = Request(self.command, self.path, dict(self.headers), self._body())
+        request = Request(
+            self.command, self.path, CaseInsensitiveDict(self.headers.items()), self._body()
+        )
         reply = self.server.service.serve(request)
         self.send_response(reply.status)
         for name, value in reply.headers.items():
