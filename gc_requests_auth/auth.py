@@ -74,17 +74,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         session: requests.Session | None = None,
         token_timeout: float | tuple[float, float] = (5, 15),
     ) -> None:
-        # First of all: should anything raise, this frame holds no secret that prints.
-        client_id, client_secret = conceal(client_id), conceal(client_secret)
-        login_url, api_url = conceal(login_url), conceal(api_url)
+        # First of all: should anything raise, this frame holds nothing that prints a secret.
+        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
+        login_url, api_url = map(conceal, (login_url, api_url))
+        vault = None if credentials is None else Vault(credentials)
+        del credentials
         self._settings = Settings.checked(
-            client_id,
-            client_secret,
-            None if credentials is None else Vault(credentials),
-            region,
-            login_url,
-            api_url,
-            token_timeout,
+            client_id, client_secret, vault, region, login_url, api_url, token_timeout
         )
         if not isinstance(session, requests.Session | None):
             raise ConfigurationError(

@@ -125,7 +125,7 @@ class Settings:
         return cls(
             given,
             credentials,
-            None if region is None else parse_region(str.__str__(_text("region", region))),
+            None if region is None else parse_region(_text("region", region)),
             _login_url("login_url", login_url),
             _api_url("api_url", api_url),
             _timeout_pair(token_timeout),

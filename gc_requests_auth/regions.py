@@ -158,5 +158,5 @@ def _edits(left: str, right: str) -> int:
 def _quoted(name: str) -> str:
     """The name for a message; not if it could be a secret that strayed into the wrong argument."""
     if len(name) <= 60 and (len(name) <= 20 or "." in name):
-        return ascii(name)
+        return ascii(str.__str__(name))
     return "What is given as region"

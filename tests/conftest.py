@@ -83,6 +83,7 @@ class Counted:
         self.api_url = sandbox.api_url
         self.ca_file = sandbox.ca_file
         self._before = sandbox.token_requests, sandbox.api_requests
+        self._sessions: list[requests.Session] = []
 
     @property
     def token_requests(self) -> int:
@@ -97,7 +98,13 @@ class Counted:
         session = requests.Session()
         session.verify = self.ca_file
         session.mount("https://", requests.adapters.HTTPAdapter(**adapter))
+        self._sessions.append(session)
         return session
+
+    def close(self) -> None:
+        """Close the sessions it gave out."""
+        for session in self._sessions:
+            session.close()
 
     def auth(self, **more: Any) -> GenesysCloudAuth:
         """An auth that signs in to it."""
@@ -119,7 +126,9 @@ def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
     """The sandbox of the whole run, with no token valid and nothing scripted."""
     _running_sandbox.revoke_all()
     _running_sandbox._login.scripted.clear()
-    yield Counted(_running_sandbox)
+    counted = Counted(_running_sandbox)
+    yield counted
+    counted.close()
     assert not _running_sandbox._login.scripted, "scripted answers that nobody asked for"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -503,7 +506,7 @@ class Ireland:
             "expires_in": 86400,
         }
 
-    def get(self, url: str, *answers: Any, **answer: Any) -> None:
+    def get(self, url: str | re.Pattern[str], *answers: Any, **answer: Any) -> None:
         """Answer GET requests to `url`."""
 
         def see(request: Any) -> bool:
@@ -613,6 +616,112 @@ def test_a_redirect_to_another_region_gets_no_token(ireland: Ireland) -> None:
     assert requests.get(f"{API}/x", auth=ireland.auth, timeout=30).status_code == 401
     assert ireland.seen[-1] == (elsewhere, None)
     assert ireland.token == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/signed?Signature=abc",
+        f"{API}/signed?X-Amz-Signature=abc",
+        "//api.mypurecloud.ie/x%2f..%2fy",
+        "https://somebody:else@api.mypurecloud.ie/y",
+    ],
+)
+@pytest.mark.parametrize("first", [200, 401])
+def test_a_redirect_within_a_host_to_a_url_that_is_not_ours_takes_no_token(
+    ireland: Ireland, location: str, first: int
+) -> None:
+    """requests itself drops the header only when the host, the port or the scheme changes."""
+    there = {"status_code": 302, "headers": {"Location": location}}
+    ireland.get(f"{API}/x", [there] if first == 200 else [{"status_code": 401}, there])
+    ireland.get(re.compile("/signed|/x%2[fF]..%2[fF]y|/y"), text="there")
+    response = requests.get(f"{API}/x", auth=ireland.auth, timeout=30)
+
+    assert response.text == "there"
+    assert [carried is None for _, carried in ireland.seen][-1] is True
+    assert all(carried for _, carried in ireland.seen[:-1])
+    assert response.history[-1].request.headers["Authorization"], "the history tells what was sent"
+
+
+def test_a_redirect_to_the_token_endpoint_of_a_gateway_takes_no_token(ireland: Ireland) -> None:
+    gateway = "https://gateway.example"
+    ireland.mocker.post(f"{gateway}/oauth/token", json={"access_token": TOKEN})
+    ireland.get(f"{gateway}/x", status_code=302, headers={"Location": "/oauth/token"})
+    ireland.get(f"{gateway}/oauth/token", text="there")
+    auth = GenesysCloudAuth("client-id-1234", SECRET, login_url=gateway, api_url=gateway)
+    requests.get(f"{gateway}/x", auth=auth, timeout=30)
+
+    assert ireland.seen == [
+        (f"{gateway}/x", f"Bearer {TOKEN}"),
+        (f"{gateway}/oauth/token", None),
+    ]
+
+
+def test_a_malformed_location_is_left_to_requests(ireland: Ireland) -> None:
+    ireland.get(f"{API}/x", status_code=302, headers={"Location": "https://[bad"})
+    with pytest.raises(ValueError, match="Invalid"):
+        requests.get(f"{API}/x", auth=ireland.auth, timeout=30)
+
+    assert len(ireland.seen) == 1
+
+
+def test_a_request_that_lost_its_token_on_a_redirect_may_be_sent_again(ireland: Ireland) -> None:
+    there = {"status_code": 302, "headers": {"Location": "/signed?Signature=abc"}}
+    ireland.get(f"{API}/x", [there, {"status_code": 401}, there])
+    ireland.get(f"{API}/signed", text="there")
+    with requests.Session() as session:
+        session.auth = ireland.auth
+        prepared = session.prepare_request(requests.Request("GET", f"{API}/x"))
+
+        assert [session.send(prepared).text for _ in range(2)] == ["there", "there"]
+    assert ireland.token == 1
+
+
+def test_a_token_that_the_api_echoes_is_not_logged(
+    ireland: Ireland, caplog: pytest.LogCaptureFixture
+) -> None:
+    ireland.get(
+        f"{API}/x",
+        status_code=401,
+        json={"code": f"{TOKEN}-2"},
+        headers={"ININ-Correlation-Id": f"{TOKEN}-2"},
+    )
+    requests.get(f"{API}/x", auth=ireland.auth, timeout=30)
+
+    assert "code unknown, correlation id unknown" in caplog.text
+
+
+def test_signing_a_copy_leaves_the_original_unsigned(ireland: Ireland) -> None:
+    ireland.get(f"{API}/x", status_code=401)
+    original = requests.Request("GET", f"{API}/x").prepare()
+    copied = original.copy()
+    copied.prepare_auth(ireland.auth)
+    with requests.Session() as session:
+        session.send(original)
+
+    assert len(ireland.seen) == 1
+
+
+def test_a_request_with_no_hooks_at_all_can_be_signed(ireland: Ireland) -> None:
+    ireland.get(f"{API}/x", [{"status_code": 401}, {"text": "there"}])
+    prepared = requests.Request("GET", f"{API}/x").prepare()
+    prepared.hooks = {}
+    prepared.prepare_auth(ireland.auth)
+    with requests.Session() as session:
+        assert session.send(prepared).text == "there"
+
+
+def test_hooks_that_were_there_before_come_after_ours(ireland: Ireland) -> None:
+    seen: list[int] = []
+    ireland.get(f"{API}/x", [{"status_code": 401}, {"text": "there"}])
+    prepared = requests.Request(
+        "GET", f"{API}/x", hooks={"response": lambda r, *_, **__: seen.append(r.status_code)}
+    ).prepare()
+    prepared.prepare_auth(ireland.auth)
+    with requests.Session() as session:
+        session.send(prepared)
+
+    assert seen == [200]
 
 
 def test_an_authorization_header_is_replaced_on_own_hosts_with_one_warning(
@@ -787,6 +896,51 @@ def test_repr_tells_client_and_place_and_never_raises(monkeypatch: pytest.Monkey
     with pytest.raises(ConfigurationError):
         unknown.access_token()
     assert repr(unknown) == "<GenesysCloudAuth, not yet looked up>"
+
+
+def test_an_environment_that_is_loaded_late_is_found(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by load_dotenv() after a first try in a notebook."""
+    auth = GenesysCloudAuth(region="eu-west-1", session=sandbox.session())
+    late = GenesysCloudAuth(session=sandbox.session())
+    for one in (auth, late):
+        with pytest.raises(ConfigurationError):
+            one.access_token()
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-2")
+    assert late.region == "euw2.pure.cloud"
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert auth.client_id == sandbox.client_id
+    assert late.access_token()
+    assert late.region is None, "nothing of the first tries was kept"
+
+
+def test_text_that_prints_as_something_else_is_taken_for_what_it_is(ireland: Ireland) -> None:
+    class Name(str, Enum):  # noqa: UP042 -- StrEnum prints as its value
+        ID = "client-id-of-an-enum"
+        REGION = "eu-west-1"
+        LOGIN = "https://login.mypurecloud.ie"
+
+    class Redacted(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "***"
+
+    auth = GenesysCloudAuth(Name.ID, Redacted(SECRET), region=Name.REGION, login_url=Name.LOGIN)
+    auth.access_token()
+    sent = ireland.mocker.request_history[0].headers["Authorization"]
+
+    assert b64decode(sent.removeprefix("Basic ")).decode() == f"client-id-of-an-enum:{SECRET}"
+    assert (auth.client_id, auth.region) == ("client-id-of-an-enum", "mypurecloud.ie")
+
+
+@pytest.mark.parametrize("session", ["http://proxy", requests, requests.Session])
+def test_a_session_must_be_one(session: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"requests\.Session"):
+        GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
 
 
 def test_what_is_absent_is_looked_up_at_first_use(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
+import itertools
+import json
 import logging
 import pickle
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ import requests
 from conftest import SECRET, TOKEN, Counted, Sweep
 
 from gc_requests_auth import ConfigurationError, CredentialsRefusedError, GenesysCloudAuth
+from gc_requests_auth.tokens import Clock
 
 ME = "/api/v2/tokens/me"
 
@@ -89,6 +94,15 @@ def test_errors_pickle_without_request_and_secret(sandbox: Counted) -> None:
         {"client_id": "i", "client_secret": SECRET, "credentials": lambda: ("a", "b")},
         {"client_id": "i", "client_secret": SECRET, "region": "nowhere"},
         {"client_id": "i", "client_secret": SECRET, "token_timeout": 0},
+        {"client_id": "i", "client_secret": SECRET, "session": "none"},
+        {"client_id": SECRET},
+        {"client_id": f"id:{SECRET}", "client_secret": SECRET},
+        {"client_id": (SECRET, SECRET), "client_secret": SECRET},
+        {"client_id": "i", "client_secret": "j", "login_url": f"https://user:{SECRET}@host"},
+        {"client_id": "i", "client_secret": "j", "api_url": f"https://host/?secret={SECRET}"},
+        {"client_id": "i", "client_secret": "j", "region": SECRET},
+        {"credentials": ("i", SECRET)},
+        {"credentials": functools.partial(dict, secret=SECRET), "token_timeout": 0},
     ],
 )
 def test_a_constructor_that_fails_shows_no_secret(arguments: dict[str, Any]) -> None:
@@ -116,6 +130,49 @@ def test_a_vault_with_a_bad_answer_shows_no_secret(sandbox: Counted, answer: Any
         auth.access_token()
 
     assert SECRET not in rendered(error.value)
+
+
+def test_a_vault_that_raises_shows_nothing_it_is_bound_to(sandbox: Counted) -> None:
+    @dataclass
+    class Safe:
+        secret: str
+
+        def open(self) -> tuple[str, str]:
+            raise KeyError
+
+    auth = sandbox.auth(credentials=Safe(SECRET).open)
+    with pytest.raises(KeyError) as error:
+        auth.access_token()
+
+    assert SECRET not in rendered(error.value)
+
+
+def test_ctrl_c_in_the_midst_of_a_token_shows_no_token(sandbox: Counted) -> None:
+    """The ordinary end of something that hangs."""
+    sandbox.sandbox.answer_tokens(1, 200, json.dumps({"access_token": TOKEN, "expires_in": 300}))
+    ticks = itertools.count()
+
+    def monotonic() -> float:
+        if next(ticks) == 40:  # it is asked for at each byte
+            raise KeyboardInterrupt
+        return 0.0
+
+    class Interrupted(GenesysCloudAuth):
+        _clock = Clock(monotonic, lambda: 0.0)
+
+    auth = Interrupted(
+        "client",
+        SECRET,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+        session=sandbox.session(),
+    )
+    with pytest.raises(KeyboardInterrupt) as error:
+        auth.access_token()
+    said = rendered(error.value)
+
+    assert "in read_within" in said
+    assert TOKEN[:10] not in said
 
 
 def test_an_environment_with_a_bad_secret_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -390,6 +390,33 @@ def test_a_leader_that_dies_is_succeeded_by_a_waiter(
     assert len(login.calls) == 2
 
 
+def test_an_error_of_ours_that_a_vault_raises_is_the_leaders_alone(
+    login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    """A vault may itself be reached through another auth."""
+    held = Held()
+    failures = [TokenError("of the vault's own auth")]
+    failures[0].__cause__ = OSError("why")
+
+    def vault() -> Identity:
+        if failures:
+            held()
+            raise failures.pop()
+        return Identity("client-12345678", Secret(SECRET))
+
+    source = TokenSource(vault, login, clock=fake_time.clock)
+    leader = pool.submit(source.current)
+    assert held.entered.wait(30)
+    waiting = everybody(pool, source.current, 4)
+    until(lambda: waiters(source) == 4)
+    held.let_go.set()
+
+    assert {call.result(30).value for call in waiting} == {f"{TOKEN}-1"}
+    error = leader.exception(30)
+    assert isinstance(error, TokenError)
+    assert isinstance(error.__cause__, OSError), "unwrapped"
+
+
 def test_waiters_of_a_failed_early_renewal_ask_in_full(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
