@@ -60,15 +60,15 @@ def read_within(
     # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte
     # a second, each in good time for the socket's time-out, would keep us for hours. The bytes come
     # from a buffer; an answer of Genesys Cloud has some 150.
-    for piece in response.iter_content(1):
-        body += piece
-        problem: Exception | None = None
-        if len(body) > size:
-            problem = BodyTooLongError()
-        elif monotonic() > deadline:
-            problem = BodyTooSlowError()
-        if problem is not None:
-            response.close()
-            raise problem
+    try:
+        for piece in response.iter_content(1):
+            body += piece
+            if len(body) > size:
+                raise BodyTooLongError
+            if monotonic() > deadline:
+                raise BodyTooSlowError
+    except BaseException:  # Ctrl-C included
+        response.close()
+        raise
     response._content = bytes(body)
     return response._content
