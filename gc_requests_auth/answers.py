@@ -63,7 +63,7 @@ class Answer:
 
     def judge(self) -> Grant | Setback:
         """What it means. Status first: the body of a 503 may say anything."""
-        said = self._object()
+        said = self._object() or {}
         if self.status >= 500:
             return self._down()
         if 300 <= self.status < 400:
@@ -79,7 +79,7 @@ class Answer:
         return self._granted(said)
 
     def _granted(self, said: dict[str, Any]) -> Grant | Setback:
-        if not said:
+        if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
         token = said.get("access_token")
         if not isinstance(token, str) or not token:
@@ -196,13 +196,13 @@ class Answer:
             retryable=retryable,
         )
 
-    def _object(self) -> dict[str, Any]:
-        """The JSON object that the body is; an empty one if it is none."""
+    def _object(self) -> dict[str, Any] | None:
+        """The JSON object that the body is; None if it is none."""
         try:
             said = json.loads(self.body)
         except (ValueError, RecursionError):
-            return {}
-        return said if isinstance(said, dict) else {}
+            return None
+        return said if isinstance(said, dict) else None
 
     def _kind(self) -> str:
         """The body in a word; never the body itself."""
@@ -211,7 +211,7 @@ class Answer:
             return "nothing"
         if self.body.lstrip()[:1] == b"<":
             return "an HTML page"
-        if self._object():
+        if self._object() is not None:
             return "JSON"
         return f"{content_type or 'something'} that is no JSON object"
 
@@ -223,8 +223,8 @@ class Answer:
 
     def _correlation_id(self) -> str | None:
         for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
-            value = self._plain(self.headers.get(name, ""), 64)
-            if _CORRELATION_ID.fullmatch(value):
+            value = self.headers.get(name, "")
+            if _CORRELATION_ID.fullmatch(value) and self._plain(value, 64) == value:
                 return value
         return None
 
@@ -244,15 +244,17 @@ class Answer:
         hidden = [
             basic_credentials(self.identity),
             base64.b64encode(secret.encode()).decode(),
+            quote(secret),
             quote(secret, safe=""),
             quote_plus(secret),
             secret,
         ]
-        token = self._object().get("access_token")
+        token = (self._object() or {}).get("access_token")
         if isinstance(token, str) and token:
             hidden.append(token)
         for one in hidden:
             text = text.replace(one, "...")
+        text = text.replace(self.identity.client_id, self.identity.name)
 
         def unless_cut_from_one(run: re.Match[str]) -> str:
             gives_away = any(run[0].lower() in one.lower() for one in hidden)

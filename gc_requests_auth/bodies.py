@@ -67,6 +67,8 @@ def read_within(
                 raise BodyTooLongError
             if monotonic() > deadline:
                 raise BodyTooSlowError
+        if monotonic() > deadline:  # what dripped was the frame around an empty body
+            raise BodyTooSlowError
     except BaseException:  # Ctrl-C included
         response.close()
         raise

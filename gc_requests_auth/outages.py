@@ -14,6 +14,7 @@ from .answers import Setback
 from .bodies import BodyTooLongError, BodyTooSlowError
 from .errors import (
     BadTokenAnswerError,
+    LoginThrottledError,
     LoginTimeoutError,
     LoginUnreachableError,
     TokenError,
@@ -25,9 +26,20 @@ _SAME_WAY = (
     " pass session= with them set."
 )
 
+_CHECK_PROXY = f"Check HTTPS_PROXY, NO_PROXY. {_SAME_WAY}"
+
+_PROXY = "can not be reached through the proxy"
+
 _DROPPED = (
     "dropped the connection before its answer was complete: a proxy or firewall, or a restart."
 )
+
+_WHY_SLOW = (
+    "A firewall that drops packets, or a missing proxy, looks like this; token_timeout= sets how"
+    " long each attempt may take."
+)
+
+_SLOW = f"did not answer in time. {_WHY_SLOW}"
 
 
 def explain(problem: Exception, token_url: str) -> Setback | None:
@@ -48,20 +60,36 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
     def found(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in causes)
 
-    if found(BodyTooLongError):
+    def said(*words: str) -> str:
+        return next((str(c) for c in causes for word in words if word in str(c)), "")
+
+    if isinstance(problem, BodyTooLongError):
         text = "answers far more than a token, and was cut off: it is not the login service."
         return setback(text, BadTokenAnswerError, None)
+    if isinstance(problem, BodyTooSlowError):
+        return setback(_SLOW, LoginTimeoutError)
+    if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
+        return setback(
+            f"was not asked. {problem}: see verify=, cert= or REQUESTS_CA_BUNDLE.", budget=None
+        )
+    if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
+        return None
     if found(requests.exceptions.ContentDecodingError):
         text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
         return setback(text, BadTokenAnswerError, None)
-    if not isinstance(problem, BodyTooSlowError) and not _raised_by_requests(problem):
-        return None
-    if found(requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL):
-        said = _proxy_said(causes)
+    if found(requests.exceptions.RetryError):
+        return _given_up(host, said("too many"))
+    if found(requests.exceptions.InvalidSchema):
         text = (
-            f"can not be reached through the proxy{said}. Check HTTPS_PROXY, NO_PROXY. {_SAME_WAY}"
+            "was not asked: the session has no way there (for SOCKS: pip install requests[socks])."
         )
-        return setback(text, budget=None if said else CONNECTION)
+        return setback(text, budget=None)
+    if found(requests.exceptions.ProxyError):
+        status = _proxy_said(causes)
+        return setback(f"{_PROXY}{status}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
+    # Ours is a sound URL; what can not be parsed is the proxy's.
+    if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+        return setback(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
     if found(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return setback(_DROPPED)
     if found(requests.exceptions.SSLError, ssl.SSLError):
@@ -72,38 +100,33 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
             " machine reach a DNS server (or only a proxy: HTTPS_PROXY)?"
         )
         return setback(text)
-    if found(
-        BodyTooSlowError,
-        requests.Timeout,
-        TimeoutError,
-        urllib3.exceptions.ConnectTimeoutError,
-        urllib3.exceptions.ReadTimeoutError,
-    ):
-        where = (
-            "does not take the connection" if found(requests.ConnectTimeout) else "did not answer"
-        )
-        text = (
-            f"{where} in time. A firewall that drops packets, or a missing proxy, looks like this;"
-            " token_timeout= sets how long each attempt may take."
-        )
-        return setback(text, LoginTimeoutError)
     if found(ConnectionRefusedError):
-        text = "refuses the connection: nothing listens there, or a firewall says no."
-        return setback(text)
-    if problem.args and isinstance(problem.args[0], Exception):
+        return setback("refuses the connection: nothing listens there, or a firewall says no.")
+    if found(requests.ConnectTimeout):
+        return setback(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
+    if found(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
+        return setback(_SLOW, LoginTimeoutError)
+    if found(urllib3.exceptions.NewConnectionError):
+        return setback("can not be reached: this machine has no way to that network.")
+    if found(urllib3.exceptions.TimeoutError):
+        return setback(_SLOW, LoginTimeoutError)
+    if found(urllib3.exceptions.ProtocolError, ConnectionError):
         return setback(_DROPPED)
     text = (
-        "could not be reached. If a test double (responses, requests-mock) stands in for it: it has"
-        f" no answer for POST {token_url}."
+        f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
+        f" stands in for it: it has no answer for POST {token_url}."
     )
     return setback(text)
 
 
-def _raised_by_requests(problem: Exception) -> bool:
-    if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
-        return True  # a CA bundle that is no file: requests raises a bare OSError
-    module = type(problem).__module__
-    return module == "requests.exceptions" or module.startswith("urllib3.")
+def _given_up(host: str, said: str) -> Setback:
+    """A session with urllib3's own Retry on it: it hides the answer, and tells the status."""
+    status = next((int(word) for word in said.split() if word.isdigit()), None)
+    if status == 429:
+        text = f"{host} throttles this client, and did so at each retry of session= as well."
+        return Setback(LoginThrottledError(text, host=host, status=status, retryable=True))
+    text = f"{host} answered {status or 'an error'} at each retry of session= as well: it is down."
+    return Setback(LoginUnreachableError(text, host=host, status=status, retryable=True))
 
 
 def _tls(causes: list[BaseException]) -> str:
@@ -114,6 +137,8 @@ def _tls(causes: list[BaseException]) -> str:
             f"shows a certificate that is not trusted ({reason}). Where a company proxy opens TLS,"
             f" point REQUESTS_CA_BUNDLE at its CA. {_SAME_WAY}"
         )
+    if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in causes):
+        return "was not asked: the CA bundle or the client certificate is no PEM file."
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
 
 
