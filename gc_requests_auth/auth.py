@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import requests
 
+from . import process
 from .credentials import (
     ABSENT,
     CredentialsCallable,
@@ -19,6 +20,7 @@ from .credentials import (
 from .errors import ConfigurationError, GenesysCloudError
 from .lookup import Lookup
 from .replay import (
+    Hook,
     can_be_replayed,
     correlation_id,
     drain,
@@ -115,40 +117,42 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by requests for every request that is about to be sent."""
-        url = r.url or ""
-        place = self._lookup.place()
-        if not place.takes_token(url):
-            place.object_to(url)
-            return r
         try:
+            place = self._lookup.place()
+            if not place.takes_token(r.url or ""):
+                place.object_to(r.url or "")
+                return r
             token = self._source.current()
         except GenesysCloudError as error:
             error.request = without_secrets(r)
             raise
-        replaced = r.headers.get("Authorization")
-        if replaced is not None and not isinstance(replaced, Secret):
+        if not isinstance(r.headers.get("Authorization", token.header), Secret):
             self._warn_of_replaced_header()
         r.headers["Authorization"] = token.header
-        hooks = r.hooks.get("response", [])
-        if self._on_response not in hooks:
-            # A new dict: a copy of a request shares its original's, which may not be ours. Ours
-            # comes first, so that the caller's hooks see only what it returns.
-            r.hooks = {**r.hooks, "response": [self._on_response, *hooks]}
+        # A new dict, since a copy of a request shares its original's. Without the hook of another
+        # auth, which would replay for another organisation; and before the caller's hooks, which
+        # see only what ours returns.
+        others = [hook for hook in r.hooks.get("response", []) if not isinstance(hook, Hook)]
+        r.hooks = {**r.hooks, "response": [Hook(self._on_response), *others]}
         return r
 
     def _on_response(
-        self, response: requests.Response, *_: Any, **kwargs: Any
+        self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
         """Called by requests for every answer along a chain of redirects that began with us."""
-        request = response.request
+        request: requests.PreparedRequest | None = response.request
+        if request is None:  # of a test double
+            return response
         if not self._lookup.place().takes_token(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
-            kept = [hook for hook in request.hooks["response"] if hook != self._on_response]
-            request.hooks = {**request.hooks, "response": kept}
+            # requests-cache's requests have none.
+            hooks = getattr(request, "hooks", {})
+            kept = [hook for hook in hooks.get("response", []) if not isinstance(hook, Hook)]
+            request.hooks = {**hooks, "response": kept}
             return response
         if response.status_code == 401:
-            response = self._after_401(response, kwargs)
+            response = self._after_401(response, options)
         if response.is_redirect and not self._lookup.place().takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(request, response)
@@ -263,7 +267,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return self._lookup.place().api_url
 
     def _request_token(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
-        from .login import request_token  # with oauthlib, when it is needed
+        with process.undivided:
+            from .login import request_token  # with oauthlib, now that it is needed
 
         return request_token(
             identity,

@@ -87,6 +87,8 @@ def _attempt(
     # requests-oauthlib's forgets the living token while it asks for the next.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id))
     oauth.headers["User-Agent"] = USER_AGENT
+    # One request a day needs no connection kept, and two processes after a fork must not share one.
+    oauth.headers["Connection"] = "close"
     oauth.get_redirect_target = _no_redirect
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     verify = None if session is None else _borrow(oauth, session)

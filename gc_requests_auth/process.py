@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
 VERSION = "0.1.0"
@@ -12,10 +13,18 @@ VERSION = "0.1.0"
 forks = 0
 
 
+#: Held where a fork in the midst would leave the child with something half done that no thread of
+#: its own will ever finish: Python's import locks are not reset in a child.
+undivided = threading.RLock()
+
+
 def _forked() -> None:
     global forks  # noqa: PLW0603 -- a process is global
     forks += 1
+    undivided.release()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(
+        before=undivided.acquire, after_in_parent=undivided.release, after_in_child=_forked
+    )

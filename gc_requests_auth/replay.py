@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -22,6 +22,31 @@ DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
 #: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
 #: passes hooks more than that.
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
+
+
+#: What answers a response, told how it was sent.
+Answering = Callable[[requests.Response, Mapping[str, Any]], requests.Response]
+
+
+class Hook:
+    """A response hook that stays behind when a response or a request is pickled.
+
+    Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
+    comes out of the pickle does nothing.
+    """
+
+    def __init__(self, answer: Answering | None = None) -> None:
+        self._answer = answer
+
+    def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
+        """Called by requests for every answer."""
+        return response if self._answer is None else self._answer(response, options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Hook, ()
+
+    def __deepcopy__(self, memo: object) -> Hook:
+        return self
 
 
 def can_be_replayed(response: requests.Response) -> bool:

@@ -5,25 +5,25 @@ the API refused. The first takes off; the others find its flight and wait. It la
 is published, all are woken, and each goes on. A thread that was slow, and brings the refused token
 only now, finds another one in place and takes that: a 401 that carries an older token never
 fetches. Had the first been killed (KeyboardInterrupt) or refused passage by the caller's own vault,
-the flight would have ended empty, and the next of the waiters would lead.
+the flight would have ended empty, and the next of the waiters would lead. Had it taken too long, the
+next would lead as well, and what the first brings in the end would be its own alone.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import threading
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from . import process
 from .credentials import Identity
 from .errors import (
-    ConfigurationError,
     CredentialsRefusedError,
     GenesysCloudError,
     GrantTypeError,
+    TokenError,
 )
+from .flight import Flight, Rooms
 from .tokens import AccessToken, Clock, Moment
 
 logger = logging.getLogger("gc_requests_auth")
@@ -36,6 +36,9 @@ PAUSE = 5.0
 
 #: Seconds a flight may take before it is given up: 60 for throttling, and one last attempt.
 LONGEST_FLIGHT = 75.0
+
+#: Seconds between the end of a token request and that, so that what comes of it is not given up.
+LANDING = 5.0
 
 
 class Request(Protocol):
@@ -51,31 +54,8 @@ class Request(Protocol):
 
 class _Refusal(NamedTuple):
     identity: Identity
-    error: GenesysCloudError
+    error: TokenError
     since: Moment
-
-
-class _Flight:
-    """One token request under way, and what comes of it: a token, a failure, or neither."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.leader = threading.get_ident()
-        self.since = Moment.now(clock)
-        self.ended = threading.Event()
-        self.token: AccessToken | None = None
-        #: Never raised itself: each waiter raises a copy, with its own traceback.
-        self.failure: GenesysCloudError | None = None
-        self.refusal: _Refusal | None = None
-
-
-class _Room:
-    """What the threads of one process share; a child of a fork has another one."""
-
-    def __init__(self) -> None:
-        # Re-entrant, since a signal handler may call us in the thread that holds it. Nothing is
-        # called, logged or awaited under it.
-        self.lock = threading.RLock()
-        self.flight: _Flight | None = None
 
 
 class TokenSource:
@@ -83,7 +63,7 @@ class TokenSource:
 
     :param identify: Says who signs in; called before every token request.
     :param request: Makes a token request.
-    :param longest_flight: Seconds after which a flight is given up, and its answer discarded.
+    :param longest_flight: Seconds after which a flight is given up, and its answer shared no more.
     """
 
     def __init__(
@@ -101,7 +81,7 @@ class TokenSource:
         self._token: AccessToken | None = None
         self._refusal: _Refusal | None = None
         self._stumbled: Moment | None = None
-        self._rooms: dict[int, _Room] = {}
+        self._rooms = Rooms()
 
     def current(self) -> AccessToken:
         """A token to send now."""
@@ -111,7 +91,7 @@ class TokenSource:
             if left > token.margin:
                 return token
             if left > 0:
-                return self._renew_early(token, left)
+                return token if self._resting() else self._renew_early(token, left)
         return self._obtain(None)
 
     def other_than(self, rejected: str) -> AccessToken:
@@ -124,12 +104,15 @@ class TokenSource:
 
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
-        room = self._room()
+        room = self._rooms.here()
         with room.lock:
-            self._token = self._refusal = self._stumbled = None
-            if room.flight is not None:
-                room.flight.ended.set()
-                room.flight = None
+            flight = room.flight
+            if flight is None or not flight.is_led_from_here():
+                self._token = self._refusal = self._stumbled = room.flight = None
+        if flight is not None:
+            flight.refuse_its_leader()
+            flight.forgotten = True
+            flight.ended.set()
 
     def _usable(self, rejected: str | None) -> AccessToken | None:
         token = self._token
@@ -140,139 +123,135 @@ class TokenSource:
     def _obtain(self, rejected: str | None) -> AccessToken:
         """Lead a flight or wait for one, until there is a token or a failure to share."""
         while True:
-            flight, leads = self._board(rejected)
-            if flight is None:
-                token = self._usable(rejected)
-            elif leads:
-                token = self._fly(flight, within=self._longest_flight, persist=True)
-            else:
-                token = self._wait_for(flight)
+            mine = Flight(self._longest_flight, self._clock)
+            try:
+                flight = self._board(rejected, mine)
+                if flight is None:
+                    token = self._usable(rejected)
+                elif flight is mine:
+                    token = self._fly(mine, persist=True)
+                else:
+                    token = flight.outcome()
+            finally:  # Ctrl-C included, wherever it strikes: the waiters go on
+                self._clear(mine)
             # Even a flight may bring a token that is over by now, the process having been asleep.
             if token is not None and token.remaining(self._clock) > 0:
                 return token
 
-    def _board(self, rejected: str | None) -> tuple[_Flight | None, bool]:
-        """The flight to wait for, or one to lead; None if there is a usable token after all."""
-        room = self._room()
+    def _board(self, rejected: str | None, mine: Flight) -> Flight | None:
+        """The flight to wait for, or `mine` to lead; None if there is a usable token after all."""
+        room = self._rooms.here()
         with room.lock:
             if self._usable(rejected) is not None:  # landed since the caller looked
-                return None, False
-            flight = room.flight
-            if flight is not None and flight.since.age(self._clock) > self._longest_flight:
-                flight.ended.set()
-                flight = None
-            if flight is None:
-                room.flight = _Flight(self._clock)
-                return room.flight, True
-        if flight.leader == threading.get_ident():
-            raise ConfigurationError(
-                "Signing in needs a token itself: the credentials= function, or what session="
-                " mounts, calls the API with this very auth. Give it another one."
-            )
-        return flight, False
-
-    def _wait_for(self, flight: _Flight) -> AccessToken | None:
-        """What the flight brought; None if it ended empty or took too long."""
-        # In slices, to look at both clocks: an Event knows nothing of a suspension.
-        while not flight.ended.wait(1.0):
-            if flight.since.age(self._clock) > self._longest_flight:
                 return None
-        if flight.failure is not None:
-            raise copy.copy(flight.failure)
-        return flight.token
+            if room.flight is None or room.flight.left() < 0:
+                room.flight = mine
+            flight = room.flight
+        if flight is not mine:
+            flight.refuse_its_leader()
+        return flight
 
-    def _fly(self, flight: _Flight, *, within: float, persist: bool) -> AccessToken | None:
-        """Make the token request. None if the flight was given up meanwhile: its answer is stale.
+    def _fly(self, mine: Flight, *, persist: bool) -> AccessToken | None:
+        """Make the token request. None if all was forgotten meanwhile: its answer is stale.
 
-        :raises GenesysCloudError: as every waiter does, if the flight persisted.
+        :raises GenesysCloudError: as every waiter does, if the flight persists.
         """
+        identity = self._identify()  # what a vault raises is its caller's own, hence not shared
         token: AccessToken | None = None
-        failure: GenesysCloudError | None = None
-        landed = False
-        try:
-            identity = self._identify()  # what a vault raises is its caller's own
+        refusal: _Refusal | None = None
+        failure: GenesysCloudError | None = self._remembered(identity)
+        if failure is None:
+            within = mine.left() - LANDING  # what the vault has left over
+            if persist:
+                within = max(1.0, within)
             try:
-                token = self._ask(identity, flight, within=within, persist=persist)
-            except GenesysCloudError as error:
+                token = self._request(identity, within=within, persist=persist)
+            except (CredentialsRefusedError, GrantTypeError) as error:
                 failure = copy.copy(error)  # without the traceback
-        finally:  # whatever happened, the waiters go on
-            landed = self._land(flight, token, failure if persist else None)
-        if not landed:
-            return None
+                refusal = _Refusal(identity, copy.copy(error), Moment.now(self._clock))
+                mine.news.append((logging.INFO, "refused: %s", f"{error.error} at {error.host}"))
+            except GenesysCloudError as error:
+                failure = copy.copy(error)
+        landed = self._land(mine, token, refusal, failure if persist else None)
+        if not landed and (mine.forgotten or self._usable(None) is not None):
+            return self._usable(None)
         if failure is not None:
             raise copy.copy(failure)
         return token
 
     def _land(
-        self, flight: _Flight, token: AccessToken | None, failure: GenesysCloudError | None
+        self,
+        mine: Flight,
+        token: AccessToken | None,
+        refusal: _Refusal | None,
+        failure: GenesysCloudError | None,
     ) -> bool:
-        room = self._room()
+        """Publish what the flight brought, unless it was forgotten or given up."""
+        room = self._rooms.here()
         with room.lock:
-            landed = room.flight is flight
-            if landed:
-                room.flight = None
-                flight.token, flight.failure = token, failure
-                renewed = self._token is not None
-                self._token = token or self._token
-                self._refusal = flight.refusal or self._refusal
-        flight.ended.set()
-        if landed and token is not None:
-            left = token.remaining(self._clock)
-            logger.info("token %s, good for %.0f s", "renewed" if renewed else "obtained", left)
-        return landed
+            if room.flight is not mine:
+                return False
+            mine.token, mine.failure = token, failure
+            self._refusal = refusal or self._refusal
+            if token is not None:
+                what = "token renewed" if self._token else "token obtained"
+                mine.news.append((logging.INFO, f"{what}, good for %.0f s", token.lifetime))
+                if self._stumbled is not None:
+                    mine.news.append((logging.INFO, "renewal recovered%s", ""))
+                self._token, self._stumbled = token, None
+        return True
 
-    def _ask(
-        self, identity: Identity, flight: _Flight, *, within: float, persist: bool
-    ) -> AccessToken:
-        refusal = self._refusal
-        if refusal is not None and refusal.identity == identity:
-            age = refusal.since.age(self._clock)
-            if age < REFUSAL_MEMORY:
-                raise _from_memory(refusal.error, age)
-        try:
-            return self._request(identity, within=within, persist=persist)
-        except (CredentialsRefusedError, GrantTypeError) as error:
-            flight.refusal = _Refusal(identity, copy.copy(error), Moment.now(self._clock))
-            logger.info("refused: %s at %s", error.error, error.host)
-            raise
+    def _clear(self, mine: Flight) -> None:
+        """Let the waiters go on, whatever became of the flight."""
+        room = self._rooms.here()
+        with room.lock:
+            if room.flight is mine:
+                room.flight = None
+        mine.ended.set()
+        for level, text, fact in mine.news:
+            logger.log(level, text, fact)
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
         """The last seconds of a token: one call looks for the next, the others go on.
 
-        Nothing that goes wrong here concerns the call: its token lives.
+        What goes wrong here concerns no call while the token lives.
         """
-        stumbled, room = self._stumbled, self._room()
-        if stumbled is not None and stumbled.age(self._clock) < PAUSE:
-            return token
-        with room.lock:
-            if room.flight is not None or self._token is not token:
-                return token
-            flight = room.flight = _Flight(self._clock)
+        mine = Flight(left + LANDING, self._clock)
+        room = self._rooms.here()
         try:
-            renewed = self._fly(flight, within=left, persist=False)
+            with room.lock:
+                if room.flight is not None or self._token is not token or self._resting():
+                    return token
+                room.flight = mine
+            self._fly(mine, persist=False)
         except GenesysCloudError as error:
-            problem = str(error)
-        except Exception as error:
-            problem = type(error).__name__
-        else:
-            if renewed is None:  # forgotten meanwhile
-                return self._obtain(None)
-            if stumbled is not None:
-                self._stumbled = None
-                logger.info("renewal recovered")
-            return renewed
-        self._stumbled = Moment.now(self._clock)
-        if stumbled is None:
-            logger.warning("renewal fails, the token in hand serves on: %s", problem)
+            self._stumble(mine, str(error))
+        except Exception as error:  # of the caller's vault or adapter; its text may hold a secret
+            self._stumble(mine, type(error).__name__)
+        finally:
+            self._clear(mine)
         return self._usable(None) or self._obtain(None)
 
-    def _room(self) -> _Room:
-        # setdefault() is atomic, so all threads of a process get the same room; a child of a fork
-        # never meets a lock that a thread of its parent held.
-        return self._rooms.get(process.forks) or self._rooms.setdefault(process.forks, _Room())
+    def _resting(self) -> bool:
+        stumbled = self._stumbled
+        return stumbled is not None and stumbled.age(self._clock) < PAUSE
+
+    def _stumble(self, mine: Flight, problem: str) -> None:
+        if self._stumbled is None:
+            text = "renewal fails, the token in hand serves on: %s"
+            mine.news.append((logging.WARNING, text, problem))
+        self._stumbled = Moment.now(self._clock)
+
+    def _remembered(self, identity: Identity) -> GenesysCloudError | None:
+        """The refusal of these credentials, if it was not long ago."""
+        refusal = self._refusal
+        if refusal is None or refusal.identity != identity:
+            return None
+        age = refusal.since.age(self._clock)
+        return _from_memory(refusal.error, age) if age < REFUSAL_MEMORY else None
 
 
-def _from_memory(error: GenesysCloudError, age: float) -> GenesysCloudError:
+def _from_memory(error: TokenError, age: float) -> TokenError:
     again = copy.copy(error)
     memory = (
         f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"

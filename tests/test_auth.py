@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import logging
+import pickle
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+import requests_cache
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, FakeTime
 
@@ -746,6 +749,12 @@ def test_a_call_can_opt_out(sandbox: Counted, session: requests.Session) -> None
 # -- strange callers of the hook ------------------------------------------------------------------
 
 
+def hooked(refused: requests.Response, *arguments: Any, **options: Any) -> requests.Response:
+    """What the hook of its request makes of a response."""
+    answer: requests.Response = refused.request.hooks["response"][0](refused, *arguments, **options)
+    return answer
+
+
 def answered(session: requests.Session, url: str) -> requests.Response:
     """A 401 as a hook gets it."""
     prepared = session.prepare_request(requests.Request("GET", url))
@@ -754,7 +763,7 @@ def answered(session: requests.Session, url: str) -> requests.Response:
 
 
 def test_unknown_hook_arguments_do_no_harm(sandbox: Counted, revoked: requests.Session) -> None:
-    response = auth_of(revoked)._on_response(
+    response = hooked(
         answered(revoked, sandbox.api_url + ME),
         "positional",
         verify=revoked.verify,
@@ -768,7 +777,7 @@ def test_unknown_hook_arguments_do_no_harm(sandbox: Counted, revoked: requests.S
 def test_a_missing_connection_does_no_harm(sandbox: Counted, revoked: requests.Session) -> None:
     refused = answered(revoked, sandbox.api_url + ME)
     del refused.connection
-    response = auth_of(revoked)._on_response(refused, verify=revoked.verify)
+    response = hooked(refused, verify=revoked.verify)
 
     assert response is refused
     assert response.json()["code"] == "bad.credentials"
@@ -780,9 +789,95 @@ def test_an_authorization_of_bytes_counts_as_not_ours(
 ) -> None:
     refused = answered(session, f"{sandbox.api_url}/sandbox/status/401")
     refused.request.headers["Authorization"] = b"Bearer bytes"
-    auth_of(session)._on_response(refused, verify=session.verify)
+    hooked(refused, verify=session.verify)
 
     assert sandbox.token_requests == 1
+
+
+def test_a_response_without_its_request_is_left_alone(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    refused = answered(session, sandbox.api_url + ME)
+    hook = refused.request.hooks["response"][0]
+    refused.close()
+    refused.request = None  # type: ignore[assignment]  # as some test doubles have it
+
+    assert hook(refused) is refused
+
+
+def test_a_response_made_by_hand_is_good_enough(sandbox: Counted) -> None:
+    """As in many a test double: contents, and nothing they came from."""
+
+    class Double(requests.adapters.BaseAdapter):
+        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+            response = requests.Response()
+            response.request, response.url = request, request.url or ""
+            response.connection = self  # type: ignore[assignment]
+            response.status_code, response._content = answers.pop(0)
+            return response
+
+        def close(self) -> None:
+            pass
+
+    token = b'{"access_token": "%s", "token_type": "bearer"}'
+    answers = [(200, token % b"one"), (401, b"{}"), (200, token % b"two"), (200, b"there")]
+    session = requests.Session()
+    session.mount("https://", Double())
+    session.auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
+
+    assert session.get(f"{API}/x").text == "there"
+    assert answers == []
+
+
+def test_a_cached_redirect_to_a_foreign_host_is_left_alone(ireland: Ireland) -> None:
+    ireland.get(f"{API}/x", status_code=302, headers={"Location": "https://elsewhere.example/y"})
+    ireland.get("https://elsewhere.example/y", text="there")
+    with requests_cache.CachedSession(backend="memory", allowable_codes=(200, 302)) as session:
+        texts = [session.get(f"{API}/x", auth=ireland.auth, timeout=30).text for _ in range(2)]
+
+    assert texts == ["there", "there"]
+    assert len(ireland.seen) == 2, "the second came from the cache"
+
+
+def test_a_pickled_response_carries_no_auth(sandbox: Counted) -> None:
+    """Into a cache on disk, with the secret behind it."""
+    auth = sandbox.auth(credentials=lambda: (sandbox.client_id, sandbox.client_secret))
+    response = requests.get(sandbox.api_url + ME, auth=auth, verify=sandbox.ca_file, timeout=30)
+    with_secret = requests.get(
+        sandbox.api_url + ME, auth=sandbox.auth(), verify=sandbox.ca_file, timeout=30
+    )
+    twin = pickle.loads(pickle.dumps(response))
+
+    assert twin.json() == response.json()
+    assert twin.request.hooks["response"][0](twin) is twin
+    assert sandbox.client_secret.encode() not in pickle.dumps(with_secret)
+    assert copy.deepcopy(response.request).hooks["response"] == response.request.hooks["response"]
+
+
+# -- two organisations ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_request_signed_by_two_auths_is_replayed_by_the_second_alone(
+    ireland: Ireland, copied: bool
+) -> None:
+    """Or a call would be carried out in the other organisation."""
+    other = GenesysCloudAuth("client-id-5678", SECRET, region="eu-west-1")
+    ireland.get(f"{API}/x", [{"text": "of the first"}, {"status_code": 401}, {"text": "there"}])
+    prepared = requests.Request("GET", f"{API}/x").prepare()
+    with requests.Session() as session:
+        for auth in (ireland.auth, other):
+            request = prepared.copy() if copied else prepared
+            request.prepare_auth(auth)
+            session.send(request)
+
+    assert [carried for _, carried in ireland.seen] == [
+        f"Bearer {TOKEN}-1",
+        f"Bearer {TOKEN}-2",
+        f"Bearer {TOKEN}-3",
+    ]
+    assert ireland.auth.access_token() == f"{TOKEN}-1", "untouched"
+    assert other.access_token() == f"{TOKEN}-3"
 
 
 # -- for those whose requests the hook does not see -----------------------------------------------
@@ -979,6 +1074,15 @@ def test_missing_credentials_raise_at_first_use(monkeypatch: pytest.MonkeyPatch)
         requests.get(f"{API}/api/v2/x", auth=auth, timeout=30)
     with pytest.raises(ConfigurationError):
         _ = auth.client_id
+
+
+def test_a_configuration_error_names_the_request_it_kept_back(ireland: Ireland) -> None:
+    url = "https://api.mypurecloud.de/api/v2/x"
+    with pytest.raises(RegionMismatchError) as error:
+        requests.get(url, auth=ireland.auth, timeout=30)
+
+    assert error.value.request is not None
+    assert error.value.request.url == url
 
 
 def test_a_foreign_url_needs_no_credentials(ireland: Ireland) -> None:

@@ -129,6 +129,69 @@ print(os.waitstatus_to_exitcode(status), statuses)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_child_forked_while_oauthlib_is_imported_signs_in_for_itself(sandbox: Counted) -> None:
+    """An import lock that a thread of the parent holds is held in the child for ever."""
+    script = """
+import os, sys, threading, warnings
+import requests
+from gc_requests_auth import GenesysCloudAuth
+
+warnings.simplefilter("ignore", DeprecationWarning)
+importing = threading.Event()
+
+class Announce:
+    def find_spec(self, name, path=None, target=None):
+        if name == "oauthlib":
+            importing.set()
+
+sys.meta_path.insert(0, Announce())
+auth = GenesysCloudAuth()
+statuses = []
+
+def call():
+    statuses.append(requests.get(sys.argv[1], auth=auth, timeout=30).status_code)
+
+leader = threading.Thread(target=call)
+leader.start()
+assert importing.wait(30)
+child = os.fork()
+if child == 0:
+    call()
+    os._exit(0 if statuses == [200] else 1)
+_, status = os.waitpid(child, 0)
+leader.join(30)
+print(os.waitstatus_to_exitcode(status), statuses)
+"""
+    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("0 [200]\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_parent_and_child_never_share_a_connection_to_the_login_service(sandbox: Counted) -> None:
+    script = """
+import os, sys
+import requests
+from gc_requests_auth import GenesysCloudAuth
+
+auth = GenesysCloudAuth(session=requests.Session())
+for _ in range(2):
+    auth.access_token()
+    auth.forget()
+    child = os.fork()
+    if child == 0:
+        os._exit(not auth.access_token())
+    print(os.waitpid(child, 0)[1], len(auth.access_token()) > 0)
+"""
+    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("0 True\n0 True\n", "")
+    assert {one.headers["Connection"] for one in list(sandbox.sandbox.token_exchanges)[-6:]} == {
+        "close"
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_children_share_the_living_token_of_their_parent(sandbox: Counted) -> None:
     script = """
 import os, sys

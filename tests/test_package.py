@@ -31,6 +31,7 @@ LADDER = [
     "answers",
     "outages",
     "login",
+    "flight",
     "token_source",
     "auth",
     "sandbox",

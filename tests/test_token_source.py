@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,7 +26,13 @@ from gc_requests_auth.errors import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.token_source import LONGEST_FLIGHT, PAUSE, REFUSAL_MEMORY, TokenSource
+from gc_requests_auth.token_source import (
+    LANDING,
+    LONGEST_FLIGHT,
+    PAUSE,
+    REFUSAL_MEMORY,
+    TokenSource,
+)
 from gc_requests_auth.tokens import AccessToken, Moment, Secret
 
 L = 1000.0  # the lifetime of most tokens here: its window is the last 10 seconds
@@ -96,7 +105,7 @@ def everybody(
 
 def waiters(source: TokenSource) -> int:
     """How many threads wait for the flight under way."""
-    flight = source._room().flight
+    flight = source._rooms.here().flight
     return 0 if flight is None else len(flight.ended._cond._waiters)  # type: ignore[attr-defined]
 
 
@@ -124,7 +133,7 @@ def test_only_a_call_without_a_live_token_asks_persistently(
     source.current()
 
     assert login.calls[0]["persist"] is True
-    assert login.calls[0]["within"] == LONGEST_FLIGHT
+    assert login.calls[0]["within"] == LONGEST_FLIGHT - LANDING
 
 
 @pytest.mark.parametrize("clock", ["monotonic", "wall"])
@@ -511,6 +520,152 @@ def test_a_call_from_the_leaders_own_thread_raises_instead_of_hanging(
     assert source.current().value == f"{TOKEN}-2"
 
 
+def test_forget_from_the_leaders_own_thread_raises_instead_of_going_round(
+    source: TokenSource, login: Login
+) -> None:
+    login.meanwhile = source.forget
+
+    with pytest.raises(ConfigurationError, match="this very auth"):
+        source.current()
+    assert len(login.calls) == 1
+
+
+@pytest.mark.parametrize("point", range(0, 400, 7))
+def test_ctrl_c_leaves_nothing_behind_until_the_flight_is_cleared_away(
+    source: TokenSource, login: Login, point: int
+) -> None:
+    """Raised at one instruction after another of the leader: the next call signs in.
+
+    Not inside the clearing away itself, where a second attempt would need a third.
+    """
+    seen = itertools.count()
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        frame.f_trace_opcodes = True
+        if not frame.f_code.co_filename.endswith(("token_source.py", "flight.py")):
+            return None
+        if frame.f_code.co_name == "_clear":
+            return None
+        if frame.f_back is not None and frame.f_back.f_code.co_name == "_clear":
+            return None
+        if event == "opcode" and next(seen) == point:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        source.current()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(before)
+
+    assert source._rooms.here().flight is None
+    assert source.current().value in {f"{TOKEN}-1", f"{TOKEN}-2"}
+
+
+def test_threads_whose_flights_are_all_too_slow_are_served_in_the_end(
+    source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    """A vault that takes longer than a flight may: each late answer serves its own leader."""
+    login.meanwhile = lambda: fake_time.advance(LONGEST_FLIGHT + 1)
+    calls = everybody(pool, source.current, 4)
+
+    assert all(call.result(30).value.startswith(TOKEN) for call in calls)
+    assert len(login.calls) <= 4
+
+
+def test_a_late_failure_is_its_leaders_own(
+    source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    held = [Held(), Held()]
+    number = itertools.count()
+
+    def hang() -> None:
+        held[next(number)]()
+
+    login.meanwhile, login.failure = hang, LoginUnreachableError("down")
+    first = pool.submit(source.current)
+    assert held[0].entered.wait(30)
+    fake_time.advance(LONGEST_FLIGHT + 1)
+    second = pool.submit(source.current)
+    assert held[1].entered.wait(30)
+    held[0].let_go.set()
+
+    assert isinstance(first.exception(30), LoginUnreachableError)
+    held[1].let_go.set()
+    assert isinstance(second.exception(30), LoginUnreachableError)
+
+
+def test_what_the_vault_takes_is_not_left_for_the_request(
+    login: Login, fake_time: FakeTime
+) -> None:
+    def slow_vault() -> Identity:
+        fake_time.advance(30)
+        return Identity("client-12345678", Secret(SECRET))
+
+    TokenSource(slow_vault, login, clock=fake_time.clock).current()
+
+    assert login.calls[0]["within"] == LONGEST_FLIGHT - LANDING - 30
+
+
+def test_an_outage_after_the_next_token_is_said_again(
+    source: TokenSource, login: Login, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        login.failure = None
+        source.current()
+        fake_time.advance(L - 5)
+        login.failure = LoginUnreachableError("down")
+        source.current()
+        fake_time.advance(5)
+
+    assert caplog.text.count("serves on") == 2
+
+
+def test_many_threads_in_the_window_of_a_failing_service_make_one_try(
+    source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    source.current()
+    fake_time.advance(L - 5)
+    login.failure = LoginUnreachableError("down, and fast")
+    for call in everybody(pool, source.current):
+        assert call.result(30).value == f"{TOKEN}-1"
+
+    assert len(login.calls) == 2
+
+
+def test_a_log_handler_that_waits_for_a_waiter_delays_nobody(
+    source: TokenSource, login: Login, pool: ThreadPoolExecutor
+) -> None:
+    """Say one that ships records through the same auth, and whose lock a waiter holds."""
+    waiting: list[Future[Any]] = []
+    done: list[bool] = []
+
+    class Shipping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            done.append(all(call.exception(30) is not None for call in waiting))
+
+    login.failure = CredentialsRefusedError("wrong")
+    login.meanwhile = held = Held()
+    logger = logging.getLogger("gc_requests_auth")
+    handler = Shipping(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        leader = pool.submit(source.current)
+        assert held.entered.wait(30)
+        waiting += everybody(pool, source.current, 2)
+        until(lambda: waiters(source) == 2)
+        held.let_go.set()
+        assert isinstance(leader.exception(30), CredentialsRefusedError)
+    finally:
+        logger.removeHandler(handler)
+
+    assert done == [True]
+
+
 def test_a_reentrant_call_in_the_window_goes_on_with_the_living_token(
     source: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
@@ -526,7 +681,7 @@ def test_a_reentrant_call_in_the_window_goes_on_with_the_living_token(
 def test_a_signal_handler_may_call_while_its_thread_holds_the_lock(
     source: TokenSource, login: Login
 ) -> None:
-    with source._room().lock:
+    with source._rooms.here().lock:
         assert source.current().value == f"{TOKEN}-1"
 
 
@@ -540,7 +695,7 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
     locked = threading.Event()
 
     def hold_the_lock() -> None:
-        with source._room().lock:
+        with source._rooms.here().lock:
             locked.set()
             assert held.let_go.wait(30)
 
@@ -685,7 +840,9 @@ def test_forget_during_an_early_renewal_asks_anew(
 
     def forget_once() -> None:
         login.meanwhile = lambda: None
-        source.forget()
+        somebody = threading.Thread(target=source.forget)
+        somebody.start()
+        somebody.join(30)
 
     login.meanwhile = forget_once
 
@@ -700,10 +857,10 @@ def test_nothing_is_logged_or_called_under_the_lock(
 
     def look() -> None:
         def try_it() -> None:
-            free = source._room().lock.acquire(blocking=False)
+            free = source._rooms.here().lock.acquire(blocking=False)
             seen.append(free)
             if free:
-                source._room().lock.release()
+                source._rooms.here().lock.release()
 
         thread = threading.Thread(target=try_it)
         thread.start()
