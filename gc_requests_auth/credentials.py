@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from .environment import (
     API_URL,
-    FAMILIES,
     LOGIN_URL,
+    REGION_VARIABLES,
     Environment,
     what_is_missing,
     whole_family,
@@ -154,7 +154,13 @@ class Settings:
             named = None if login_url and api_url else self._region_variable(environ)
             if named:
                 region = _from(named, environ)
-        return Place.of(region, login_url, api_url)
+        try:
+            return Place.of(region, login_url, api_url)
+        except ConfigurationError as error:
+            missing = str(error)
+        if self.uses_environment and whole_family(environ) is None:
+            missing = f"{what_is_missing(environ)} {missing}"
+        raise ConfigurationError(missing)
 
     def identity(self, environ: Environment) -> Identity:
         """Who signs in: the vault is asked each time, arguments and environment stay as they are.
@@ -176,9 +182,8 @@ class Settings:
 
     def _region_variable(self, environ: Environment) -> str | None:
         family = whole_family(environ) if self.uses_environment else None
-        names = [name for one in FAMILIES for name in one.regions]
-        own = [*family.regions, *names] if family else names
-        return next((name for name in own if environ.get(name)), None)
+        own = family.regions if family else ()
+        return next((name for name in (*own, *REGION_VARIABLES) if environ.get(name)), None)
 
 
 def _ask(credentials: Vault) -> Identity:

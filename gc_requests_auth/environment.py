@@ -41,6 +41,9 @@ FAMILIES = (
     ),
 )
 
+#: All that name a region, in the order in which they count.
+REGION_VARIABLES = tuple(name for family in FAMILIES for name in family.regions)
+
 LOGIN_URL = "GENESYSCLOUD_LOGIN_URL"
 API_URL = "GENESYSCLOUD_API_URL"
 
@@ -54,9 +57,9 @@ Environment = Mapping[str, Secret]
 
 def read_environment() -> Environment:
     """What the environment says now."""
-    names = {LOGIN_URL, API_URL, BARE_TOKEN}
+    names = {LOGIN_URL, API_URL, BARE_TOKEN, *REGION_VARIABLES}
     for family in FAMILIES:
-        names |= {family.client_id, family.client_secret, *family.regions}
+        names |= {family.client_id, family.client_secret}
     return {name: Secret(os.environ[name]) for name in names if name in os.environ}
 
 

@@ -9,6 +9,9 @@ from . import process
 from .errors import ConfigurationError, GenesysCloudError
 from .tokens import AccessToken, Clock, Moment
 
+#: Seconds between two looks of a waiter at both clocks: an Event knows nothing of a suspension.
+LOOK_EVERY = 1.0
+
 
 class Flight:
     """It brings a token, a failure, or neither; led by the thread that constructs it.
@@ -38,8 +41,7 @@ class Flight:
 
         :raises GenesysCloudError: if that is what it brings.
         """
-        # In slices, to look at both clocks: an Event knows nothing of a suspension.
-        while not self.ended.wait(1.0):
+        while not self.ended.wait(LOOK_EVERY):
             if self.left() < 0:
                 return None
         if self.failure is not None:

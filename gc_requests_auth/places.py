@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import requests
 
+from .environment import REGION_VARIABLES
 from .errors import ConfigurationError, RegionMismatchError
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong
 
@@ -24,7 +25,7 @@ _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
 #: What a prefix alone can not judge: dot segments, encodings, separators, queries, the token URL.
-_NEEDS_PARSING = re.compile(r"/\.|[%\\@?]|oauth", re.IGNORECASE)
+_NEEDS_PARSING = re.compile(r"/\.|[%\\@?\x00-\x20\x7f]|oauth", re.IGNORECASE)
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -56,7 +57,7 @@ class Place:
             raise ConfigurationError(
                 "No Genesys Cloud region: there is no default, and a guess would be refused as a"
                 f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
-                f" GENESYSCLOUD_REGION. {HOW_TO_FIND}"
+                f" one of {', '.join(REGION_VARIABLES)}. {HOW_TO_FIND}"
             )
         if api_url is not None:
             prefixes: tuple[str, ...] = (f"{api_url}/",)
@@ -110,14 +111,14 @@ class Place:
         wrong = known_wrong(host)
         if wrong is not None:
             raise ConfigurationError(f"{wrong} Yours is {self.api_url}. {HOW_TO_FIND}")
-        own = {(own.hostname, own.port) for own in map(urlsplit, self.prefixes)}
-        if parts.scheme == "http" and own & {(host, port), (host, None if port == 80 else port)}:
+        own = {one.hostname: {one.port} if one.port else {None, 80, 443} for one in self._own()}
+        if parts.scheme == "http" and port in own.get(host, ()):
             raise ConfigurationError(
                 f"http://{parts.netloc.rpartition('@')[2]} is one of your own hosts, but plain http"
                 " would show the access token to everyone on the way: use https://."
             )
         domain = host.removeprefix("api.")
-        if domain != host and domain in DOMAINS and host not in {name for name, _ in own}:
+        if domain != host and domain in DOMAINS and host not in own:
             raise RegionMismatchError(
                 f"https://{host} is the API of region {domain}, but these credentials sign in at"
                 f" {self.login_host}, and a token of one region is refused in every other. Call"
@@ -134,8 +135,13 @@ class Place:
             key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
         }:
             return False
-        origin = f"{parts.scheme}://{_authority(parts)}"
-        return f"{origin}{parts.path}/".startswith(self.prefixes)
+        return parts.scheme == "https" and any(
+            _authority(parts) == own.netloc and f"{parts.path}/".startswith(own.path)
+            for own in self._own()
+        )
+
+    def _own(self) -> list[SplitResult]:
+        return [urlsplit(prefix) for prefix in self.prefixes]
 
     def _is_token_endpoint(self, parts: SplitResult) -> bool:
         # A gateway may serve login and API below one origin.
@@ -186,4 +192,7 @@ def _routed(path: str) -> str:
 
 def _authority(parts: SplitResult) -> str:
     """Host and port as they compare: lower case, the default port left out."""
-    return parts.netloc.lower().removesuffix(":443")
+    host, _, port = parts.netloc.lower().rpartition(":")
+    return (
+        host if port == "443" and (":" not in host or host.endswith("]")) else parts.netloc.lower()
+    )

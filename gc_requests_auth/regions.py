@@ -78,7 +78,7 @@ def parse_region(name: str) -> str:
         of the region's hosts, or a whole URL.
     :raises ConfigurationError: if it is no region, or is likely meant to be another one.
     """
-    key = name.strip().lower()
+    key = name.strip().lower()[:260]  # a domain has no more than 253 characters (RFC 1035)
     domain = _BY_NAME.get(key.replace("_", "-")) or _domain_in(key)
     if domain in DOMAINS:
         return domain
@@ -131,7 +131,7 @@ def _near_miss(domain: str) -> str | None:
     if domain in PARENTS:
         return f"a region below {domain}, as in euw2.pure.cloud,"
     if labels[0] == "mypurecloud":
-        return None if re.fullmatch(r"[a-z]{2}", labels[-1]) and labels[1:] else "mypurecloud.com"
+        return None if re.fullmatch(r"[a-z]{2}", labels[-1]) else "mypurecloud.com"
     if len(labels) == 2 and _edits(labels[0], "mypurecloud") <= 2:
         right = f"mypurecloud.{labels[1]}"
         return right if right in DOMAINS else "mypurecloud.com"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
@@ -56,10 +57,8 @@ def can_be_replayed(response: requests.Response) -> bool:
 
 def drain(response: requests.Response) -> None:
     """Read what is left of an answer, so that its connection is free; or give up both."""
-    try:
+    with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
         read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
-    except (BodyTooLongError, BodyTooSlowError, requests.RequestException):
-        response.close()
 
 
 def replay(
@@ -92,7 +91,8 @@ def redirect_target(response: requests.Response) -> str:
     """Where requests would go on to; empty if that can not be told."""
     try:
         location = requests.sessions.SessionRedirectMixin().get_redirect_target(response) or ""
-        return urljoin(response.url, requests.utils.requote_uri(location))
+        # As requests does: geturl() is not always what it was made from.
+        return urljoin(response.url, requests.utils.requote_uri(urlsplit(location).geturl()))
     except (ValueError, requests.RequestException):
         return ""
 
@@ -108,7 +108,7 @@ def error_code(response: requests.Response) -> str:
     """The ``code`` of a Genesys Cloud error body, for a log."""
     try:
         code = response.json()["code"]
-    except (ValueError, KeyError, TypeError, RuntimeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RuntimeError):
         return "unknown"  # RuntimeError: its body was given up
     return _loggable(code, response)
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import traceback
-import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,16 @@ class FakeTime:
         self.wall = 1_700_000_000.0
         #: What was slept, in order; sleeping moves both clocks.
         self.slept: list[float] = []
+        #: How often the monotonic clock was looked at.
+        self.looks = 0
 
     @property
     def clock(self) -> Clock:
-        return Clock(lambda: self.monotonic, lambda: self.wall, self.sleep)
+        return Clock(self._look, lambda: self.wall, self.sleep)
+
+    def _look(self) -> float:
+        self.looks += 1
+        return self.monotonic
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -217,12 +222,6 @@ def sweep(
     root.removeHandler(listener)
     root.setLevel(level)
     assert sweep.find() == []
-
-
-def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Warnings are errors here, but those a test expects are searched, too."""
-    for sweep in _sweeps:
-        sweep.texts.append(str(warning_message.message))
 
 
 @pytest.hookimpl(wrapper=True)

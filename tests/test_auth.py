@@ -304,12 +304,6 @@ def test_a_file_of_unknown_length_is_replayed_chunked(
         def fileno(self) -> int:
             raise io.UnsupportedOperation
 
-        def getvalue(self) -> bytes:
-            raise AttributeError
-
-        def tell(self) -> int:
-            return super().tell()
-
         def seek(self, offset: int, whence: int = 0) -> int:
             if whence == 2:
                 raise OSError("no end")
@@ -808,16 +802,13 @@ def test_a_response_without_its_request_is_left_alone(
 def test_a_response_made_by_hand_is_good_enough(sandbox: Counted) -> None:
     """As in many a test double: contents, and nothing they came from."""
 
-    class Double(requests.adapters.BaseAdapter):
+    class Double(requests.adapters.HTTPAdapter):
         def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             response = requests.Response()
             response.request, response.url = request, request.url or ""
-            response.connection = self  # type: ignore[assignment]
+            response.connection = self
             response.status_code, response._content = answers.pop(0)
             return response
-
-        def close(self) -> None:
-            pass
 
     token = b'{"access_token": "%s", "token_type": "bearer"}'
     answers = [(200, token % b"one"), (401, b"{}"), (200, token % b"two"), (200, b"there")]
@@ -1024,6 +1015,7 @@ def test_text_that_prints_as_something_else_is_taken_for_what_it_is(ireland: Ire
         def __str__(self) -> str:
             return "***"
 
+    assert str(Redacted(SECRET)) == "***"
     auth = GenesysCloudAuth(Name.ID, Redacted(SECRET), region=Name.REGION, login_url=Name.LOGIN)
     auth.access_token()
     sent = ireland.mocker.request_history[0].headers["Authorization"]

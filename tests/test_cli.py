@@ -31,9 +31,6 @@ def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> Non
 class Forgetful(GenesysCloudAuth):
     """Breaks the promise of one token for many."""
 
-    def access_token(self, *, rejected: str | None = None) -> str:
-        raise NotImplementedError
-
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         self.forget()
         return super().__call__(r)
@@ -88,6 +85,18 @@ def test_the_command_runs_as_a_module() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("ok    ") == 5
+
+
+def test_a_missing_extra_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> int:
+        raise ModuleNotFoundError(name="trustme")
+
+    monkeypatch.setattr(cli, "_demo", missing)
+
+    assert cli.main(["demo"]) == 2
+    assert "gc-requests-auth[sandbox]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox"])

@@ -116,7 +116,7 @@ def provoke(name: str, mocker: requests_mock.Mocker) -> GenesysCloudError:
             options["login_url"] = "https://api.mypurecloud.ie"
         case "RegionMismatchError":
             url = url.replace(".ie", ".de")
-        case "ConfigurationError":
+        case _:
             secret += "\n"
     with pytest.raises(GenesysCloudError) as error:
         requests.get(url, auth=GenesysCloudAuth("client-id-1a2b", secret, **options), timeout=30)

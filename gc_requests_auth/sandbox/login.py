@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import logging
@@ -16,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
-from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
+from oauthlib.oauth2 import BackendApplicationServer, OAuth2Error, RequestValidator
 
 from .wire import Reply, Request, Service
 
@@ -65,7 +64,7 @@ class LoginService(Service):
         self._lifetime = lifetime
         self._latency = latency
         validator = _OneClient(client_id, client_secret)
-        self._oauth = BackendApplicationServer(validator, token_expires_in=lifetime)
+        self._oauth = BackendApplicationServer(validator)
 
     def counts(self, request: Request) -> bool:
         """Whether it asks for a token."""
@@ -80,22 +79,34 @@ class LoginService(Service):
             return self.scripted.popleft()
         except IndexError:
             pass
-        with _muted():
-            _, body, status = self._oauth.create_token_response(
-                f"https://sandbox{request.target}",
-                request.method,
-                request.body.decode("latin-1"),
-                dict(request.headers),
-            )
+        error, text = self._verdict(request)
+        if error:
+            # Genesys Cloud answers 400 where RFC 6749 has 401, and says everything twice.
+            said = {"error": error, "description": text, "error_description": text}
+            return Reply.json(400, said)
+        self.tokens.issue(text, self._lifetime)
+        return Reply.json(
+            200, {"access_token": text, "token_type": "bearer", "expires_in": self._lifetime}
+        )
+
+    def _verdict(self, request: Request) -> tuple[str, str]:
+        """An error and its description, or no error and a token."""
+        try:
+            with _muted():
+                _, body, status = self._oauth.create_token_response(
+                    f"https://sandbox{request.target}",
+                    request.method,
+                    request.body.decode("latin-1"),
+                    dict(request.headers),
+                )
+        except OAuth2Error as refused:  # GET, or a query
+            return refused.error, refused.description or ""
+        except ValueError:
+            return "invalid_request", "The body is no form."
         said = json.loads(body)
         if status == 200:
-            self.tokens.issue(said["access_token"], self._lifetime)
-            token = {name: said[name] for name in ("access_token", "expires_in")}
-            return Reply.json(200, {**token, "token_type": "bearer"})
-        # Genesys Cloud answers 400 where RFC 6749 has 401, and says everything twice.
-        error = said["error"]
-        text = _SAID.get(error) or said.get("error_description", "")
-        return Reply.json(400, {"error": error, "description": text, "error_description": text})
+            return "", said["access_token"]
+        return said["error"], _SAID.get(said["error"]) or said.get("error_description", "")
 
 
 class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped
@@ -109,7 +120,7 @@ class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped
         scheme, _, basic = request.headers.get("Authorization", "").partition(" ")
         try:
             pair = base64.b64decode(basic, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; text that is not ASCII is another
             return False
         request.client = _Client(pair.partition(b":")[0].decode("utf-8", "replace"))
         return scheme == "Basic" and hmac.compare_digest(pair, self._pair)

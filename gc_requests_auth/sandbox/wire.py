@@ -147,9 +147,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("ININ-Correlation-Id", "5a6d0000-0000-4000-8000-00000000c0de")
-        self.send_header("Content-Length", str(len(reply.body)))
+        bodiless = reply.status in {204, 304}  # RFC 9110, section 6.4.1
+        if not bodiless:
+            self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and not bodiless:
             self.wfile.write(reply.body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _any_method  # noqa: N815

@@ -1,0 +1,821 @@
+"""sandbox/: driven by plain requests and none of our client, so that it can be trusted as a witness."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import logging
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from conftest import SECRET, Counted, Sweep
+
+import gc_requests_auth.sandbox
+from gc_requests_auth.sandbox import Exchange, GenesysCloudSandbox
+from gc_requests_auth.sandbox.wire import Request
+
+CORRELATION_ID = "5a6d0000-0000-4000-8000-00000000c0de"
+GRANT = {"grant_type": "client_credentials"}
+
+Sandbox = Counted | GenesysCloudSandbox
+
+
+def sign_in(sandbox: Sandbox, **options: Any) -> requests.Response:
+    """The token request as everybody makes it, but for the options."""
+    arguments: dict[str, Any] = {
+        "data": GRANT,
+        "auth": (sandbox.client_id, sandbox.client_secret),
+        "verify": sandbox.ca_file,
+        "timeout": 10,
+        **options,
+    }
+    return requests.post(f"{sandbox.login_url}/oauth/token", **arguments)
+
+
+def token_of(sandbox: Sandbox) -> str:
+    answer = sign_in(sandbox)
+    assert answer.status_code == 200
+    token: str = answer.json()["access_token"]
+    return token
+
+
+def call(
+    sandbox: Sandbox, method: str, path: str, token: str | None = None, **options: Any
+) -> requests.Response:
+    """One API request, with that bearer or none; redirects are not followed."""
+    headers = {**options.pop("headers", {})}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    return requests.request(
+        method,
+        f"{sandbox.api_url}{path}",
+        headers=headers,
+        verify=sandbox.ca_file,
+        timeout=10,
+        allow_redirects=False,
+        **options,
+    )
+
+
+def spoken(url: str, ca_file: str, requests: str) -> bytes:
+    """All that is answered to these bytes; the last request must close the connection."""
+    context = ssl.create_default_context(cafile=ca_file)
+    port = urlsplit(url).port or 0
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(requests.encode())
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.fixture
+def token(sandbox: Counted) -> str:
+    return token_of(sandbox)
+
+
+class Noticing(threading.Event):
+    """The end of a service, telling who waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self.timeouts: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.timeouts.append(timeout)
+        self.reached.set()
+        return super().wait(timeout)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+# -- the login service ----------------------------------------------------------------------------
+
+
+def test_right_credentials_get_a_token_in_the_words_of_genesys_cloud(sandbox: Counted) -> None:
+    answer = sign_in(sandbox)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["ININ-Correlation-Id"] == CORRELATION_ID
+    said = answer.json()
+    assert said.pop("access_token")
+    assert said == {"token_type": "bearer", "expires_in": 86400}
+
+
+def test_each_token_is_another_one_and_revokes_none(sandbox: Counted) -> None:
+    first, second = token_of(sandbox), token_of(sandbox)
+
+    assert first != second
+    for token in (first, second):
+        assert call(sandbox, "GET", "/api/v2/tokens/me", token).status_code == 200
+
+
+AUTHENTICATION_FAILED = ("invalid_client", "authentication failed")
+
+
+def basic(pair: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+REFUSALS: dict[str, tuple[Callable[[Counted], dict[str, Any]], tuple[str, str]]] = {
+    "wrong secret": (lambda s: {"auth": (s.client_id, "wrong")}, AUTHENTICATION_FAILED),
+    "empty secret": (lambda s: {"auth": (s.client_id, "")}, AUTHENTICATION_FAILED),
+    "unknown client": (lambda s: {"auth": ("nobody", s.client_secret)}, AUTHENTICATION_FAILED),
+    "no credentials": (lambda _: {"auth": None}, AUTHENTICATION_FAILED),
+    "no Base64": (
+        lambda _: {"auth": None, "headers": {"Authorization": "Basic ?"}},
+        AUTHENTICATION_FAILED,
+    ),
+    "not ASCII": (
+        lambda _: {"auth": None, "headers": {"Authorization": b"Basic \xe4\xf6\xfc"}},
+        AUTHENTICATION_FAILED,
+    ),
+    "no colon": (lambda _: {"auth": None, "headers": basic("nobody")}, AUTHENTICATION_FAILED),
+    "no UTF-8": (
+        lambda _: {"auth": None, "headers": {"Authorization": "Basic //8="}},
+        AUTHENTICATION_FAILED,
+    ),
+    "another scheme": (
+        lambda s: {
+            "auth": None,
+            "headers": {
+                "Authorization": basic(f"{s.client_id}:{s.client_secret}")["Authorization"].replace(
+                    "Basic", "Bearer"
+                )
+            },
+        },
+        AUTHENTICATION_FAILED,
+    ),
+    "credentials in the body": (
+        lambda s: {
+            "auth": None,
+            "data": {**GRANT, "client_id": s.client_id, "client_secret": s.client_secret},
+        },
+        AUTHENTICATION_FAILED,
+    ),
+    "JSON body": (
+        lambda _: {"data": None, "json": GRANT},
+        ("invalid_request", "Request is missing grant type."),
+    ),
+    "no body": (lambda _: {"data": None}, ("invalid_request", "Request is missing grant type.")),
+    "empty grant": (
+        lambda _: {"data": "grant_type="},
+        ("invalid_request", "Request is missing grant type."),
+    ),
+    "another grant": (
+        lambda _: {"data": {"grant_type": "password"}},
+        ("unsupported_grant_type", ""),
+    ),
+    "grant twice": (
+        lambda _: {
+            "data": "grant_type=client_credentials&grant_type=client_credentials",
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        },
+        ("invalid_request", "Duplicate grant_type parameter."),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_wrong_token_request_is_a_400_that_says_everything_twice(
+    name: str, sandbox: Counted
+) -> None:
+    options, (error, description) = REFUSALS[name]
+
+    answer = sign_in(sandbox, **options(sandbox))
+
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["ININ-Correlation-Id"] == CORRELATION_ID
+    assert answer.json() == {
+        "error": error,
+        "description": description,
+        "error_description": description,
+    }
+
+
+def test_client_of_another_grant_type_hears_so_in_the_words_of_genesys_cloud() -> None:
+    with GenesysCloudSandbox() as sandbox:
+        sandbox._login._oauth.default_grant_type_handler.request_validator.validate_grant_type = (
+            lambda *_: False
+        )
+        answer = sign_in(sandbox)
+
+    text = "client is not authorized to use the client_credential grant type"
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "unauthorized_client",
+        "description": text,
+        "error_description": text,
+    }
+
+
+def test_a_scope_is_ignored(sandbox: Counted) -> None:
+    answer = sign_in(sandbox, data={**GRANT, "scope": "everything"})
+
+    assert answer.status_code == 200
+    assert "scope" not in answer.json()
+
+
+@pytest.mark.parametrize(("method", "query"), [("GET", ""), ("PUT", ""), ("POST", "?a=b")])
+def test_what_is_no_token_request_at_all_is_a_400_too(
+    method: str, query: str, sandbox: Counted
+) -> None:
+    answer = requests.request(
+        method,
+        f"{sandbox.login_url}/oauth/token{query}",
+        data=GRANT,
+        auth=(sandbox.client_id, sandbox.client_secret),
+        verify=sandbox.ca_file,
+        timeout=10,
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "invalid_request"
+    assert sandbox.sandbox.token_exchanges[-1].method == method, "recorded like any other"
+
+
+def test_query_that_can_not_be_read_is_a_400_too(sandbox: Counted) -> None:
+    request = "POST /oauth/token?a=[%zz HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+    answer = spoken(sandbox.login_url, sandbox.ca_file, request)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"error": "invalid_request"' in answer
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v2/oauth/token", "/oauth/token/"])
+def test_login_service_has_nothing_elsewhere(path: str, sandbox: Counted) -> None:
+    answer = requests.post(
+        f"{sandbox.login_url}{path}", data=GRANT, verify=sandbox.ca_file, timeout=10
+    )
+
+    assert answer.status_code == 404
+    assert answer.json() == {"message": "HTTP 404 Not Found", "code": "not found"}
+    assert sandbox.token_requests == 0, "it asked for none"
+
+
+def test_api_host_has_no_token_endpoint(sandbox: Counted) -> None:
+    answer = requests.post(
+        f"{sandbox.api_url}/oauth/token", data=GRANT, verify=sandbox.ca_file, timeout=10
+    )
+
+    assert answer.status_code == 401
+
+
+def test_scripted_answers_come_in_order_and_then_no_more(sandbox: Counted) -> None:
+    sandbox.sandbox.answer_tokens(2, 503, "<html>ä", {"Content-Type": "text/html", "X-A": "b"})
+    sandbox.sandbox.answer_tokens(1, 429, b"\xff")
+
+    answers = [sign_in(sandbox) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [503, 503, 429, 200]
+    assert answers[0].content == "<html>ä".encode()
+    assert answers[0].headers["Content-Type"] == "text/html"
+    assert answers[0].headers["X-A"] == "b"
+    assert answers[2].content == b"\xff"
+    assert "X-A" not in answers[2].headers
+    assert sandbox.token_requests == 4
+
+
+def test_token_dies_with_its_lifetime_which_is_said(sandbox: Counted) -> None:
+    with GenesysCloudSandbox(lifetime=0) as dying, GenesysCloudSandbox(lifetime=600) as living:
+        dead, alive = sign_in(dying).json(), sign_in(living).json()
+
+        assert call(dying, "GET", "/api/v2/tokens/me", dead["access_token"]).status_code == 401
+        assert call(living, "GET", "/api/v2/tokens/me", alive["access_token"]).status_code == 200
+
+    assert alive["expires_in"] == 600
+    assert dead["expires_in"] == 0
+
+
+def test_revoke_all_ends_every_token_and_no_later_one(sandbox: Counted) -> None:
+    tokens = [token_of(sandbox), token_of(sandbox)]
+
+    sandbox.sandbox.revoke_all()
+
+    for token in tokens:
+        answer = call(sandbox, "GET", "/api/v2/tokens/me", token)
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "bad.credentials"
+    assert call(sandbox, "GET", "/api/v2/tokens/me", token_of(sandbox)).status_code == 200
+
+
+def test_latency_is_that_of_the_login_service_and_ends_with_the_sandbox(
+    pool: ThreadPoolExecutor,
+) -> None:
+    with GenesysCloudSandbox(latency=3600) as sandbox:
+        closing = sandbox._login.closing = Noticing()
+        waiting = pool.submit(sign_in, sandbox)
+        assert closing.reached.wait(5)
+        assert closing.timeouts == [3600]
+        assert call(sandbox, "GET", "/sandbox/status/200").status_code == 200
+        assert not waiting.done()
+    waiting.exception(5)
+
+
+# -- the API --------------------------------------------------------------------------------------
+
+
+def fault(status: int, code: str, message: str) -> dict[str, Any]:
+    return {"message": message, "code": code, "status": status, "details": [], "errors": []}
+
+
+BAD_CREDENTIALS = fault(401, "bad.credentials", "Invalid login credentials.")
+NO_BEARER = fault(
+    401,
+    "authentication.required",
+    "No authentication bearer token specified in authorization header.",
+)
+NOT_FOUND = fault(404, "not found", "HTTP 404 Not Found")
+
+PATHS = [
+    "/api/v2/tokens/me",
+    "/api/v2/tokens/timeout",
+    "/api/v2/organizations/me",
+    "/api/v2/users/me",
+    "/api/v2/routing/queues",
+    "/api/v2/nothing",
+    "/sandbox/echo",
+    "/sandbox/slow?seconds=0",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, NO_BEARER),
+        ({"Authorization": "Basic bm9ib2R5Og=="}, NO_BEARER),
+        ({"Authorization": "Bearer"}, BAD_CREDENTIALS),
+        ({"Authorization": "Bearer nobody"}, BAD_CREDENTIALS),
+    ],
+    ids=["none", "Basic", "empty", "unknown"],
+)
+def test_without_a_valid_bearer_everything_is_401(
+    path: str, headers: dict[str, str], expected: dict[str, Any], sandbox: Counted
+) -> None:
+    answer = call(sandbox, "GET", path, headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.json() == expected
+    assert answer.headers["ININ-Correlation-Id"] == CORRELATION_ID
+    assert "WWW-Authenticate" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (
+            "/api/v2/tokens/me",
+            {"organization", "homeOrganization", "authorizedScope", "OAuthClient"},
+        ),
+        ("/api/v2/tokens/timeout", {"enableIdleTokenTimeout", "idleTokenTimeoutSeconds"}),
+        ("/api/v2/organizations/me", {"id", "name", "domain", "state", "features"}),
+        (
+            "/api/v2/routing/queues",
+            {"entities", "pageSize", "pageNumber", "pageCount", "total", "nextUri"},
+        ),
+    ],
+)
+def test_resource_is_json_with_the_limits_of_the_token(
+    path: str, fields: set[str], sandbox: Counted, token: str
+) -> None:
+    answer = call(sandbox, "GET", path, token)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert set(answer.json()) == fields
+    limits = [answer.headers[f"inin-ratelimit-{name}"] for name in ("count", "allowed", "reset")]
+    assert limits == ["1", "300", "60"]
+    assert answer.headers["ININ-Correlation-Id"] == CORRELATION_ID
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_tokens_me_names_the_client_however_the_scheme_is_spelt(
+    scheme: str, sandbox: Counted, token: str
+) -> None:
+    answer = call(
+        sandbox, "GET", "/api/v2/tokens/me", headers={"Authorization": f"{scheme} {token}"}
+    )
+
+    assert answer.json()["OAuthClient"]["id"] == sandbox.client_id
+
+
+@pytest.mark.parametrize("path", ["/api/v2/tokens/me", "/api/v2/organizations/me"])
+def test_head_has_the_headers_of_get_and_no_body(path: str, sandbox: Counted, token: str) -> None:
+    with sandbox.session() as session:
+        session.headers["Authorization"] = f"Bearer {token}"
+        head = session.head(f"{sandbox.api_url}{path}", timeout=10)
+        get = session.get(f"{sandbox.api_url}{path}", timeout=10)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) == len(get.content)
+
+
+def test_head_tells_whether_a_token_lives(sandbox: Counted, token: str) -> None:
+    assert call(sandbox, "HEAD", "/api/v2/tokens/me", token).status_code == 200
+    assert call(sandbox, "HEAD", "/api/v2/tokens/me", "nobody").status_code == 401
+
+
+def test_delete_of_tokens_me_revokes_this_token_alone(sandbox: Counted, token: str) -> None:
+    other = token_of(sandbox)
+
+    answer = call(sandbox, "DELETE", "/api/v2/tokens/me", token)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert call(sandbox, "DELETE", "/api/v2/tokens/me", token).status_code == 401
+    assert call(sandbox, "GET", "/api/v2/tokens/me", other).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH"])
+def test_users_me_wants_a_user(method: str, sandbox: Counted, token: str) -> None:
+    answer = call(sandbox, method, "/api/v2/users/me", token)
+
+    assert answer.status_code == 400
+    text = (
+        "This request requires a user context. Client credentials cannot be used for requests to"
+        " this resource."
+    )
+    assert method == "HEAD" or answer.json() == fault(400, "bad.request", text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/api/v2/nothing"),
+        ("GET", "/api/v2/tokens/me/"),
+        ("POST", "/api/v2/tokens/me"),
+        ("DELETE", "/api/v2/organizations/me"),
+        ("PUT", "/api/v2/routing/queues"),
+    ],
+)
+def test_what_is_not_there_is_404(method: str, path: str, sandbox: Counted, token: str) -> None:
+    answer = call(sandbox, method, path, token)
+
+    assert answer.status_code == 404
+    assert answer.json() == NOT_FOUND
+
+
+@pytest.mark.parametrize(("size", "pages"), [(25, 3), (60, 1), (7, 9), (100, 1)])
+def test_queues_are_paged_to_the_end(size: int, pages: int, sandbox: Counted, token: str) -> None:
+    uri = f"/api/v2/routing/queues?pageSize={size}"
+    found: list[str] = []
+    seen = []
+    while uri:
+        page = call(sandbox, "GET", uri, token).json()
+        found += [queue["id"] for queue in page["entities"]]
+        seen.append(page["pageNumber"])
+        assert (page["pageSize"], page["pageCount"], page["total"]) == (size, pages, 60)
+        uri = page.get("nextUri", "")
+
+    assert seen == list(range(1, pages + 1))
+    assert found == [f"queue-{n:02}" for n in range(1, 61)]
+
+
+def test_page_after_the_last_is_empty(sandbox: Counted, token: str) -> None:
+    page = call(sandbox, "GET", "/api/v2/routing/queues?pageNumber=4", token).json()
+
+    assert page["entities"] == []
+    assert "nextUri" not in page
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_echo_tells_what_arrived_but_for_the_bearer(
+    method: str, sandbox: Counted, token: str
+) -> None:
+    answer = call(
+        sandbox,
+        method,
+        "/sandbox/echo?a=1&a=2&b=%C3%A4",
+        token,
+        data=b"\0\xff body",
+        headers={"X-Mine": "yes"},
+    )
+
+    assert answer.status_code == 200
+    said = answer.json()
+    assert said["method"] == method
+    assert said["path"] == "/sandbox/echo"
+    assert said["query"] == {"a": ["1", "2"], "b": ["ä"]}
+    assert said["body"].encode("latin-1") == b"\0\xff body"
+    assert said["headers"]["X-Mine"] == "yes"
+    assert token not in answer.text
+
+
+def test_echo_of_head_is_a_200(sandbox: Counted, token: str) -> None:
+    assert call(sandbox, "HEAD", "/sandbox/echo", token).status_code == 200
+
+
+@pytest.mark.parametrize("pieces", [[], [b"a"], [b"one ", b"two ", b"x" * 70_000]])
+def test_chunked_body_arrives_and_so_does_the_next(
+    pieces: list[bytes], sandbox: Counted, token: str
+) -> None:
+    with sandbox.session() as session:
+        session.headers["Authorization"] = f"Bearer {token}"
+        answer = session.post(f"{sandbox.api_url}/sandbox/echo", data=iter(pieces), timeout=10)
+        again = session.post(f"{sandbox.api_url}/sandbox/echo", data=b"again", timeout=10)
+
+    assert answer.json()["headers"]["Transfer-Encoding"] == "chunked"
+    assert answer.json()["body"].encode("latin-1") == b"".join(pieces)
+    assert again.json()["body"] == "again"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/sandbox/echo?", "/sandbox/status/401?", "/sandbox/redirect?to=/x&", "/api/v2/nothing?"],
+)
+def test_any_answer_can_set_a_cookie(path: str, sandbox: Counted, token: str) -> None:
+    answer = call(sandbox, "GET", f"{path}set-cookie=a=b", token)
+
+    assert answer.headers["Set-Cookie"] == "a=b"
+    assert answer.cookies.get_dict() == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 302), ("&status=301", 301), ("&status=307", 307), ("&status=308", 308)],
+)
+def test_redirect_goes_where_it_was_told_for_anybody(
+    query: str, status: int, sandbox: Counted
+) -> None:
+    answer = call(sandbox, "GET", f"/sandbox/redirect?to=https%3A%2F%2Fexample.com%2F{query}")
+
+    assert answer.status_code == status
+    assert answer.headers["Location"] == "https://example.com/"
+
+
+def test_redirect_is_followed_to_the_echo(sandbox: Counted, token: str) -> None:
+    answer = requests.get(
+        f"{sandbox.api_url}/sandbox/redirect?to=/sandbox/echo",
+        headers={"Authorization": f"Bearer {token}"},
+        verify=sandbox.ca_file,
+        timeout=10,
+    )
+
+    assert answer.json()["path"] == "/sandbox/echo"
+
+
+@pytest.mark.parametrize("bearer", [True, False])
+def test_status_401_is_always_401(bearer: bool, sandbox: Counted, token: str) -> None:
+    answer = call(sandbox, "GET", "/sandbox/status/401", token if bearer else None)
+
+    assert answer.status_code == 401
+    assert answer.json() == BAD_CREDENTIALS
+
+
+@pytest.mark.parametrize(("query", "seconds"), [("", "1"), ("?seconds=42", "42")])
+def test_status_429_says_when_to_come_again(query: str, seconds: str, sandbox: Counted) -> None:
+    answer = call(sandbox, "POST", f"/sandbox/status/429{query}")
+
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == seconds
+    text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+    assert answer.json() == fault(429, "too.many.requests.retry.after", text)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500, 502, 503, 504])
+def test_any_status_can_be_had(status: int, sandbox: Counted) -> None:
+    answer = call(sandbox, "GET", f"/sandbox/status/{status}")
+
+    assert answer.status_code == status
+    assert answer.json() == fault(status, "sandbox", "As requested.")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("HEAD", 200)])
+def test_what_has_no_body_by_rule_is_sent_none(method: str, status: int, sandbox: Counted) -> None:
+    path = f"/sandbox/status/{status}"
+
+    request = f"{method} {path} HTTP/1.1\r\nConnection: close\r\n\r\n"
+    answer = spoken(sandbox.api_url, sandbox.ca_file, request)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert body == b""
+
+
+def test_request_after_a_chunked_one_is_heard_on_the_same_connection(sandbox: Counted) -> None:
+    chunked = "POST /sandbox/status/200 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    last = "GET /sandbox/status/418 HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+    both = f"{chunked}3\r\nabc\r\n0\r\n\r\n{last}"
+    answer = spoken(sandbox.api_url, sandbox.ca_file, both)
+
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert answer.count(b"HTTP/1.1 418 ") == 1
+
+
+def test_slow_answers_like_the_echo(sandbox: Counted, token: str) -> None:
+    answer = call(sandbox, "PUT", "/sandbox/slow?seconds=0", token, data="x")
+
+    assert answer.status_code == 200
+    assert (answer.json()["method"], answer.json()["body"]) == ("PUT", "x")
+
+
+def test_slow_takes_its_time_and_ends_with_the_sandbox(pool: ThreadPoolExecutor) -> None:
+    with GenesysCloudSandbox() as sandbox:
+        token = token_of(sandbox)
+        closing = sandbox._api.closing = Noticing()
+        waiting = pool.submit(call, sandbox, "GET", "/sandbox/slow?seconds=3600.5", token)
+        assert closing.reached.wait(5)
+        assert closing.timeouts == [3600.5]
+        assert not waiting.done()
+    waiting.exception(5)
+
+
+# -- counts and records ---------------------------------------------------------------------------
+
+
+def test_every_request_is_counted_and_recorded(sandbox: Counted) -> None:
+    token = token_of(sandbox)
+    sign_in(sandbox, auth=None)
+    call(sandbox, "PUT", "/sandbox/echo?a=b", token, data=b"body", headers={"X-Mine": "yes"})
+    call(sandbox, "GET", "/api/v2/users/me")
+
+    assert (sandbox.token_requests, sandbox.api_requests) == (2, 2)
+    granted, refused = list(sandbox.sandbox.token_exchanges)[-2:]
+    put, get = list(sandbox.sandbox.api_exchanges)[-2:]
+    assert (granted.method, granted.target, granted.status) == ("POST", "/oauth/token", 200)
+    assert granted.body == b"grant_type=client_credentials"
+    assert refused.status == 400
+    assert (put.method, put.target, put.status) == ("PUT", "/sandbox/echo?a=b", 200)
+    assert (put.body, put.headers["X-Mine"]) == (b"body", "yes")
+    assert put.headers["Authorization"] == f"Bearer {token}"
+    assert (get.method, get.status) == ("GET", 401)
+
+
+def test_many_at_once_are_all_counted(pool: ThreadPoolExecutor) -> None:
+    with GenesysCloudSandbox() as sandbox:
+        token = token_of(sandbox)
+        answers = pool.map(
+            lambda n: call(sandbox, "GET", f"/sandbox/echo?n={n}", token).json(), range(64)
+        )
+
+        assert [answer["query"]["n"] for answer in answers] == [[str(n)] for n in range(64)]
+        assert sandbox.api_requests == 64
+        assert sandbox.token_requests == 1
+        assert len(sandbox.api_exchanges) == 64
+
+
+def test_printed_exchange_shows_neither_headers_nor_body(sweep: Sweep) -> None:
+    exchange = Exchange("POST", "/x", 200, {"Authorization": f"Bearer {SECRET}"}, SECRET.encode())
+    sweep.texts.append(repr(exchange))
+
+    assert repr(exchange) == "Exchange(method='POST', target='/x', status=200)"
+
+
+# -- its life -------------------------------------------------------------------------------------
+
+
+def test_two_sandboxes_at_once_know_nothing_of_each_other() -> None:
+    with GenesysCloudSandbox() as one, GenesysCloudSandbox() as other:
+        token = token_of(one)
+        wrong = sign_in(other, auth=(one.client_id, one.client_secret))
+
+        assert len({one.login_url, one.api_url, other.login_url, other.api_url}) == 4
+        assert call(one, "GET", "/api/v2/tokens/me", token).status_code == 200
+        assert call(other, "GET", "/api/v2/tokens/me", token).status_code == 401
+        assert wrong.status_code == 400
+        assert (one.token_requests, other.token_requests) == (1, 1)
+        assert one.ca_file != other.ca_file
+        with pytest.raises(requests.exceptions.SSLError):
+            sign_in(one, verify=other.ca_file)
+
+
+def test_environ_is_all_that_a_script_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with GenesysCloudSandbox() as sandbox:
+        environ = sandbox.environ
+        assert environ == {
+            "GENESYSCLOUD_OAUTHCLIENT_ID": sandbox.client_id,
+            "GENESYSCLOUD_OAUTHCLIENT_SECRET": sandbox.client_secret,
+            "GENESYSCLOUD_LOGIN_URL": sandbox.login_url,
+            "GENESYSCLOUD_API_URL": sandbox.api_url,
+            "REQUESTS_CA_BUNDLE": sandbox.ca_file,
+        }
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", environ["REQUESTS_CA_BUNDLE"])
+        answer = requests.post(
+            f"{environ['GENESYSCLOUD_LOGIN_URL']}/oauth/token",
+            data=GRANT,
+            auth=(
+                environ["GENESYSCLOUD_OAUTHCLIENT_ID"],
+                environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"],
+            ),
+            timeout=10,
+        )
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_certificate_is_good_for_both_names_of_the_host(host: str, sandbox: Counted) -> None:
+    url = sandbox.api_url.replace("127.0.0.1", host)
+
+    assert requests.get(url, verify=sandbox.ca_file, timeout=10).status_code == 401
+
+
+def test_nothing_is_left_of_it() -> None:
+    before = set(threading.enumerate())
+    with GenesysCloudSandbox() as sandbox:
+        ports = [urlsplit(url).port or 0 for url in (sandbox.login_url, sandbox.api_url)]
+        assert Path(sandbox.ca_file).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+        token_of(sandbox)
+
+    assert not Path(sandbox.ca_file).exists()
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5)
+    assert set(threading.enumerate()) <= before
+
+
+def test_connections_that_stay_open_do_not_hold_up_the_end() -> None:
+    with requests.Session() as session, socket.socket() as silent:
+        with GenesysCloudSandbox() as sandbox:
+            session.get(f"{sandbox.api_url}/", verify=sandbox.ca_file, timeout=10)
+            silent.connect(("127.0.0.1", urlsplit(sandbox.api_url).port or 0))
+            session.get(f"{sandbox.api_url}/", verify=sandbox.ca_file, timeout=10)
+        silent.settimeout(5)
+
+        assert silent.recv(1) == b""
+
+
+def test_client_that_died_does_not_hold_up_the_end() -> None:
+    with socket.socket() as ended, GenesysCloudSandbox() as sandbox:
+        sandbox._servers[1]._connections.add(ended)  # no thread has taken note of its end yet
+        token = token_of(sandbox)
+        closing = sandbox._api.closing = Noticing()
+        context = ssl.create_default_context(cafile=sandbox.ca_file)
+        port = urlsplit(sandbox.api_url).port or 0
+        plain = socket.create_connection(("127.0.0.1", port), 10)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            request = f"GET /sandbox/slow?seconds=3600 HTTP/1.1\r\nAuthorization: Bearer {token}"
+            client.sendall(f"{request}\r\n\r\n".encode())
+            assert closing.reached.wait(5)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    assert sandbox.api_requests == 1
+
+
+def test_client_that_distrusts_it_does_no_harm(sandbox: Counted) -> None:
+    with pytest.raises(requests.exceptions.SSLError):
+        sign_in(sandbox, verify=True)
+
+    assert sign_in(sandbox).status_code == 200
+    assert sandbox.token_requests == 1
+
+
+# -- secrets, and independence --------------------------------------------------------------------
+
+
+def test_oauthlib_is_silent_while_it_serves_the_sandbox(
+    sandbox: Counted, sweep: Sweep, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="oauthlib")
+    token_of(sandbox)
+
+    assert [record for record in caplog.records if record.name.startswith("oauthlib")] == []
+    assert sweep.find() == []
+
+
+def test_oauthlib_of_others_goes_on_logging(
+    sandbox: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = logging.getLogger("oauthlib.oauth2.rfc6749.grant_types.client_credentials")
+    theirs.debug("before")
+    answer = sandbox.sandbox._login.answer(
+        Request("POST", "/oauth/token", {}, b"grant_type=client_credentials")
+    )
+    theirs.debug("after")
+
+    assert json.loads(answer.body)["error"] == "invalid_client"
+    said = [record.getMessage() for record in caplog.records if record.name == theirs.name]
+    assert said == ["before", "after"]
+
+
+FOLDER = Path(gc_requests_auth.sandbox.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
+def test_the_witness_imports_nothing_of_what_it_judges(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level <= 1, "leaves the folder"
+            names = [node.module or ""] if node.level == 0 else []
+        assert not any(name.split(".")[0] == "gc_requests_auth" for name in names)
