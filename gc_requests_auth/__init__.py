@@ -16,6 +16,7 @@ from .errors import (
     TokenError,
 )
 from .process import VERSION as __version__
+from .session import GenesysCloudSession
 
 __all__ = [
     "BadTokenAnswerError",
@@ -23,6 +24,7 @@ __all__ = [
     "CredentialsRefusedError",
     "GenesysCloudAuth",
     "GenesysCloudError",
+    "GenesysCloudSession",
     "GrantTypeError",
     "LoginThrottledError",
     "LoginTimeoutError",

@@ -133,7 +133,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         # auth, which would replay for another organisation; and before the caller's hooks, which
         # see only what ours returns.
         others = [hook for hook in r.hooks.get("response", []) if not isinstance(hook, Hook)]
-        r.hooks = {**r.hooks, "response": [Hook(self._on_response), *others]}
+        r.hooks = {**r.hooks, "response": [Hook(self), *others]}
         return r
 
     def _on_response(
@@ -185,6 +185,22 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if answer.status_code == 401:
             self._warn_of_second_401(response if options.get("stream") else answer, answer)
         return answer
+
+    def _owns(self, url: str) -> bool:
+        return self._lookup.place().takes_token(url)
+
+    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None:
+        """Of a signed request, before it is sent: after a redirect it may lead anywhere."""
+        url = request.url or ""
+        if not self._owns(url):
+            request.headers.pop("Authorization", None)
+            self._lookup.place().object_to(url)
+
+    def _sign_again(self, request: requests.PreparedRequest) -> None:
+        """Sign the next hop of a redirect with what is in hand; a 401 will do the rest."""
+        token = self._source.in_hand()
+        if token is not None and self._owns(request.url or ""):
+            request.headers["Authorization"] = token.header
 
     def _token_after(self, refused: object) -> AccessToken:
         """The token to answer a 401 with.

@@ -22,7 +22,7 @@ from .bodies import read_within
 from .credentials import Identity
 from .errors import BadTokenAnswerError
 from .outages import explain
-from .process import VERSION
+from .process import USER_AGENT
 from .retry import wait_before_next
 from .tokens import AccessToken, Clock, Moment, Secret
 
@@ -30,8 +30,6 @@ logger = logging.getLogger("gc_requests_auth")
 
 #: Bytes of a decoded body that are read; a token answer has some 150.
 LONGEST_ANSWER = 64 * 1024
-
-USER_AGENT = f"gc_requests_auth/{VERSION} {requests.utils.default_user_agent()}"
 
 
 def request_token(

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import threading
 
+import requests
+
 #: The release. setup.cfg reads this very line, so the two can not differ.
 VERSION = "0.1.0"
+
+#: What every request of ours is sent by; requests names itself behind it.
+USER_AGENT = f"gc_requests_auth/{VERSION} {requests.utils.default_user_agent()}"
 
 #: Forks between the first import and this process. A lock, a flight or a connection made under
 #: another number belongs to a process that is not this one: compare, and start afresh.

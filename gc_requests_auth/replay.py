@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,29 +25,45 @@ DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
-#: What answers a response, told how it was sent.
-Answering = Callable[[requests.Response, Mapping[str, Any]], requests.Response]
+class Signing(Protocol):
+    """What a hook needs of an auth."""
+
+    def _on_response(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response: ...
+
+    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None: ...
+
+    def _sign_again(self, request: requests.PreparedRequest) -> None: ...
 
 
 class Hook:
-    """A response hook that stays behind when a response or a request is pickled.
+    """The response hook of an auth. It stays behind when a response or a request is pickled.
 
     Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
-    comes out of the pickle does nothing.
+    comes out of the pickle is a function that does nothing.
     """
 
-    def __init__(self, answer: Answering | None = None) -> None:
-        self._answer = answer
+    def __init__(self, auth: Signing) -> None:
+        self.auth = auth
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
         """Called by requests for every answer."""
-        return response if self._answer is None else self._answer(response, options)
+        return self.auth._on_response(response, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Hook, ()
+        return _nothing, ()
 
     def __deepcopy__(self, memo: object) -> Hook:
         return self
+
+
+def _nothing() -> Callable[..., None]:
+    return _do_nothing
+
+
+def _do_nothing(*_: object, **__: object) -> None:
+    """What is left of a hook after a journey."""
 
 
 def can_be_replayed(response: requests.Response) -> bool:
@@ -83,8 +99,15 @@ def replay(
     )
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
     answer.history.append(response)
+    vars(answer)["_refused"] = response  # the history is requests' to overwrite
     answer.request = again
     return answer
+
+
+def refused_before(answer: requests.Response) -> requests.Response | None:
+    """The 401 that this is the replay of."""
+    refused: requests.Response | None = vars(answer).get("_refused")
+    return refused
 
 
 def redirect_target(response: requests.Response) -> str:

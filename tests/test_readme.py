@@ -45,20 +45,25 @@ def ireland() -> Iterator[requests_mock.Mocker]:
         yield mocker
 
 
-def test_the_python_of_the_readme_runs(ireland: requests_mock.Mocker) -> None:
+def test_the_python_of_the_readme_runs(
+    ireland: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client-id")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-1")
     names: dict[str, Any] = {}
     for block in blocks("python"):
         exec(compile(block, "README.rst", "exec"), names)
 
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 5
     assert names["queues"] == {"entities": []}
-    assert [one.method for one in ireland.request_history] == ["POST", "GET", "POST", "GET"]
+    assert [one.method for one in ireland.request_history] == ["POST", "GET"] * 3
     assert ireland.request_history[1].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 def test_the_fixture_of_the_readme_works(monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {}
-    exec(compile(blocks("python")[2], "README.rst", "exec"), names)
+    exec(compile(blocks("python")[3], "README.rst", "exec"), names)
     running = names["genesys_cloud"].__wrapped__(monkeypatch)
     sandbox = next(running)
     auth = GenesysCloudAuth()

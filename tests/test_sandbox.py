@@ -162,11 +162,12 @@ REFUSALS: dict[str, tuple[Callable[[Counted], dict[str, Any]], tuple[str, str]]]
         },
         AUTHENTICATION_FAILED,
     ),
-    "credentials in the body": (
-        lambda s: {
-            "auth": None,
-            "data": {**GRANT, "client_id": s.client_id, "client_secret": s.client_secret},
-        },
+    "wrong credentials in the body": (
+        lambda s: {"auth": None, "data": {**GRANT, "client_id": s.client_id, "client_secret": "x"}},
+        AUTHENTICATION_FAILED,
+    ),
+    "another scheme": (
+        lambda s: {"auth": None, "headers": {"Authorization": f"Bearer {s.client_secret}"}},
         AUTHENTICATION_FAILED,
     ),
     "JSON body": (
@@ -224,6 +225,13 @@ def test_client_of_another_grant_type_hears_so_in_the_words_of_genesys_cloud() -
         "description": text,
         "error_description": text,
     }
+
+
+def test_credentials_in_the_body_are_accepted(sandbox: Counted) -> None:
+    """As Airbyte's connector has them in production."""
+    pair = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+
+    assert sign_in(sandbox, auth=None, data={**GRANT, **pair}).status_code == 200
 
 
 def test_a_scope_is_ignored(sandbox: Counted) -> None:

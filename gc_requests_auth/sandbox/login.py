@@ -122,8 +122,13 @@ class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped
             pair = base64.b64decode(basic, validate=True)
         except ValueError:  # binascii.Error is one; text that is not ASCII is another
             return False
+        if not scheme:
+            # Accepted in the form as well: Airbyte's connector has them there in production.
+            pair = f"{request.client_id}:{request.client_secret}".encode()
+        elif scheme != "Basic":
+            return False
         request.client = _Client(pair.partition(b":")[0].decode("utf-8", "replace"))
-        return scheme == "Basic" and hmac.compare_digest(pair, self._pair)
+        return hmac.compare_digest(pair, self._pair)
 
     def validate_grant_type(self, *_: Any, **__: Any) -> bool:
         return True

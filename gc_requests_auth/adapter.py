@@ -1,0 +1,101 @@
+"""The way to the API that tries again: an adapter, since only that serves calls and replays alike.
+
+A loop around `Session.send` would never see the 429 that a caller's `raise_for_status` hook turns
+into an exception, and would be passed by when a 401 is replayed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from . import process
+from .bodies import rewind
+from .replay import drain
+from .retry import ApiPolicy, retry_after_seconds
+from .tokens import Clock
+
+logger = logging.getLogger("gc_requests_auth")
+
+
+class ApiAdapter(HTTPAdapter):
+    """Sends requests of ours with retries, and all others once.
+
+    :param is_ours: Whether a URL belongs to the API.
+    :param pool_size: How many connections to a host are kept.
+    """
+
+    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy"]  # noqa: RUF012 -- as in requests
+
+    _clock: ClassVar[Clock] = Clock()
+
+    def __init__(self, is_ours: Callable[[str], bool], policy: ApiPolicy, pool_size: int) -> None:
+        self._is_ours = is_ours
+        self._policy = policy
+        self._forks = process.forks
+        # No retries of urllib3's: those sleep on any Retry-After, for six hours if told so.
+        super().__init__(pool_maxsize=pool_size)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self._forks = process.forks
+        super().__setstate__(dict(state))
+
+    def send(
+        self, request: requests.PreparedRequest, *arguments: Any, **options: Any
+    ) -> requests.Response:
+        """Send, and send again while that is worth while."""
+        self._leave_the_parents_connections()
+        if not self._is_ours(request.url or ""):
+            return super().send(request, *arguments, **options)
+        attempt, waited = 1, 0.0
+        while True:
+            try:
+                response = super().send(request, *arguments, **options)
+            except requests.exceptions.SSLError:
+                raise  # the certificate would be the same again
+            except requests.ConnectionError as broken:
+                said: requests.Response | requests.ConnectionError = broken
+            else:
+                said = response
+            wait = self._wait(request, said, attempt, waited)
+            if wait is None or not rewind(request):
+                if isinstance(said, requests.ConnectionError):
+                    raise said
+                return said
+            if isinstance(said, requests.Response):
+                drain(said)
+            if wait > 5:
+                logger.warning("waiting %.0f s to call again: %s", wait, _reason(said))
+            self._clock.sleep(wait)
+            attempt, waited = attempt + 1, waited + wait
+
+    def _wait(
+        self,
+        request: requests.PreparedRequest,
+        said: requests.Response | requests.ConnectionError,
+        attempt: int,
+        waited: float,
+    ) -> float | None:
+        status = retry_after = None
+        if isinstance(said, requests.Response):
+            status = said.status_code
+            header = said.headers.get("Retry-After")
+            retry_after = retry_after_seconds(header, self._clock.wall())
+        return self._policy.wait(request.method or "", status, attempt, waited, retry_after)
+
+    def _leave_the_parents_connections(self) -> None:
+        """After a fork: two processes on one TLS connection read each other's answers."""
+        if self._forks != process.forks:
+            # Kept, not closed: its locks may be held by threads that do not exist here.
+            self._left_alone = self.poolmanager, self.proxy_manager
+            self.proxy_manager = {}
+            self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
+            self._forks = process.forks
+
+
+def _reason(said: requests.Response | requests.ConnectionError) -> str:
+    return f"answered {said.status_code}" if isinstance(said, requests.Response) else "no answer"

@@ -1,0 +1,190 @@
+"""What a plain Session lacks: base URL, time-outs, retries, and redirects that keep the rule."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import requests
+
+from .adapter import ApiAdapter
+from .auth import GenesysCloudAuth
+from .bodies import rewind
+from .credentials import ABSENT, CredentialsCallable, conceal
+from .process import USER_AGENT
+from .replay import Hook, refused_before
+from .retry import ApiPolicy
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+#: Where `timeout` stands among the arguments of `Session.request`, behind method and URL.
+_TIMEOUT_POSITION = 6
+
+Timeout = float | tuple[float, float] | None
+
+
+class GenesysCloudSession(requests.Session):
+    """A `requests.Session` that is signed in to one organisation's Genesys Cloud.
+
+    Paths are completed: ``session.get("/api/v2/routing/queues")``. Calls have time-outs; 429 and, for
+    idempotent methods, 502 to 504 and broken connections are tried again; redirects keep to the rule
+    of :class:`GenesysCloudAuth`, whose first arguments this takes. The token request goes the
+    session's own way: its proxies, verify, cert, trust_env and adapters.
+
+    :param auth: In place of all that makes one: an auth that other sessions share, say.
+    :param timeout: Seconds to connect and to read, or one number for both, for each API call that
+        has no ``timeout=`` of its own; None for none.
+    :param retries: How often a call is tried again; 0 for never.
+    :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
+    :param pool_size: How many connections to a host are kept: as many as threads call at once.
+    :raises ConfigurationError: as :class:`GenesysCloudAuth` does.
+    :raises TypeError: if `auth` comes together with what makes one.
+    """
+
+    __attrs__ = [*requests.Session.__attrs__, "timeout"]  # noqa: RUF012 -- as in requests
+
+    auth: GenesysCloudAuth
+
+    def __init__(
+        self,
+        client_id: str = ABSENT,  # type: ignore[assignment]  # a sentinel: None is a mistake
+        client_secret: str = ABSENT,  # type: ignore[assignment]
+        *,
+        auth: GenesysCloudAuth | None = None,
+        credentials: CredentialsCallable | None = None,
+        region: str | None = None,
+        login_url: str | None = None,
+        api_url: str | None = None,
+        token_timeout: float | tuple[float, float] = ABSENT,  # type: ignore[assignment]
+        timeout: Timeout = (5, 60),
+        retries: int = 3,
+        retry_after_max: float = 180.0,
+        pool_size: int = 32,
+    ) -> None:
+        client_secret = conceal(client_secret)  # as the auth does, and for the same reason
+        making: dict[str, Any] = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "credentials": credentials,
+            "region": region,
+            "login_url": login_url,
+            "api_url": api_url,
+            "token_timeout": token_timeout,
+        }
+        given = {name: one for name, one in making.items() if one is not ABSENT and one is not None}
+        if auth is None:
+            # What is None by mistake is for the auth to explain.
+            wanted = {name: one for name, one in making.items() if one is not ABSENT}
+            auth = GenesysCloudAuth(**wanted, session=self)
+        elif given:
+            raise TypeError(f"auth= says who signs in; it can not come with {', '.join(given)}")
+        super().__init__()
+        self.auth = auth
+        #: Seconds to connect and to read, of calls that say nothing of it; None for none.
+        self.timeout = timeout
+        self.headers["User-Agent"] = USER_AGENT
+        policy = ApiPolicy(retries, retry_after_max)
+        self.mount("https://", ApiAdapter(auth._owns, policy, pool_size))
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request as requests does, a path completed to a URL of the API.
+
+        :raises requests.exceptions.InvalidURL: if the path would leave the API.
+        """
+        url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
+        if not _ABSOLUTE.match(url.lstrip()):
+            request = copy.copy(request)  # the caller's stays as it is
+            request.url = completed(self.auth.api_url, url)
+        return super().prepare_request(request)
+
+    if not TYPE_CHECKING:  # the signature is that of requests
+
+        def request(self, method: str, url: Any, *arguments: Any, **options: Any) -> Any:
+            """Send a request, as `requests.Session.request` does; ``timeout=None`` means none."""
+            if len(arguments) <= _TIMEOUT_POSITION:
+                options.setdefault("timeout", self.timeout)
+            return super().request(method, url, *arguments, **options)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a prepared request, as `requests.Session.send` does.
+
+        :raises RegionMismatchError: if a redirect leads to another region.
+        :raises requests.exceptions.UnrewindableBodyError: if a 307 or 308 asks for a body to be
+            sent again that can not be.
+        """
+        options.setdefault("timeout", self.timeout)
+        if isinstance(request.body, _UsedUp):
+            raise requests.exceptions.UnrewindableBodyError(
+                f"{request.url} is to be sent the same body, which can not be sent twice",
+                request=request,
+            )
+        for hook in _ours_of(request):
+            hook.auth._keep_to_own_hosts(request)
+        response = super().send(request, **options)
+        if response.history:
+            response.history = list(_with_refused([*response.history, response]))[:-1]
+        return response
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Sign the next hop of a chain that has never left us; apply no netrc to any."""
+        hooks = _ours_of(prepared_request)
+        for hook in hooks:
+            hook.auth._sign_again(prepared_request)
+        headers = prepared_request.headers
+        if not hooks and "Authorization" in headers:
+            before, after = str(response.request.url), str(prepared_request.url)
+            if self.should_strip_auth(before, after):
+                del headers["Authorization"]
+
+    def rebuild_method(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Change the method as browsers do; notice a body that this hop would get emptied."""
+        super().rebuild_method(prepared_request, response)
+        # requests asks this for a redirect it will not follow as well, hence it is for send() to
+        # object.
+        if response.status_code in {307, 308} and not rewind(prepared_request):
+            prepared_request.body = _UsedUp()
+
+
+class _UsedUp:
+    """Stands for a body that can not be sent again."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+def completed(base: str, path: str) -> str:
+    """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
+
+    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading.
+    """
+    path = path.lstrip()
+    depth = 0
+    for name in re.split(r"[/\\]", unquote(re.split(r"[?#]", path, maxsplit=1)[0])):
+        depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
+        if depth < 0:
+            raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
+    if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):
+        raise requests.exceptions.InvalidURL(
+            f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
+        )
+    return f"{base.rstrip('/')}/{path.lstrip('/')}"
+
+
+def _ours_of(request: requests.PreparedRequest) -> list[Hook]:
+    return [hook for hook in request.hooks.get("response", []) if isinstance(hook, Hook)]
+
+
+def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:
+    """The chain with the 401s that were replayed; requests forgets them where it redirects."""
+    for response in chain:
+        refused = refused_before(response)
+        if refused is not None and all(refused is not one for one in chain):
+            yield refused
+        yield response

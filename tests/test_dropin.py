@@ -1,0 +1,154 @@
+"""A GenesysCloudSession where a requests.Session was: scripts that people have, one line changed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import requests_mock
+from conftest import Counted, run_python
+from test_readme import blocks
+
+from gc_requests_auth import GenesysCloudSession
+
+
+def a_script(session: requests.Session, api: str, elsewhere: str) -> dict[str, Any]:
+    """What a script of some age does with a session; all that it sees."""
+    seen: dict[str, Any] = {"hooks": []}
+
+    def note(response: requests.Response, *_: Any, **__: Any) -> None:
+        seen["hooks"].append(response.status_code)
+
+    def strict(response: requests.Response, *_: Any, **__: Any) -> None:
+        response.raise_for_status()
+
+    session.hooks["response"] += [note, strict]
+    session.headers["X-Script"] = "old"
+    session.params = {"expand": "all"}  # type: ignore[assignment]
+    echo = f"{api}/sandbox/echo"
+
+    seen["params"] = session.get(echo, params={"a": [1, 2]}).json()["query"]
+    seen["json"] = session.post(echo, json={"a": 1}).json()["body"]
+    seen["form"] = session.put(echo, data={"a": "1"}).json()["body"]
+    seen["file"] = session.patch(echo, data=io.BytesIO(b"of a file")).json()["body"]
+    files = {"list": ("l.csv", b"a;b")}
+    seen["files"] = "a;b" in session.post(echo, files=files).json()["body"]
+    seen["header"] = session.get(echo, headers={"X-Call": "1"}).json()["headers"]["X-Call"]
+    seen["head"] = session.head(f"{api}/api/v2/tokens/me").status_code
+
+    with session.get(echo, stream=True) as response:
+        streamed = b"".join(response.iter_content(7))
+    seen["stream"] = json.loads(streamed)["method"]
+
+    prepared = session.prepare_request(requests.Request("DELETE", echo))
+    seen["prepared"] = session.send(prepared).json()["method"]
+
+    link = session.get(f"{elsewhere}/sandbox/status/200", params={"X-Amz-Signature": "abc"})
+    seen["link"] = (link.status_code, "Authorization" in link.request.headers)
+
+    with pytest.raises(requests.HTTPError) as error:
+        session.get(f"{api}/sandbox/status/404")
+    seen["error"] = error.value.response.status_code
+
+    names: list[str] = []
+    uri: str | None = "/api/v2/routing/queues?pageSize=25"
+    while uri:
+        page = session.get(api + uri).json()
+        names += [one["name"] for one in page["entities"]]
+        uri = page.get("nextUri")
+    seen["pages"] = (len(names), names[-1])
+    seen["history"] = [
+        one.status_code
+        for one in session.get(f"{api}/sandbox/redirect", params={"to": f"{api}{ME}"}).history
+    ]
+    return seen
+
+
+ME = "/api/v2/tokens/me"
+
+
+def test_a_script_sees_the_same_through_either_session(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+    elsewhere = sandbox.api_url.replace("127.0.0.1", "localhost")
+    with GenesysCloudSession() as session:
+        session.verify = sandbox.ca_file  # send() of a prepared request reads no environment
+        ours = a_script(session, sandbox.api_url, elsewhere)
+        by_hand = session.auth.access_token()
+    with requests.Session() as plain:
+        plain.verify = sandbox.ca_file
+        plain.headers["Authorization"] = f"Bearer {by_hand}"
+        theirs = a_script(plain, sandbox.api_url, elsewhere)
+
+    # requests itself gives a hand-set header away to any host that is asked directly.
+    assert theirs.pop("link") == (200, True)
+    assert ours.pop("link") == (200, False)
+    assert ours == theirs
+    assert ours["pages"] == (60, "Queue 60")
+
+
+def console(title: str) -> list[str]:
+    """The Python blocks of a section of docs/moving.rst."""
+    text = (Path(__file__).parent.parent / "docs" / "moving.rst").read_text()
+    section = text[text.index(f"{title}\n") :]
+    blocks: list[str] = []
+    for part in section.split(".. code-block:: python\n\n")[1:3]:
+        lines = []
+        for line in part.splitlines():
+            if line and not line.startswith("    "):
+                break
+            lines.append(line[4:])
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+@pytest.mark.parametrize("title", ["The hand-written token request", "The sidecar"])
+@pytest.mark.parametrize("state", ["before", "after"])
+def test_the_scripts_of_the_documentation_run(
+    sandbox: Counted, title: str, state: str, tmp_path: Path
+) -> None:
+    script = console(title)[state == "after"]
+    names = {
+        "CLIENT_ID": sandbox.client_id,
+        "CLIENT_SECRET": sandbox.client_secret,
+        "GC_CLIENT_ID": sandbox.client_id,
+        "GC_CLIENT_SECRET": sandbox.client_secret,
+        "GENESYSCLOUD_LOGIN_URL": sandbox.login_url,
+        "GENESYSCLOUD_API_URL": sandbox.api_url,
+        "REQUESTS_CA_BUNDLE": sandbox.ca_file,
+    }
+    # The hosts of the page stand for the sandbox's: the only change a test may make.
+    script = script.replace("https://login.mypurecloud.ie", sandbox.login_url)
+    script = script.replace("https://api.mypurecloud.ie", sandbox.api_url)
+    script = script.replace(
+        'region="eu-west-1"', f'login_url="{sandbox.login_url}", api_url="{sandbox.api_url}"'
+    )
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    done = run_python(file, env={**os.environ, **names})
+
+    assert (done.stdout, done.stderr) == ("60 queues of Sandbox Ltd\n", "")
+    assert sandbox.token_requests == 1
+
+
+def test_the_requests_mock_recipe_of_the_readme_is_two_lines_and_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = next(block for block in blocks("python") if "requests_mock.post" in block)
+    names: dict[str, Any] = {}
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", "secret")
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-1")
+    exec("from gc_requests_auth import GenesysCloudSession\n" + recipe, names)
+    with requests_mock.Mocker() as mocker:
+        test: Callable[..., None] = names["test_my_script"]
+        test(mocker)
+        assert [one.method for one in mocker.request_history] == ["POST", "GET"]
