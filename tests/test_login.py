@@ -39,7 +39,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.answers import basic_credentials
+from gc_requests_auth.answers import Answer, basic_credentials
 from gc_requests_auth.credentials import Identity
 from gc_requests_auth.login import USER_AGENT, request_token
 from gc_requests_auth.tokens import AccessToken, Clock, Secret
@@ -1363,6 +1363,14 @@ def test_traceback_with_locals_of_what_an_adapter_raises_holds_no_secret(sweep: 
     sweep.texts.append("".join(rendered.format()))
 
     assert "fetch_token" in sweep.texts[-1]
+    assert sweep.find() == []
+
+
+def test_printed_answer_shows_no_body(sweep: Sweep) -> None:
+    answer = Answer("https://login.mypurecloud.ie", IDENTITY, 200, {}, GOOD.encode(), now=0.0)
+    sweep.texts.append(repr(answer))
+
+    assert "status=200" in repr(answer)
     assert sweep.find() == []
 
 

@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -760,7 +761,8 @@ def test_connections_that_stay_open_do_not_hold_up_the_end() -> None:
             session.get(f"{sandbox.api_url}/", verify=sandbox.ca_file, timeout=10)
         silent.settimeout(5)
 
-        assert silent.recv(1) == b""
+        with suppress(ConnectionResetError):  # if nobody had accepted it yet
+            assert silent.recv(1) == b""
 
 
 def test_client_that_died_does_not_hold_up_the_end() -> None:
