@@ -79,7 +79,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         # First of all: should anything raise, this frame holds nothing that prints a secret.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
         login_url, api_url = map(conceal, (login_url, api_url))
-        vault = None if credentials is None else Vault(credentials)
+        vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
             client_id, client_secret, vault, region, login_url, api_url, token_timeout

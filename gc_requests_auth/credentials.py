@@ -39,6 +39,11 @@ class Vault:
 
     ask: CredentialsCallable
 
+    @classmethod
+    def of(cls, credentials: Any) -> Vault | None:
+        """The function so wrapped, if it is not yet; None if there is none."""
+        return credentials if isinstance(credentials, cls | None) else cls(credentials)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -207,7 +212,7 @@ def conceal(value: Any) -> Any:
     if isinstance(value, str):
         # Not str(): an Enum member or a redacting subclass has a text of its own for that.
         return Secret(str.__str__(value))
-    return value if value is None or value is ABSENT else type(value)
+    return value if value is None or value is ABSENT or isinstance(value, type) else type(value)
 
 
 def _check(field: str, value: Any) -> None:

@@ -6,11 +6,9 @@ import textwrap
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import requests
-
-from .auth import GenesysCloudAuth
 from .errors import GenesysCloudError
 from .sandbox import GenesysCloudSandbox
+from .session import GenesysCloudSession
 
 THREADS = 32
 CALLS = 10
@@ -22,10 +20,18 @@ class Demo:
     def __init__(self, sandbox: GenesysCloudSandbox) -> None:
         self.broken = 0
         self._sandbox = sandbox
-        self._session = requests.Session()
-        self._session.verify = sandbox.ca_file
-        self._session.trust_env = False  # or REQUESTS_CA_BUNDLE would beat the line above
-        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=THREADS))
+        self._session = self._signed_in(sandbox.client_secret)
+
+    def _signed_in(self, client_secret: str) -> GenesysCloudSession:
+        session = GenesysCloudSession(
+            self._sandbox.client_id,
+            client_secret,
+            login_url=self._sandbox.login_url,
+            api_url=self._sandbox.api_url,
+        )
+        session.verify = self._sandbox.ca_file
+        session.trust_env = False  # or REQUESTS_CA_BUNDLE would beat the line above
+        return session
 
     def run(self) -> None:
         """Tell the story."""
@@ -33,7 +39,6 @@ class Demo:
         print(f"{self._sandbox.login_url} (login), with real TLS and a real OAuth server.")
         print()
         with self._session:
-            self._session.auth = self._auth(self._sandbox.client_secret)
             self._first_call()
             self._many_threads()
             self._revocation()
@@ -41,7 +46,7 @@ class Demo:
             self._wrong_secret()
 
     def _first_call(self) -> None:
-        answer = self._session.get(f"{self._sandbox.api_url}/api/v2/organizations/me")
+        answer = self._session.get("/api/v2/organizations/me")
         self._check(
             f"A call: {answer.status_code}, organisation {answer.json().get('name')!r};"
             f" tokens obtained on the way: {self._sandbox.token_requests}.",
@@ -72,8 +77,7 @@ class Demo:
 
     def _redirect(self) -> None:
         elsewhere = f"{self._sandbox.login_url}/another/host"  # gets secrets, never tokens
-        url = f"{self._sandbox.api_url}/sandbox/redirect"
-        self._session.get(url, params={"to": elsewhere})
+        self._session.get("/sandbox/redirect", params={"to": elsewhere})
         seen = self._sandbox.token_exchanges[-1]
         carried = "Authorization" in seen.headers
         self._check(
@@ -85,27 +89,17 @@ class Demo:
     def _wrong_secret(self) -> None:
         said = "nothing at all"
         try:
-            self._session.get(
-                f"{self._sandbox.api_url}/api/v2/organizations/me", auth=self._auth("wrong-secret")
-            )
+            with self._signed_in("wrong-secret") as session:
+                session.get("/api/v2/organizations/me")
         except GenesysCloudError as error:
             said = f"{type(error).__name__}: {error}"
         self._check(
             f"A wrong secret is explained. {said}", kept=said.startswith("CredentialsRefusedError")
         )
 
-    def _auth(self, client_secret: str) -> GenesysCloudAuth:
-        return GenesysCloudAuth(
-            self._sandbox.client_id,
-            client_secret,
-            login_url=self._sandbox.login_url,
-            api_url=self._sandbox.api_url,
-            session=self._session,
-        )
-
     def _call_in_threads(self, calls: int) -> Counter[int]:
         def call(_: int) -> int:
-            return self._session.get(f"{self._sandbox.api_url}/api/v2/routing/queues").status_code
+            return self._session.get("/api/v2/routing/queues").status_code
 
         with ThreadPoolExecutor(THREADS) as pool:
             return Counter(pool.map(call, range(calls)))

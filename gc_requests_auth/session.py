@@ -13,7 +13,7 @@ import requests
 from .adapter import ApiAdapter
 from .auth import GenesysCloudAuth
 from .bodies import rewind
-from .credentials import ABSENT, CredentialsCallable, conceal
+from .credentials import ABSENT, CredentialsCallable, Vault, conceal
 from .process import USER_AGENT
 from .replay import Hook, refused_before
 from .retry import ApiPolicy
@@ -64,11 +64,15 @@ class GenesysCloudSession(requests.Session):
         retry_after_max: float = 180.0,
         pool_size: int = 32,
     ) -> None:
-        client_secret = conceal(client_secret)  # as the auth does, and for the same reason
+        # As the auth does, and for the same reason.
+        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
+        login_url, api_url = map(conceal, (login_url, api_url))
+        vault = Vault.of(credentials)
+        del credentials
         making: dict[str, Any] = {
             "client_id": client_id,
             "client_secret": client_secret,
-            "credentials": credentials,
+            "credentials": vault,
             "region": region,
             "login_url": login_url,
             "api_url": api_url,
@@ -87,7 +91,7 @@ class GenesysCloudSession(requests.Session):
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         policy = ApiPolicy(retries, retry_after_max)
-        self.mount("https://", ApiAdapter(auth._owns, policy, pool_size))
+        self.mount("https://", ApiAdapter(self._is_ours, policy, pool_size))
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request as requests does, a path completed to a URL of the API.
@@ -116,7 +120,7 @@ class GenesysCloudSession(requests.Session):
             sent again that can not be.
         """
         options.setdefault("timeout", self.timeout)
-        if isinstance(request.body, _UsedUp):
+        if isinstance(getattr(request, "body", None), _UsedUp):
             raise requests.exceptions.UnrewindableBodyError(
                 f"{request.url} is to be sent the same body, which can not be sent twice",
                 request=request,
@@ -124,15 +128,24 @@ class GenesysCloudSession(requests.Session):
         for hook in _ours_of(request):
             hook.auth._keep_to_own_hosts(request)
         response = super().send(request, **options)
-        if response.history:
-            response.history = list(_with_refused([*response.history, response]))[:-1]
+        # Also where it is empty: requests empties it to look at a redirect it will not follow.
+        response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
+
+    def _is_ours(self, url: str) -> bool:
+        return self.auth._owns(url)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Sign the next hop of a chain that has never left us; apply no netrc to any."""
         hooks = _ours_of(prepared_request)
+        if not all(hook.auth._owns(response.url) for hook in hooks):
+            # The hook has seen to that, unless the answer of a double or a cache brought along a
+            # request that was not this chain's.
+            others = [one for one in prepared_request.hooks["response"] if one not in hooks]
+            prepared_request.hooks = {**prepared_request.hooks, "response": others}
+            hooks = []
         for hook in hooks:
             hook.auth._sign_again(prepared_request)
         headers = prepared_request.headers

@@ -13,7 +13,7 @@ import pytest
 import requests
 from conftest import run_python
 
-from gc_requests_auth import GenesysCloudAuth, cli, demo
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession, cli, demo
 
 
 def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,19 +28,19 @@ def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> Non
     assert max(map(len, said.splitlines())) < 80
 
 
-class Forgetful(GenesysCloudAuth):
+class Forgetful(GenesysCloudSession):
     """Breaks the promise of one token for many."""
 
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        self.forget()
-        return super().__call__(r)
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        self.auth.forget()
+        return super().prepare_request(request)
 
 
 def test_the_demo_fails_when_tokens_are_not_shared(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "THREADS", 2)
-    monkeypatch.setattr(demo, "GenesysCloudAuth", Forgetful)
+    monkeypatch.setattr(demo, "GenesysCloudSession", Forgetful)
 
     assert cli.main(["demo"]) == 1
     said = capsys.readouterr().out
@@ -50,27 +50,29 @@ def test_the_demo_fails_when_tokens_are_not_shared(
     assert "promises were not kept" in said
 
 
-class Careless(requests.auth.AuthBase):
+class Careless(requests.Session):
     """Breaks every other promise: a token by hand, for any host, for any secret."""
 
-    def __init__(self, client_id: str, client_secret: str, **options: str) -> None:
-        self.options = options
+    def __init__(self, *_: str, login_url: str, api_url: str) -> None:
+        super().__init__()
+        self.api_url = api_url
+        self.headers["Authorization"] = "Bearer by-hand"
 
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = "Bearer by-hand"
-        return r
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        request.url = f"{self.api_url}{request.url!s}"
+        return super().prepare_request(request)
+
+    def rebuild_auth(self, *_: object) -> None:
+        pass
 
 
 def test_the_demo_notices_every_broken_promise(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "THREADS", 2)
-    monkeypatch.setattr(demo, "GenesysCloudAuth", Careless)
-    rebuild = requests.Session.rebuild_auth
-    monkeypatch.setattr(requests.Session, "rebuild_auth", lambda *_: None)
-    cli.main(["demo"])
-    monkeypatch.setattr(requests.Session, "rebuild_auth", rebuild)
+    monkeypatch.setattr(demo, "GenesysCloudSession", Careless)
 
+    assert cli.main(["demo"]) == 1
     assert capsys.readouterr().out.count("FAIL") == 5
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from conftest import SECRET, Counted, run_python
 
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 ME = "/api/v2/tokens/me"
 
@@ -66,7 +66,7 @@ def test_a_pickle_works_in_a_spawned_interpreter(sandbox: Counted, tmp_path: Pat
     script = """
 import multiprocessing, sys
 import requests
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 def call(session):
     return session.get(sys.argv[1]).status_code
@@ -92,7 +92,7 @@ def test_a_child_forked_while_a_token_is_fetched_signs_in_for_itself(sandbox: Co
     script = """
 import os, sys, threading, warnings
 import requests
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12+: fork beside a thread is the point
 parent = os.getpid()
@@ -134,7 +134,7 @@ def test_a_child_forked_while_oauthlib_is_imported_signs_in_for_itself(sandbox: 
     script = """
 import os, sys, threading, warnings
 import requests
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 warnings.simplefilter("ignore", DeprecationWarning)
 importing = threading.Event()
@@ -172,7 +172,7 @@ def test_parent_and_child_never_share_a_connection_to_the_login_service(sandbox:
     script = """
 import os, sys
 import requests
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 auth = GenesysCloudAuth(session=requests.Session())
 for _ in range(2):
@@ -196,7 +196,7 @@ def test_children_share_the_living_token_of_their_parent(sandbox: Counted) -> No
     script = """
 import os, sys
 import requests
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 auth = GenesysCloudAuth()
 auth.access_token()
@@ -212,6 +212,133 @@ print([os.waitpid(child, 0)[1] for child in children])
 
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0]\n", "")
     assert sandbox.token_requests == 1
+
+
+@pytest.mark.parametrize("make_copy", COPIES[1:], ids=["deepcopy", "pickle"])
+def test_a_copied_session_signs_in_for_itself(sandbox: Counted, make_copy: Any) -> None:
+    with GenesysCloudSession(
+        sandbox.client_id,
+        sandbox.client_secret,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+        timeout=(3, 4),
+        retries=1,
+    ) as session:
+        session.verify = sandbox.ca_file
+        session.headers["X-Mine"] = "1"
+        session.get(ME)
+        with make_copy(session) as twin:
+            assert twin.get("/sandbox/echo").json()["headers"]["X-Mine"] == "1"
+            assert twin.auth is not session.auth
+            assert twin.auth._session is twin, "it goes its own way"
+            assert (twin.timeout, twin.get_adapter(sandbox.api_url)._policy.retries) == ((3, 4), 1)
+            assert twin.auth.access_token() != session.auth.access_token()
+
+
+def test_a_session_pickled_into_a_spawned_interpreter_works(
+    sandbox: Counted, tmp_path: Path
+) -> None:
+    file = tmp_path / "script.py"
+    file.write_text(
+        """
+import multiprocessing
+from gc_requests_auth import GenesysCloudSession
+
+def call(session):
+    with session:
+        return session.get("/api/v2/tokens/me").status_code
+
+if __name__ == "__main__":
+    session = GenesysCloudSession()
+    first = call(session)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(first, pool.apply(call, (session,)))
+"""
+    )
+    done = run_python(file, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("200 200\n", "")
+    assert sandbox.token_requests == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_parent_and_child_share_no_connection_of_a_session(sandbox: Counted) -> None:
+    """Two processes that read from one TLS connection would read each other's answers."""
+    script = """
+import os, sys, threading, warnings
+from gc_requests_auth import GenesysCloudSession
+
+warnings.simplefilter("ignore", DeprecationWarning)
+session = GenesysCloudSession()
+
+def numbers(who):
+    for number in range(20):
+        said = session.get("/sandbox/echo", params={"n": f"{who}-{number}"}).json()["query"]["n"]
+        assert said == [f"{who}-{number}"], said
+
+barrier = threading.Barrier(5)
+def warm():
+    barrier.wait(30)
+    numbers("warm")
+threads = [threading.Thread(target=warm) for _ in range(4)]
+for thread in threads:
+    thread.start()
+barrier.wait(30)  # the connections are in use when it forks
+children = []
+for which in range(4):
+    child = os.fork()
+    if child == 0:
+        try:
+            numbers(f"child{which}")
+        except BaseException as error:
+            print(repr(error), flush=True)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+numbers("parent")
+for thread in threads:
+    thread.join(30)
+print([os.waitpid(child, 0)[1] for child in children])
+session.close()
+"""
+    done = run_python(script, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0]\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_session_forked_while_a_token_is_fetched_works_in_the_child(sandbox: Counted) -> None:
+    script = """
+import os, sys, threading, warnings
+from gc_requests_auth import GenesysCloudSession
+
+warnings.simplefilter("ignore", DeprecationWarning)
+parent = os.getpid()
+asked, answer = threading.Event(), threading.Event()
+
+def vault():
+    if os.getpid() == parent:
+        asked.set()
+        assert answer.wait(30)
+    return os.environ["GENESYSCLOUD_OAUTHCLIENT_ID"], os.environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
+
+session = GenesysCloudSession(credentials=vault)
+statuses = []
+leader = threading.Thread(target=lambda: statuses.append(session.get("/api/v2/tokens/me").status_code))
+leader.start()
+assert asked.wait(30)
+child = os.fork()
+if child == 0:
+    os._exit(session.get("/api/v2/tokens/me").status_code != 200)
+_, status = os.waitpid(child, 0)
+answer.set()
+leader.join(30)
+print(status, statuses)
+session.close()
+"""
+    done = run_python(script, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("0 [200]\n", "")
 
 
 def test_a_session_with_an_auth_pickles(sandbox: Counted) -> None:

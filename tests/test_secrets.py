@@ -19,7 +19,12 @@ import pytest
 import requests
 from conftest import SECRET, TOKEN, Counted, Sweep
 
-from gc_requests_auth import ConfigurationError, CredentialsRefusedError, GenesysCloudAuth
+from gc_requests_auth import (
+    ConfigurationError,
+    CredentialsRefusedError,
+    GenesysCloudAuth,
+    GenesysCloudSession,
+)
 from gc_requests_auth.tokens import Clock
 
 ME = "/api/v2/tokens/me"
@@ -105,9 +110,12 @@ def test_errors_pickle_without_request_and_secret(sandbox: Counted) -> None:
         {"credentials": functools.partial(dict, secret=SECRET), "token_timeout": 0},
     ],
 )
-def test_a_constructor_that_fails_shows_no_secret(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        GenesysCloudAuth(**arguments)
+@pytest.mark.parametrize("kind", [GenesysCloudAuth, GenesysCloudSession])
+def test_a_constructor_that_fails_shows_no_secret(
+    arguments: dict[str, Any], kind: type[GenesysCloudAuth | GenesysCloudSession]
+) -> None:
+    with pytest.raises((ConfigurationError, TypeError)) as error:
+        kind(**arguments)
 
     assert SECRET not in rendered(error.value)
 

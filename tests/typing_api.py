@@ -9,6 +9,7 @@ from gc_requests_auth import (
     CredentialsRefusedError,
     GenesysCloudAuth,
     GenesysCloudError,
+    GenesysCloudSession,
     GrantTypeError,
     LoginThrottledError,
     LoginTimeoutError,
@@ -48,6 +49,24 @@ region: str | None = auth.region
 urls: tuple[str, str] = auth.login_url, auth.api_url
 auth.region = "eu-west-1"  # type: ignore[misc]  # read-only
 _ = {auth: "hashable"}
+
+# The session: all of the above but session=, and its own.
+GenesysCloudSession()
+GenesysCloudSession("id", "secret", region="eu-west-1", token_timeout=5)
+GenesysCloudSession(
+    credentials=lambda: ("id", "secret"), login_url="https://l", api_url="https://a"
+)
+GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
+GenesysCloudSession(session=requests.Session())  # type: ignore[call-arg]  # it is one itself
+drop_in: requests.Session = GenesysCloudSession(timeout=(3.05, 30))
+with GenesysCloudSession(timeout=30) as signed_in:
+    response: requests.Response = signed_in.get(
+        "/api/v2/users", params={"pageSize": 100}, timeout=5
+    )
+    response = signed_in.post("/api/v2/users/search", json={"query": []}, stream=True)
+    response = signed_in.request("DELETE", "/api/v2/tokens/me", timeout=None)
+    response = signed_in.send(signed_in.prepare_request(requests.Request("GET", "/api/v2/users")))
+    token = signed_in.auth.access_token(rejected=signed_in.auth.access_token())
 
 try:
     auth.access_token()
