@@ -143,7 +143,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         request: requests.PreparedRequest | None = response.request
         if request is None:  # of a test double
             return response
-        if not self._lookup.place().takes_token(request.url or ""):
+        if not self._owns(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
             # requests-cache's requests have none.
@@ -153,7 +153,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)
-        if response.is_redirect and not self._lookup.place().takes_token(redirect_target(response)):
+        if response.is_redirect and not self._owns(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(request, response)
         return response
@@ -191,10 +191,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None:
         """Of a signed request, before it is sent: after a redirect it may lead anywhere."""
-        url = request.url or ""
-        if not self._owns(url):
+        if not self._owns(request.url or ""):
             request.headers.pop("Authorization", None)
-            self._lookup.place().object_to(url)
+            try:
+                self._lookup.place().object_to(request.url or "")
+            except GenesysCloudError as error:
+                error.request = without_secrets(request)
+                raise
 
     def _sign_again(self, request: requests.PreparedRequest) -> None:
         """Sign the next hop of a redirect with what is in hand; a 401 will do the rest."""

@@ -14,6 +14,7 @@ from .adapter import ApiAdapter
 from .auth import GenesysCloudAuth
 from .bodies import rewind
 from .credentials import ABSENT, CredentialsCallable, Vault, conceal
+from .errors import ConfigurationError
 from .process import USER_AGENT
 from .replay import Hook, refused_before
 from .retry import ApiPolicy
@@ -78,13 +79,16 @@ class GenesysCloudSession(requests.Session):
             "api_url": api_url,
             "token_timeout": token_timeout,
         }
-        given = {name: one for name, one in making.items() if one is not ABSENT and one is not None}
+        nothing = {"client_id": ABSENT, "client_secret": ABSENT, "token_timeout": ABSENT}
+        given = [name for name, one in making.items() if one is not nothing.get(name)]
         if auth is None:
             # What is None by mistake is for the auth to explain.
             wanted = {name: one for name, one in making.items() if one is not ABSENT}
             auth = GenesysCloudAuth(**wanted, session=self)
         elif given:
             raise TypeError(f"auth= says who signs in; it can not come with {', '.join(given)}")
+        elif not isinstance(auth, GenesysCloudAuth):
+            raise TypeError(f"auth must be a GenesysCloudAuth, not {type(auth).__name__}")
         super().__init__()
         self.auth = auth
         #: Seconds to connect and to read, of calls that say nothing of it; None for none.
@@ -99,12 +103,13 @@ class GenesysCloudSession(requests.Session):
         :raises requests.exceptions.InvalidURL: if the path would leave the API.
         """
         url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
-        if not _ABSOLUTE.match(url.lstrip()):
+        auth: object = self.auth  # somebody may have put another one there
+        if isinstance(auth, GenesysCloudAuth) and not _ABSOLUTE.match(url.lstrip()):
             request = copy.copy(request)  # the caller's stays as it is
-            request.url = completed(self.auth.api_url, url)
+            request.url = completed(auth.api_url, url)
         return super().prepare_request(request)
 
-    if not TYPE_CHECKING:  # the signature is that of requests
+    if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
 
         def request(self, method: str, url: Any, *arguments: Any, **options: Any) -> Any:
             """Send a request, as `requests.Session.request` does; ``timeout=None`` means none."""
@@ -133,7 +138,11 @@ class GenesysCloudSession(requests.Session):
         return response
 
     def _is_ours(self, url: str) -> bool:
-        return self.auth._owns(url)
+        auth: object = self.auth
+        try:
+            return isinstance(auth, GenesysCloudAuth) and auth._owns(url)
+        except ConfigurationError:  # nobody says where we are, and so nothing is ours
+            return False
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -180,7 +189,8 @@ def completed(base: str, path: str) -> str:
     path = path.lstrip()
     depth = 0
     for name in re.split(r"[/\\]", unquote(re.split(r"[?#]", path, maxsplit=1)[0])):
-        depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
+        # Some servers read "..;" as "..".
+        depth += {"..": -1, ".": 0, "": 0}.get(name.partition(";")[0], 1)
         if depth < 0:
             raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
     if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):

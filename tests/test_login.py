@@ -41,7 +41,8 @@ from gc_requests_auth import (
 )
 from gc_requests_auth.answers import Answer, basic_credentials
 from gc_requests_auth.credentials import Identity
-from gc_requests_auth.login import USER_AGENT, request_token
+from gc_requests_auth.login import request_token
+from gc_requests_auth.process import USER_AGENT
 from gc_requests_auth.tokens import AccessToken, Clock, Secret
 
 IDENTITY = Identity("0f1e2d3c-client-0001", Secret(SECRET))

@@ -16,6 +16,7 @@ from conftest import SECRET, TOKEN
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
+from gc_requests_auth import GenesysCloudAuth
 from gc_requests_auth.replay import (
     Hook,
     _renew_cookies,
@@ -83,25 +84,38 @@ class Answering(HTTPAdapter):
 # -- the hook -------------------------------------------------------------------------------------
 
 
+class Auth(GenesysCloudAuth):
+    """Answers with what it is told."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__("client", SECRET, region="eu-west-1")
+        self.answer = answer
+        self.seen: list[tuple[requests.Response, dict[str, Any]]] = []
+
+    def _on_response(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response:
+        self.seen.append((response, dict(options)))
+        return self.answer
+
+
 def test_hook_passes_on_how_the_response_was_sent() -> None:
     response, other = refused(), refused()
-    seen: list[tuple[requests.Response, dict[str, Any]]] = []
+    auth = Auth(other)
 
-    def answer(response: requests.Response, options: Mapping[str, Any]) -> requests.Response:
-        seen.append((response, dict(options)))
-        return other
-
-    assert Hook(answer)(response, "of another library", timeout=3) is other
-    assert seen == [(response, {"timeout": 3})]
+    assert Hook(auth)(response, "of another library", timeout=3) is other
+    assert auth.seen == [(response, {"timeout": 3})]
 
 
 def test_hook_that_was_pickled_does_nothing_and_holds_nothing() -> None:
-    response = refused()
-    hook = Hook(lambda first, *_: first)
-    assert hook(response) is response
-    unpickled = pickle.loads(pickle.dumps(hook))
-    assert unpickled(response, timeout=3) is response
-    assert vars(unpickled) == {"_answer": None}
+    auth = Auth(refused())
+    hook = Hook(auth)
+    pickled = pickle.dumps(hook)
+    unpickled = pickle.loads(pickled)
+
+    assert unpickled(refused(), timeout=3) is None
+    assert SECRET.encode() not in pickled
+    assert auth.seen == []
     assert copy.deepcopy(hook) is hook
 
 

@@ -167,10 +167,6 @@ REFUSALS: dict[str, tuple[Callable[[Counted], dict[str, Any]], tuple[str, str]]]
         lambda s: {"auth": None, "data": {**GRANT, "client_id": s.client_id, "client_secret": "x"}},
         AUTHENTICATION_FAILED,
     ),
-    "another scheme": (
-        lambda s: {"auth": None, "headers": {"Authorization": f"Bearer {s.client_secret}"}},
-        AUTHENTICATION_FAILED,
-    ),
     "JSON body": (
         lambda _: {"data": None, "json": GRANT},
         ("invalid_request", "Request is missing grant type."),
