@@ -7,6 +7,7 @@ into an exception, and would be passed by when a 401 is replayed.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from . import process
 from .bodies import rewind
+from .outages import causes
 from .replay import drain
 from .retry import ApiPolicy, retry_after_seconds
 from .tokens import Clock
@@ -37,11 +39,13 @@ class ApiAdapter(HTTPAdapter):
         self._is_ours = is_ours
         self._policy = policy
         self._forks = process.forks
+        self._left_alone: list[Any] = []
         # No retries of urllib3's: those sleep on any Retry-After, for six hours if told so.
         super().__init__(pool_maxsize=pool_size)
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self._forks = process.forks
+        self._left_alone = []
         super().__setstate__(dict(state))
 
     def send(
@@ -51,13 +55,13 @@ class ApiAdapter(HTTPAdapter):
         self._leave_the_parents_connections()
         if not self._is_ours(request.url or ""):
             return super().send(request, *arguments, **options)
-        attempt, waited = 1, 0.0
+        attempt, waited = vars(request).get("_spent") or (1, 0.0)
         while True:
             try:
                 response = super().send(request, *arguments, **options)
-            except requests.exceptions.SSLError:
-                raise  # the certificate would be the same again
             except requests.ConnectionError as broken:
+                if not _may_pass(broken):
+                    raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
                 said = response
@@ -65,6 +69,7 @@ class ApiAdapter(HTTPAdapter):
             if wait is None or not rewind(request):
                 if isinstance(said, requests.ConnectionError):
                     raise said
+                vars(said)["_spent"] = attempt, waited
                 return said
             if isinstance(said, requests.Response):
                 drain(said)
@@ -91,10 +96,18 @@ class ApiAdapter(HTTPAdapter):
         """After a fork: two processes on one TLS connection read each other's answers."""
         if self._forks != process.forks:
             # Kept, not closed: its locks may be held by threads that do not exist here.
-            self._left_alone = self.poolmanager, self.proxy_manager
+            self._left_alone += self.poolmanager, self.proxy_manager
             self.proxy_manager = {}
             self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
             self._forks = process.forks
+
+
+def _may_pass(broken: requests.ConnectionError) -> bool:
+    """Whether it may be otherwise the next time; not a certificate, nor the word of a test double."""
+    if isinstance(broken, requests.exceptions.SSLError):
+        dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
+        return any(isinstance(cause, dropped) for cause in causes(broken))
+    return bool(broken.args) and isinstance(broken.args[0], Exception)
 
 
 def _reason(said: requests.Response | requests.ConnectionError) -> str:

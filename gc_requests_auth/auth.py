@@ -25,6 +25,7 @@ from .replay import (
     correlation_id,
     drain,
     error_code,
+    hooks_of,
     redirect_target,
     replay,
     withhold_authorization,
@@ -132,8 +133,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         # A new dict, since a copy of a request shares its original's. Without the hook of another
         # auth, which would replay for another organisation; and before the caller's hooks, which
         # see only what ours returns.
-        others = [hook for hook in r.hooks.get("response", []) if not isinstance(hook, Hook)]
-        r.hooks = {**r.hooks, "response": [Hook(self), *others]}
+        others = [hook for hook in hooks_of(r) if not isinstance(hook, Hook)]
+        r.hooks = {**(r.hooks or {}), "response": [Hook(self), *others]}
         return r
 
     def _on_response(
@@ -146,10 +147,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if not self._owns(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
-            # requests-cache's requests have none.
-            hooks = getattr(request, "hooks", {})
-            kept = [hook for hook in hooks.get("response", []) if not isinstance(hook, Hook)]
-            request.hooks = {**hooks, "response": kept}
+            kept = [hook for hook in hooks_of(request) if not isinstance(hook, Hook)]
+            request.hooks = {"response": kept}
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)

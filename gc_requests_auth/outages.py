@@ -48,7 +48,7 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
     None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
     """
     host = urlsplit(token_url).netloc
-    causes = list(_causes(problem))
+    found_causes = list(causes(problem))
 
     def setback(
         what: str,
@@ -58,10 +58,10 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
         return Setback(kind(f"{host} {what}", host=host, retryable=budget is not None), budget)
 
     def found(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
+        return any(isinstance(cause, kinds) for cause in found_causes)
 
     def said(*words: str) -> str:
-        return next((str(c) for c in causes for word in words if word in str(c)), "")
+        return next((str(c) for c in found_causes for word in words if word in str(c)), "")
 
     if isinstance(problem, BodyTooLongError):
         text = "answers far more than a token, and was cut off: it is not the login service."
@@ -85,7 +85,7 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
         )
         return setback(text, budget=None)
     if found(requests.exceptions.ProxyError):
-        status = _proxy_said(causes)
+        status = _proxy_said(found_causes)
         return setback(f"{_PROXY}{status}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
     # Ours is a sound URL; what can not be parsed is the proxy's.
     if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
@@ -93,7 +93,7 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
     if found(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return setback(_DROPPED)
     if found(requests.exceptions.SSLError, ssl.SSLError):
-        return setback(_tls(causes), budget=None)
+        return setback(_tls(found_causes), budget=None)
     if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
         text = (
             "has no address: name resolution failed. Is the region spelt right, and does this"
@@ -129,22 +129,22 @@ def _given_up(host: str, said: str) -> Setback:
     return Setback(LoginUnreachableError(text, host=host, status=status, retryable=True))
 
 
-def _tls(causes: list[BaseException]) -> str:
-    reasons = (getattr(cause, "verify_message", "") for cause in causes)
+def _tls(chain: list[BaseException]) -> str:
+    reasons = (getattr(cause, "verify_message", "") for cause in chain)
     reason = next(filter(None, reasons), "")
     if reason:
         return (
             f"shows a certificate that is not trusted ({reason}). Where a company proxy opens TLS,"
             f" point REQUESTS_CA_BUNDLE at its CA. {_SAME_WAY}"
         )
-    if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in causes):
+    if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
         return "was not asked: the CA bundle or the client certificate is no PEM file."
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
 
 
-def _proxy_said(causes: list[BaseException]) -> str:
+def _proxy_said(chain: list[BaseException]) -> str:
     """The status the proxy answered CONNECT with; http.client has it in a text only."""
-    for cause in causes:
+    for cause in chain:
         _, found, said = str(cause).partition("Tunnel connection failed: ")
         if found and said[:3].isdigit():
             hint = ": it wants credentials" if said.startswith("407") else ""
@@ -152,7 +152,7 @@ def _proxy_said(causes: list[BaseException]) -> str:
     return ""
 
 
-def _causes(problem: BaseException) -> Iterator[BaseException]:
+def causes(problem: BaseException) -> Iterator[BaseException]:
     """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
     seen: set[int] = set()
     queue: list[object] = [problem]

@@ -68,6 +68,12 @@ def _do_nothing(*_: object, **__: object) -> None:
     """What is left of a hook after a journey."""
 
 
+def hooks_of(request: requests.PreparedRequest) -> list[Any]:
+    """The response hooks of a request, in any of the forms that requests puts up with."""
+    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
+    return [hooks] if callable(hooks) else list(hooks)
+
+
 def can_be_replayed(response: requests.Response) -> bool:
     """Whether the request can be sent once more; a body that is a file has been put back then."""
     return getattr(response, "connection", None) is not None and rewind(response.request)
@@ -91,6 +97,7 @@ def replay(
     again = request.copy()
     again.headers["Authorization"] = authorization
     _renew_cookies(again, response)
+    vars(again)["_spent"] = vars(response).get("_spent")  # the retries of one call are counted on
     # The 401 keeps the request as it was; the original goes on with the new token, since requests
     # builds a redirect that follows from that.
     response.request = request.copy()

@@ -16,8 +16,9 @@ from .bodies import rewind
 from .credentials import ABSENT, CredentialsCallable, Vault, conceal
 from .errors import ConfigurationError
 from .process import USER_AGENT
-from .replay import Hook, refused_before
+from .replay import Hook, hooks_of, refused_before
 from .retry import ApiPolicy
+from .tokens import Secret
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -94,19 +95,22 @@ class GenesysCloudSession(requests.Session):
         #: Seconds to connect and to read, of calls that say nothing of it; None for none.
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
-        policy = ApiPolicy(retries, retry_after_max)
-        self.mount("https://", ApiAdapter(self._is_ours, policy, pool_size))
+        policy = _checked(ApiPolicy(retries, retry_after_max))
+        adapter = ApiAdapter(self._is_ours, policy, pool_size)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request as requests does, a path completed to a URL of the API.
 
         :raises requests.exceptions.InvalidURL: if the path would leave the API.
         """
-        url = request.url.decode() if isinstance(request.url, bytes) else str(request.url)
+        url = request.url.decode() if isinstance(request.url, bytes) else request.url
         auth: object = self.auth  # somebody may have put another one there
-        if isinstance(auth, GenesysCloudAuth) and not _ABSOLUTE.match(url.lstrip()):
+        relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
+        if relative and isinstance(auth, GenesysCloudAuth):
             request = copy.copy(request)  # the caller's stays as it is
-            request.url = completed(auth.api_url, url)
+            request.url = completed(auth.api_url, str(url))
         return super().prepare_request(request)
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
@@ -130,11 +134,16 @@ class GenesysCloudSession(requests.Session):
                 f"{request.url} is to be sent the same body, which can not be sent twice",
                 request=request,
             )
-        for hook in _ours_of(request):
+        hooks = _ours_of(request)
+        for hook in hooks:
             hook.auth._keep_to_own_hosts(request)
+        token = isinstance(_header(request, "Authorization"), Secret)
+        if token and not hooks and not self._is_ours(str(request.url)):
+            del request.headers["Authorization"]  # its hook was taken off, or stayed in a pickle
         response = super().send(request, **options)
-        # Also where it is empty: requests empties it to look at a redirect it will not follow.
-        response.history = list(_with_refused([*response.history, response]))[:-1]
+        if isinstance(response, requests.Response):  # and no mock
+            # Also where it is empty: requests empties it to look at a redirect not to be followed.
+            response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
     def _is_ours(self, url: str) -> bool:
@@ -152,8 +161,8 @@ class GenesysCloudSession(requests.Session):
         if not all(hook.auth._owns(response.url) for hook in hooks):
             # The hook has seen to that, unless the answer of a double or a cache brought along a
             # request that was not this chain's.
-            others = [one for one in prepared_request.hooks["response"] if one not in hooks]
-            prepared_request.hooks = {**prepared_request.hooks, "response": others}
+            others = [one for one in hooks_of(prepared_request) if one not in hooks]
+            prepared_request.hooks = {"response": others}
             hooks = []
         for hook in hooks:
             hook.auth._sign_again(prepared_request)
@@ -200,8 +209,20 @@ def completed(base: str, path: str) -> str:
     return f"{base.rstrip('/')}/{path.lstrip('/')}"
 
 
+def _checked(policy: ApiPolicy) -> ApiPolicy:
+    for name, value in policy._asdict().items():
+        sound = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        if not sound or (name == "retries" and not isinstance(value, int)):
+            raise ConfigurationError(f"{name} must be a number, 0 or more; 0 for none")
+    return policy
+
+
+def _header(request: requests.PreparedRequest, name: str) -> object:
+    return (getattr(request, "headers", None) or {}).get(name)
+
+
 def _ours_of(request: requests.PreparedRequest) -> list[Hook]:
-    return [hook for hook in request.hooks.get("response", []) if isinstance(hook, Hook)]
+    return [hook for hook in hooks_of(request) if isinstance(hook, Hook)]
 
 
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:

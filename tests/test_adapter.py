@@ -13,9 +13,15 @@ import pytest
 import requests
 from conftest import SECRET, TOKEN, FakeTime
 from requests.adapters import HTTPAdapter
-from wire import Act, Peer, Received, Server, hang, message, reset
+from wire import Act, Peer, Received, Server, close, hang, message, reset
 
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession, LoginUnreachableError, process
+from gc_requests_auth import (
+    ConfigurationError,
+    GenesysCloudAuth,
+    GenesysCloudSession,
+    LoginUnreachableError,
+    process,
+)
 from gc_requests_auth.adapter import ApiAdapter
 from gc_requests_auth.retry import ApiPolicy
 
@@ -266,6 +272,67 @@ def test_the_waits_of_a_call_add_up_to_300_seconds_at_most(api: Api, clock: Fake
 
     assert api.session(retries=10).get(QUEUES).status_code == 429
     assert clock.slept == [120, 120]
+
+
+def test_the_replay_of_a_call_goes_on_with_its_retries_and_its_waits(
+    api: Api, clock: FakeTime
+) -> None:
+    with api.session(retries=9) as session:
+        long = said(429, "120")
+        api.answers = [long, REFUSED, long, long, OK]
+        response = session.get(QUEUES)
+
+    assert response.status_code == 429
+    assert clock.slept == [120.0, 120.0], "the third would have been the 300 s and more"
+    with api.session(retries=2) as session:
+        api.answers = [THROTTLED, REFUSED, THROTTLED, THROTTLED, OK]
+        assert session.get(QUEUES).status_code == 429
+
+
+def test_a_connection_dropped_in_the_handshake_is_tried_again(clock: FakeTime) -> None:
+    """By a load balancer that goes down; unlike a certificate, it may be well the next time."""
+    with Server(said(200), greeting=close) as server:
+        session = GenesysCloudSession("id", SECRET, login_url=server.url, api_url=server.url)
+        session.verify = server.ca_file
+        with session, pytest.raises(requests.exceptions.SSLError):
+            session.get_adapter(server.url).send(
+                requests.Request("GET", f"{server.url}/x").prepare(), verify=server.ca_file
+            )
+
+    assert len(clock.slept) == 3
+
+
+def test_the_word_of_a_test_double_is_taken_at_once(clock: FakeTime) -> None:
+    """As responses has it for a URL that nobody registered."""
+
+    class Double(ApiAdapter):
+        def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
+            raise requests.ConnectionError("no such URL is registered")
+
+        get_connection = get_connection_with_tls_context
+
+    adapter = Double(lambda _: True, ApiPolicy(3, 180.0), 1)
+    with pytest.raises(requests.ConnectionError, match="registered"):
+        adapter.send(requests.Request("GET", "https://api.example/x").prepare())
+
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"retries": None},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"retries": True},
+        {"retry_after_max": None},
+        {"retry_after_max": -1},
+        {"retry_after_max": float("nan")},
+    ],
+)
+def test_what_is_no_number_of_retries_is_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        GenesysCloudSession("id", SECRET, region="eu-west-1", **wrong)
 
 
 def test_the_next_call_has_300_seconds_of_its_own(api: Api, clock: FakeTime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import logging
+import pickle
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -1116,3 +1117,65 @@ def test_a_path_that_some_servers_read_as_leaving_is_refused() -> None:
         pytest.raises(requests.exceptions.InvalidURL),
     ):
         session.get("/..;/other")
+
+
+@pytest.mark.parametrize("nothing", [None, 5])
+def test_what_is_no_text_is_left_to_requests(nothing: Any) -> None:
+    """As the nextUri of a last page may be."""
+    with (
+        GenesysCloudSession("client", SECRET, region="eu-west-1") as session,
+        pytest.raises(requests.exceptions.MissingSchema),
+    ):
+        session.get(nothing)
+
+
+def test_plain_http_minds_forks_as_well() -> None:
+    with GenesysCloudSession("client", SECRET, region="eu-west-1") as session:
+        assert isinstance(session.get_adapter("http://elsewhere.example/"), ApiAdapter)
+
+
+@pytest.mark.parametrize("journey", ["hooks taken off", "pickled"])
+def test_a_token_without_its_hook_goes_to_own_urls_alone(journey: str) -> None:
+    with (
+        requests_mock.Mocker() as mocker,
+        GenesysCloudSession("client", SECRET, region="eu-west-1") as session,
+    ):
+        mocker.post(LOGIN, json={"access_token": TOKEN})
+        mocker.get("https://api.mypurecloud.ie/x", text="ours")
+        mocker.get("https://elsewhere.example/x", text="theirs")
+        prepared = session.prepare_request(requests.Request("GET", "/x"))
+        if journey == "pickled":
+            prepared = pickle.loads(pickle.dumps(prepared))
+        else:
+            prepared.hooks = {"response": []}
+        session.send(prepared)
+        assert mocker.last_request.headers["Authorization"] == f"Bearer {TOKEN}"
+        prepared.url = "https://elsewhere.example/x"
+        session.send(prepared)
+
+        assert "Authorization" not in mocker.last_request.headers
+
+
+@pytest.mark.parametrize("hooks", [None, {}, {"response": None}, {"response": lambda r, **_: r}])
+def test_hooks_may_have_any_form_that_requests_puts_up_with(hooks: Any) -> None:
+    with (
+        requests_mock.Mocker() as mocker,
+        GenesysCloudSession("client", SECRET, region="eu-west-1") as session,
+    ):
+        mocker.post(LOGIN, json={"access_token": TOKEN})
+        mocker.get("https://api.mypurecloud.ie/x", text="ours")
+        prepared = requests.Request("GET", "https://api.mypurecloud.ie/x").prepare()
+        prepared.hooks = hooks
+        prepared.prepare_auth(session.auth)
+        assert session.send(prepared).text == "ours"
+        if hooks is not None:  # requests itself stumbles over none at all
+            prepared.hooks = hooks
+            assert session.send(prepared).text == "ours"
+
+
+def test_a_patched_send_may_return_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = object()
+    monkeypatch.setattr(requests.Session, "send", lambda *_, **__: answer)
+    with GenesysCloudSession("client", SECRET, region="eu-west-1") as session:
+        prepared = requests.Request("GET", "https://elsewhere.example/x").prepare()
+        assert session.send(prepared) is answer
