@@ -84,8 +84,8 @@ class Place:
     def takes_token(self, url: str) -> bool:
         """Whether a request to this prepared URL gets the token.
 
-        A plain URL is decided by its prefix, which is 50 times cheaper than parsing it; everything
-        that could mean something else than it seems to is taken apart.
+        A plain URL is decided by its prefix, which is much cheaper than parsing it; everything that
+        could mean something else than it seems to is taken apart.
         """
         if url.startswith(self.prefixes) and not _NEEDS_PARSING.search(url):
             return True
