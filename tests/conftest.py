@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ def sweep(
     """Fails the test if a secret, a token or a Basic value was seen anywhere."""
     sweep = Sweep()
     sweep.secrets.add(_running_sandbox.client_secret)
-    init, issue = GenesysCloudError.__init__, Tokens.issue
+    init, issue, warn = GenesysCloudError.__init__, Tokens.issue, warnings.warn
 
     def recording_init(error: GenesysCloudError, *args: Any, **kwargs: Any) -> None:
         sweep.errors.append(error)
@@ -210,6 +211,11 @@ def sweep(
         sweep.secrets.add(token)
         issue(tokens, token, lifetime)
 
+    def recording_warn(message: Any, *args: Any, **kwargs: Any) -> None:
+        sweep.texts.append(f"warning: {message}")
+        warn(message, *args, **kwargs)
+
+    monkeypatch.setattr(warnings, "warn", recording_warn)
     monkeypatch.setattr(GenesysCloudError, "__init__", recording_init)
     monkeypatch.setattr(Tokens, "issue", recording_issue)
     listener, root = _Listener(sweep), logging.getLogger()

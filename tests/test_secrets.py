@@ -9,15 +9,17 @@ import itertools
 import json
 import logging
 import pickle
+import shutil
 import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from conftest import SECRET, TOKEN, Counted, Sweep
+from conftest import SECRET, TOKEN, Counted, Sweep, run_python
 
 from gc_requests_auth import (
     ConfigurationError,
@@ -55,6 +57,32 @@ def test_the_sweep_finds_what_it_is_for(sweep: Sweep) -> None:
     assert len(sweep.find()) == 3
     sweep.texts.clear()
     sweep.errors.clear()
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "print(SECRET)",
+        "print(SECRET, file=sys.stderr)",
+        "logging.getLogger('anybody').debug(SECRET)",
+        "with pytest.warns(UserWarning): warnings.warn(SECRET)",
+        "with pytest.raises(ConfigurationError): raise ConfigurationError(SECRET)",
+    ],
+)
+def test_a_test_that_shows_a_secret_fails(leak: str, tmp_path: Path) -> None:
+    """Seen from outside: a run of pytest with our conftest.py, and a test that does nothing else."""
+    shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)
+    (tmp_path / "test_leak.py").write_text(
+        "import logging, sys, warnings\nimport pytest\nfrom conftest import SECRET\n"
+        "from gc_requests_auth import ConfigurationError\n"
+        f"def test_quiet():\n    pass\ndef test_leak():\n    {leak}\n"
+    )
+    done = run_python(
+        "import sys, pytest; sys.exit(pytest.main(['-q', 'test_leak.py']))", cwd=tmp_path
+    )
+
+    assert done.returncode == 1
+    assert "2 passed, 1 error" in done.stdout
 
 
 @pytest.mark.parametrize("print_it", [repr, str, "{}".format, lambda auth: f"{auth!r:>80}"])
