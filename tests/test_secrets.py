@@ -12,6 +12,7 @@ import pickle
 import shutil
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,9 @@ def test_the_sweep_finds_what_it_is_for(sweep: Sweep) -> None:
     assert len(sweep.find()) == 2
     error.__context__ = ValueError(TOKEN)
     assert len(sweep.find()) == 3
+    with pytest.warns(UserWarning, match="that-must-not-be-seen"):
+        warnings.warn(SECRET, stacklevel=1)
+    assert len(sweep.find()) == 4
     sweep.texts.clear()
     sweep.errors.clear()
 
