@@ -50,9 +50,19 @@ class Login:
         #: What happens between the request and its answer.
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def __call__(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
+    def __call__(
+        self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
+    ) -> AccessToken:
         requested = Moment.now(self.time.clock)
-        self.calls.append({"identity": identity, "within": within, "persist": persist})
+        self.calls.append(
+            {
+                "identity": identity,
+                "instead_of": instead_of,
+                "within": within,
+                "persist": persist,
+                "thread": threading.current_thread(),
+            }
+        )
         value = self.value or f"{TOKEN}-{len(self.calls)}"
         self.meanwhile()
         if self.failure is not None:
