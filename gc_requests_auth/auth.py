@@ -94,15 +94,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._settings = Settings.checked(
             client_id, client_secret, vault, region, login_url, api_url, token_timeout
         )
-        for name, one, kind in (
-            ("session", session, requests.Session),
-            ("store", store, TokenStore),
-            ("background_renewal", background_renewal, bool),
+        for name, one, kind, wanted in (
+            ("session", session, requests.Session | None, "a requests.Session"),
+            ("store", store, TokenStore | None, "a TokenStore"),
+            ("background_renewal", background_renewal, bool, "True or False"),
         ):
-            if one is not None and not isinstance(one, kind):
-                raise ConfigurationError(
-                    f"{name} must be a {kind.__name__}, not {type(one).__name__}."
-                )
+            if not isinstance(one, kind):
+                raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
         self._session = session
         self._store = store
         self._background_renewal = background_renewal

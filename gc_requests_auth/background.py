@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 #: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
 #: error in many a test suite, and a child is better off without their half-done work; yet a login
@@ -18,6 +19,11 @@ class _Worker(threading.Thread):
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(target=work, name="gc_requests_auth", daemon=True)
+
+    def run(self) -> None:
+        # Of a vault, say, that wants to end the script: it ends this thread.
+        with suppress(SystemExit, KeyboardInterrupt):
+            super().run()
 
 
 def in_background(work: Callable[[], None]) -> bool:

@@ -216,8 +216,8 @@ class TokenSource:
             if room.flight is mine:
                 room.flight = None
         mine.ended.set()
-        for level, text, fact in mine.news:
-            logger.log(level, text, fact)
+        while mine.news:
+            logger.log(*mine.news.pop(0))
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
         """See to it that a successor is looked for, without keeping anybody.
@@ -226,8 +226,9 @@ class TokenSource:
         """
         last_moments = left <= token.margin
         flight = self._rooms.here().flight_in_time()
-        if flight is None and (self._background or last_moments) and not self._resting(left):
-            flight = self._take_off_early(token, left, inline=last_moments and self._inline)
+        inline = last_moments and self._inline
+        if flight is None and (self._background or inline) and not self._resting(left):
+            flight = self._take_off_early(token, left, inline=inline)
         if flight is not None and last_moments:
             flight.wait_a_moment()
         return self._usable(None) or self._obtain(None)
@@ -240,7 +241,7 @@ class TokenSource:
         try:
             with room.lock:
                 other = room.flight_in_time()
-                if other is not None or self._token is not token:
+                if other is not None or self._token is not token or self._resting(left):
                     return other
                 room.flight = mine
             renew = partial(self._renew, mine, token)

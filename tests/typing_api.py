@@ -7,6 +7,7 @@ import requests
 from gc_requests_auth import (
     ConfigurationError,
     CredentialsRefusedError,
+    FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudError,
     GenesysCloudSession,
@@ -14,8 +15,10 @@ from gc_requests_auth import (
     LoginThrottledError,
     LoginTimeoutError,
     LoginUnreachableError,
+    RedisTokenStore,
     RegionMismatchError,
     TokenError,
+    TokenStore,
     __version__,
 )
 from gc_requests_auth.sandbox import GenesysCloudSandbox
@@ -31,6 +34,8 @@ GenesysCloudAuth(credentials=lambda: ("id", "secret"), region="EUW2")
 GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
+GenesysCloudAuth(store=FileTokenStore(), background_renewal=False)
+GenesysCloudAuth(store="a path")  # type: ignore[arg-type]
 GenesysCloudAuth("id", None)  # type: ignore[arg-type]  # os.getenv() of an unset variable
 GenesysCloudAuth("id", "secret", regoin="eu-west-1")  # type: ignore[call-arg]  # a misspelling
 GenesysCloudAuth("id", "secret", token_timeout=None)  # type: ignore[arg-type]
@@ -57,6 +62,7 @@ GenesysCloudSession(
     credentials=lambda: ("id", "secret"), login_url="https://l", api_url="https://a"
 )
 GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
+GenesysCloudSession(store=FileTokenStore("tokens"), background_renewal=False)
 GenesysCloudSession(session=requests.Session())  # type: ignore[call-arg]  # it is one itself
 drop_in: requests.Session = GenesysCloudSession(timeout=(3.05, 30))
 with GenesysCloudSession(timeout=30) as signed_in:
