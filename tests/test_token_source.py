@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
@@ -85,7 +85,7 @@ class Held:
         self.entered.set()
         assert self.let_go.wait(30)
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

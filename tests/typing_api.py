@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import redis
 import requests
 
 from gc_requests_auth import (
@@ -54,6 +57,17 @@ region: str | None = auth.region
 urls: tuple[str, str] = auth.login_url, auth.api_url
 auth.region = "eu-west-1"  # type: ignore[misc]  # read-only
 _ = {auth: "hashable"}
+
+
+# Stores, the built-in ones and one's own.
+class Own(TokenStore):
+    def get(self, key: str) -> str | None: ...
+    def set(self, key: str, value: str, ttl: float) -> None: ...
+    def delete(self, key: str) -> None: ...
+
+
+stores: list[TokenStore] = [FileTokenStore(), FileTokenStore(Path("tokens")), Own()]
+shared: TokenStore = RedisTokenStore(redis.Redis(socket_timeout=2), prefix="p:", lock_term=30)
 
 # The session: all of the above but session=, and its own.
 GenesysCloudSession()
