@@ -181,7 +181,8 @@ def test_after_a_minute_it_matters_no_more(memory: Futile, fake_time: FakeTime) 
     fake_time.advance(MEMORY)
     memory.worked(asking(f"{API}/users"))
 
-    assert memory._worked == memory._fetches == {}
+    assert memory._worked == {}
+    assert memory._fetches == {}
 
 
 def test_forget_forgets_all_of_it(memory: Futile) -> None:
