@@ -49,6 +49,7 @@ class Sharing:
         self._request = request
         self._clock = clock
         self._failing = False
+        self._seal: Seal | None = None
 
     def __call__(
         self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
@@ -58,7 +59,7 @@ class Sharing:
         :raises TokenError: as the token request does.
         """
         start = Moment.now(self._clock)
-        seal = Seal(identity, self._login_url())
+        seal = self._seal = Seal(identity, self._login_url())
         visit = Visit()
 
         def look() -> AccessToken | None:
@@ -86,6 +87,25 @@ class Sharing:
             token = self._request(identity, instead_of=instead_of, within=within, persist=persist)
             visit.do(leave, LEAVE)
             return token
+        finally:
+            visit.end(LEAVE)
+            self._tell(visit.problem)
+
+    def drop(self, value: str) -> None:
+        """Take this token out of the store, if it is still the one in there."""
+        seal = self._seal
+        if seal is None:
+            return
+        visit = Visit()
+
+        def drop() -> None:
+            stored = self._store.get(seal.key)
+            if stored is not None and seal.open(stored, self._clock).value == value:
+                self._store.delete(seal.key)
+
+        try:
+            visit.hold(lambda: self._store.lock(seal.key), LOOK)
+            visit.do(drop, LOOK)
         finally:
             visit.end(LEAVE)
             self._tell(visit.problem)
