@@ -72,7 +72,8 @@ def test_it_is_one_request_by_the_tokens_own_bearer(
     assert sent.headers["Authorization"] == f"Bearer {TOKEN}"
     assert sent.headers["Connection"] == "close"
     assert "gc_requests_auth" in sent.headers["User-Agent"]
-    assert sent.timeout == (5, 15)
+    timeout: Any = sent.timeout
+    assert timeout == (5, 15)
 
 
 @pytest.mark.parametrize("again", [lambda auth: auth, copy.copy, copy.deepcopy])
