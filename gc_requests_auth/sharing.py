@@ -63,8 +63,7 @@ class Sharing:
         visit = Visit()
 
         def look() -> AccessToken | None:
-            value = self._store.get(seal.key)
-            token = None if value is None else seal.open(value, self._clock)
+            token = self._look(seal)
             if token is None or token.value == instead_of:
                 return None
             # To renew early, one that is due itself would be of no use.
@@ -91,6 +90,16 @@ class Sharing:
             visit.end(LEAVE)
             self._tell(visit.problem)
 
+    def stored(self, identity: Identity) -> AccessToken | None:
+        """The token in the store, if it lives. Asks for none."""
+        seal = self._seal = Seal(identity, self._login_url())
+        visit = Visit()
+        try:
+            return visit.do(lambda: self._look(seal), LOOK)
+        finally:
+            visit.end(LEAVE)
+            self._tell(visit.problem)
+
     def drop(self, value: str) -> None:
         """Take this token out of the store, if it is still the one in there."""
         seal = self._seal
@@ -99,8 +108,8 @@ class Sharing:
         visit = Visit()
 
         def drop() -> None:
-            stored = self._store.get(seal.key)
-            if stored is not None and seal.open(stored, self._clock).value == value:
+            stored = self._look(seal)
+            if stored is not None and stored.value == value:
                 self._store.delete(seal.key)
 
         try:
@@ -109,6 +118,11 @@ class Sharing:
         finally:
             visit.end(LEAVE)
             self._tell(visit.problem)
+
+    def _look(self, seal: Seal) -> AccessToken | None:
+        value = self._store.get(seal.key)
+        token = None if value is None else seal.open(value, self._clock)
+        return None if token is None or token.remaining(self._clock) <= 0 else token
 
     def _tell(self, problem: str | None) -> None:
         failing, self._failing = self._failing, problem is not None

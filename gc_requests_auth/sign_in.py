@@ -107,6 +107,19 @@ class SignIn:
         """Drop the token and remembered refusals."""
         self._source.forget()
 
+    def _take_stored(self) -> str | None:
+        """Go on with the token that is in the store, if one lives there; asks for none.
+
+        :returns: That token.
+        """
+        if self._sharing is None:
+            return None
+        stored = self._sharing.stored(self._lookup.identity())
+        if stored is None:
+            return None
+        self._source.take(stored)
+        return stored.value
+
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
 

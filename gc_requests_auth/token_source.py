@@ -101,6 +101,10 @@ class TokenSource:
         """The current token while it lives. Fetches nothing."""
         return self._usable(other_than)
 
+    def take(self, token: AccessToken) -> None:
+        """Go on with this one."""
+        self._token = token
+
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
         room = self._rooms.here()

@@ -19,6 +19,9 @@ LONGEST_LIFETIME = 48 * 3600.0
 #: Seconds a token serves whose request took longer than its whole lifetime.
 GRACE = 5.0
 
+#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
