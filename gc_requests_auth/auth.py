@@ -9,14 +9,7 @@ from typing import Any, ClassVar
 import requests
 
 from . import process
-from .credentials import (
-    ABSENT,
-    CredentialsCallable,
-    Identity,
-    Settings,
-    Vault,
-    conceal,
-)
+from .credentials import ABSENT, CredentialsCallable, Identity, Settings, Vault, conceal
 from .errors import ConfigurationError, GenesysCloudError
 from .lookup import Lookup
 from .replay import (
@@ -50,6 +43,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     :param client_secret: Its secret.
     :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
         a vault say. It is asked before every token request.
+    :param profile: In place of both: the name of a profile of the gc CLI in ``~/.gc/config.toml``,
+        which is read once, when first needed.
     :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
         Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
     :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.
@@ -71,6 +66,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         client_secret: str = ABSENT,  # type: ignore[assignment]
         *,
         credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
         region: str | None = None,
         login_url: str | None = None,
         api_url: str | None = None,
@@ -79,11 +75,11 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
-            client_id, client_secret, vault, region, login_url, api_url, token_timeout
+            client_id, client_secret, vault, profile, region, login_url, api_url, token_timeout
         )
         if not isinstance(session, requests.Session | None):
             raise ConfigurationError(

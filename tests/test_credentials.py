@@ -26,7 +26,7 @@ REGION_VARIABLES = [name for family in FAMILIES for name in family.regions]
 def settings(*, credentials: Any = None, **arguments: Any) -> Settings:
     """What the constructor of an auth makes of its arguments."""
     absent = {"client_id": ABSENT, "client_secret": ABSENT}
-    nothing = dict.fromkeys(("region", "login_url", "api_url"))
+    nothing = dict.fromkeys(("profile", "region", "login_url", "api_url"))
     vault_ = None if credentials is None else Vault(credentials)
     given_ = {**absent, **nothing, "token_timeout": (5, 15), **arguments}
     return Settings.checked(credentials=vault_, **given_)

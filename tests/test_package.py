@@ -24,6 +24,7 @@ LADDER = [
     "retry",
     "environment",
     "places",
+    "profiles",
     "credentials",
     "lookup",
     "bodies",
@@ -94,6 +95,9 @@ def test_no_file_is_longer_than_300_lines() -> None:
         "argparse",
         "http.server",
         "gc_requests_auth.sandbox",
+        "tomllib",
+        "httpie",
+        "gc_requests_auth.httpie",
     ],
 )
 def test_importing_the_package_does_not_import(unwanted: str) -> None:
