@@ -37,6 +37,7 @@ LADDER = [
     "token_source",
     "auth",
     "session",
+    "httpie",
     "sandbox",
     "demo",
     "cli",
