@@ -431,6 +431,7 @@ def test_without_a_region_there_is_no_default(own: Settings) -> None:
 
 def test_a_missing_region_is_one_error_that_lists_what_was_looked_for() -> None:
     said = complaint(lambda: given().place(EMPTY))
+    assert said.startswith("No Genesys Cloud region")
     assert [name for name in REGION_VARIABLES if name not in said] == []
 
 

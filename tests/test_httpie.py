@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import SECRET, TOKEN, Counted, Sweep
+from conftest import SECRET, TOKEN, Counted, Sweep, run_python
 from wire import Proxy
 
 from gc_requests_auth import LoginTimeoutError, login
@@ -21,6 +21,8 @@ pytest.importorskip("httpie", reason="HTTPie is not installed (it comes with the
 
 from httpie.context import Environment
 from httpie.core import main
+
+from gc_requests_auth.httpie import _Unshown
 
 ME = "/api/v2/tokens/me"
 
@@ -120,6 +122,24 @@ def test_the_command_signs_in_and_leaks_nothing(
     assert json.loads(kept)["auth"] == {"type": "genesys-cloud", "raw_auth": profile}
 
 
+def test_all_that_a_token_needs_is_loaded_with_the_plugin(sandbox: Counted, config: Path) -> None:
+    """What ``httpie plugins install`` installs is on the path only while plugins are loaded."""
+    script = """
+import sys
+from httpie.core import main
+from httpie.plugins.registry import plugin_manager
+from gc_requests_auth.httpie import GenesysCloudPlugin
+plugin_manager.register(GenesysCloudPlugin)
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.exit(main(["http", "--ignore-stdin", "--auth-type=genesys-cloud", sys.argv[1]]))
+"""
+    environ = {**os.environ, **sandbox.sandbox.environ, "HTTPIE_CONFIG_DIR": str(config)}
+    done = run_python(script, sandbox.api_url + ME, env=environ)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sandbox.token_requests == 1
+
+
 @pytest.mark.usefixtures("pair")
 @pytest.mark.parametrize("option", ["--offline", "--offl", "from the configuration"])
 def test_offline_makes_no_request_of_any_kind(
@@ -149,7 +169,10 @@ def test_a_request_is_shown_without_the_token_it_carries(
 
     assert "\nAuthorization: <hidden>\n" in done.out
     assert "HTTP/1.1 200 OK" in done.out
-    assert sandbox.sandbox.api_exchanges[-1].headers["Authorization"].startswith("Bearer ")
+    sent = sandbox.sandbox.api_exchanges[-1].headers["Authorization"]
+    assert sent.startswith("Bearer ")
+    shown = _Unshown(sent)
+    assert f"{shown} {shown!s} {shown!r}" == "<hidden> <hidden> <hidden>"
 
 
 @pytest.mark.usefixtures("pair")
@@ -237,3 +260,4 @@ def test_a_time_out_of_the_login_service_is_told_as_one(
     assert done.err.startswith(
         "http: error: LoginUnreachableError: login.example gave no answer in time."
     )
+    assert done.err.endswith(f"while doing a GET request to URL: {sandbox.api_url}{ME}")

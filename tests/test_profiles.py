@@ -16,7 +16,7 @@ import requests
 from conftest import SECRET, TOKEN, Counted
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.environment import FAMILIES
+from gc_requests_auth.environment import FAMILIES, read_environment
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 PROD = f"""
@@ -119,8 +119,9 @@ def test_the_exact_name_comes_first(write: Callable[..., Path]) -> None:
         f"# gr\xfc\xdfe\n{PROD}".encode("latin-1"),
         f"{PROD}grant_type = 1",
         f"{PROD}grant_type = ''",
+        f"{PROD}grant_type = 'client_credentials'",
     ],
-    ids=["upper case", "of Windows", "a comment in Latin-1", "a number", "no grant"],
+    ids=["upper case", "of Windows", "a comment in Latin-1", "a number", "no grant", "by hand"],
 )
 def test_files_that_people_have(text: str | bytes, write: Callable[..., Path]) -> None:
     write(text)
@@ -139,13 +140,16 @@ def test_the_environment_of_a_profile_is_a_domain_or_an_aws_id(
 
 
 @pytest.mark.parametrize("line", ["", 'environment = ""'])
+@pytest.mark.parametrize("profile", ["prod", None])
 def test_a_profile_without_environment_is_where_the_first_variable_says(
-    line: str, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    profile: str | None, line: str, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(PROD.replace('environment = "mypurecloud.ie"', line))
-    assert "No Genesys Cloud region" in complaint(lambda: GenesysCloudAuth(profile="prod").region)
+    monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
+    auth = GenesysCloudAuth(profile=profile)
+    assert complaint(lambda: auth.region).startswith("No Genesys Cloud region")
     monkeypatch.setenv("GC_REGION", "eu-west-2")
-    assert GenesysCloudAuth(profile="prod").region == "euw2.pure.cloud"
+    assert GenesysCloudAuth(profile=profile).region == "euw2.pure.cloud"
 
 
 # -- which source counts --------------------------------------------------------------------------
@@ -181,6 +185,9 @@ def test_a_whole_family_beats_the_variable_with_a_warning(
     assert caplog.messages == [
         "GENESYSCLOUD_OAUTHCLIENT_ID is set and used, and so GENESYSCLOUD_PROFILE is not"
     ]
+    monkeypatch.setenv("GENESYSCLOUD_PROFILE", "")
+    assert identity(GenesysCloudAuth())[0] == "id-of-the-family"
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize("name", [None, ""])
@@ -190,7 +197,9 @@ def test_there_is_no_default_profile(
     write(PROD.replace("prod", "DEFAULT"))
     if name is not None:
         monkeypatch.setenv("GENESYSCLOUD_PROFILE", name)
-    said = complaint(lambda: GenesysCloudAuth(region="eu-west-1").client_id)
+    auth = GenesysCloudAuth(region="eu-west-1")
+    assert auth._settings.profile_in(read_environment()) is None
+    said = complaint(lambda: auth.client_id)
     assert said.startswith("No Genesys Cloud credentials.")
     assert "profile= or GENESYSCLOUD_PROFILE" in said
 
@@ -289,7 +298,7 @@ def test_a_file_that_others_can_read_is_used_with_one_warning(
 def test_a_file_of_ones_own_is_no_warning(
     write: Callable[..., Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(PROD, 0o700)
+    write(PROD, 0o711)
     identity(GenesysCloudAuth(profile="prod"))
     write(PROD, 0o666)
     monkeypatch.setattr(sys, "platform", "win32")  # where the bits mean nothing
@@ -389,7 +398,7 @@ def test_a_bad_environment_is_named_with_the_likely_one(write: Callable[..., Pat
         (PROD.replace(f'"{SECRET}"', f'"{SECRET}" {SECRET}'), ": line 4, key client_secret."),
         (PROD.replace(f'"{SECRET}"', f'"{SECRET}'), ": line 4, key client_secret."),
         (PROD + f'client_secret = "{SECRET}"', ": line 6, key client_secret."),
-        (f'{PROD}{SECRET} = """{SECRET}', ": line 6."),
+        (f'{PROD}{SECRET} = """{SECRET}\n\n', ": line 6."),
         (f"{PROD}{SECRET}\n", ": line 6."),
         (f"{PROD}{PROD}", ": line 7."),
         (f"[{SECRET}.{SECRET}]\n[{SECRET}.{SECRET}]", ": line 2."),
