@@ -44,7 +44,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
         a vault say. It is asked before every token request.
     :param profile: In place of both: the name of a profile of the gc CLI in ``~/.gc/config.toml``,
-        which is read once, when first needed.
+        which is read once, when first needed. ``GENESYSCLOUD_PROFILE`` names one where no pair is
+        set.
     :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
         Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
     :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.

@@ -39,7 +39,7 @@ class GenesysCloudPlugin(AuthPlugin):  # type: ignore[misc]  # HTTPie is not typ
         " GENESYSCLOUD_REGION), or from the profile of the gc CLI that -a names."
     )
     auth_type = "genesys-cloud"
-    #: Nor is -a required, nor a password asked for.
+    #: -a may be left out, and no password is asked for.
     auth_require = False
     auth_parse = False
 
@@ -66,8 +66,9 @@ class _Auth(GenesysCloudAuth):
         options = parser.args
         if options.offline:  # HTTPie prepares the request all the same, and it alone knows
             return self._unsent(r)
+        way = make_send_kwargs_mergeable_from_env(options)
         for name in ("verify", "cert", "proxies"):
-            setattr(self._way, name, make_send_kwargs_mergeable_from_env(options)[name])
+            setattr(self._way, name, way[name])
         r = _told(super().__call__, r)
         if isinstance(r.headers.get("Authorization"), Secret):
             r.headers["Authorization"] = _Unshown(r.headers["Authorization"])

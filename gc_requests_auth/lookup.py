@@ -60,8 +60,9 @@ class Lookup:
 
         :raises ConfigurationError: if that profile can sign nobody in.
         """
-        for found in self._found.values():
-            return found
+        known = self._found.get("environment")
+        if known is not None:
+            return known
         found, warning = read_environment(), None
         name = self._settings.profile_in(found)
         if name:

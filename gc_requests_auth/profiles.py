@@ -26,8 +26,12 @@ _KEYS = ("client_credentials", "client_secret", "environment")
 #: Besides "1", Client Credentials, which is also what the absence of the key means.
 _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
 
-#: What a message may quote of a line that no parser understands.
-_KEY = re.compile(rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data)\b")
+#: What a message may quote of a line that no parser understands: what else stands there may be, or
+#: go on, a value.
+_KEY = re.compile(
+    rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data|redirect_uri|log_file_path"
+    r"|(?:proxy|gateway)_[a-z]{1,20})\b"
+)
 
 
 class Profile(NamedTuple):
@@ -119,7 +123,7 @@ def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
         line = position and int(position[1] or text.rstrip().count("\n") + 1)
     raise ConfigurationError(
         f"{FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
-        ' environment = "mypurecloud.ie".'
+        ' environment = "mypurecloud.ie", and a backslash is written twice there.'
     )
 
 

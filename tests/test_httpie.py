@@ -85,31 +85,35 @@ def write_profile(home: Path, sandbox: Counted) -> None:
     )
 
 
+def run_http(
+    sweep: Sweep, environ: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a person does."""
+    done = subprocess.run(
+        [sys.executable, "-m", "httpie", "--ignore-stdin", *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    sweep.texts += [done.stdout, done.stderr]
+    return done
+
+
 @pytest.mark.parametrize("source", ["environment", "profile"])
 def test_the_command_signs_in_and_leaks_nothing(
     source: str, sandbox: Counted, config: Path, tmp_path: Path, sweep: Sweep
 ) -> None:
     """As a person runs it, with all the output there is, and with a session on disk."""
-    environ = {
-        **os.environ,
-        **sandbox.sandbox.environ,
-        "HTTPIE_CONFIG_DIR": str(config),
-    }
+    environ = {**sandbox.sandbox.environ, "HTTPIE_CONFIG_DIR": str(config)}
     arguments = ["--auth-type=genesys-cloud", "--debug", "--all", "-vv", "--session=ours"]
     if source == "profile":
         write_profile(tmp_path, sandbox)
         arguments += ["-a", "prod"]
         del environ["GENESYSCLOUD_OAUTHCLIENT_ID"], environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
     for more in (arguments, ["--debug", "--session=ours"]):  # the second signs in by the session
-        done = subprocess.run(
-            [sys.executable, "-m", "httpie", "--ignore-stdin", *more, sandbox.api_url + ME],
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        sweep.texts += [done.stdout, done.stderr]
+        done = run_http(sweep, environ, *more, sandbox.api_url + ME)
         assert done.returncode == 0, done.stderr
         assert '"Sandbox Ltd"' in done.stdout
         assert "'auth': <GenesysCloudAuth, not yet looked up>" in done.stderr or more != arguments
@@ -120,6 +124,18 @@ def test_the_command_signs_in_and_leaks_nothing(
     sweep.texts.append(kept)
     profile = "prod" if source == "profile" else None
     assert json.loads(kept)["auth"] == {"type": "genesys-cloud", "raw_auth": profile}
+
+
+def test_a_failure_leaks_nothing_under_debug(sandbox: Counted, config: Path, sweep: Sweep) -> None:
+    """Which is where a traceback is shown."""
+    environ = {**sandbox.sandbox.environ, "HTTPIE_CONFIG_DIR": str(config)}
+    environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"] = SECRET
+    arguments = ["--auth-type=genesys-cloud", "--debug", sandbox.api_url + ME]
+    done = run_http(sweep, environ, *arguments)
+
+    assert done.returncode == 1
+    assert "error: CredentialsRefusedError: " in done.stderr
+    assert "Traceback" in done.stderr
 
 
 def test_all_that_a_token_needs_is_loaded_with_the_plugin(sandbox: Counted, config: Path) -> None:

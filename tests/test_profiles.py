@@ -401,6 +401,8 @@ def test_a_bad_environment_is_named_with_the_likely_one(write: Callable[..., Pat
         (f'{PROD}{SECRET} = """{SECRET}\n\n', ": line 6."),
         (f"{PROD}{SECRET}\n", ": line 6."),
         (f"{PROD}{PROD}", ": line 7."),
+        (f'{PROD}log_file_path = "C:\\Users"', ": line 6, key log_file_path."),
+        (f"{PROD}gateway_password = {SECRET}", ": line 6, key gateway_password."),
         (f"[{SECRET}.{SECRET}]\n[{SECRET}.{SECRET}]", ": line 2."),
         (f"x = {{ {SECRET} = 1, {SECRET} = 2 }}", ": line 1."),
         (f'\n\nx = "\\{SECRET}"', ": line 3."),
@@ -416,7 +418,8 @@ def test_a_broken_file_is_told_by_line_and_key_with_no_value(
     said = complaint(lambda: GenesysCloudAuth(profile="prod").client_id)
     assert said == (
         f"~/.gc/config.toml is not valid TOML{where}"
-        ' Values stand in quotes, as in environment = "mypurecloud.ie".'
+        ' Values stand in quotes, as in environment = "mypurecloud.ie", and a backslash is written'
+        " twice there."
     )
 
 
