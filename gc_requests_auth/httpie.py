@@ -95,9 +95,6 @@ class _Unshown(Secret):
     __slots__ = ()
     __str__ = Secret.__repr__
 
-    def __format__(self, _: str) -> str:
-        return repr(self)
-
 
 def _told(call: Callable[..., T], *arguments: Any) -> T:
     """What the call returns; of any time-out HTTPie would say no more than that there was one."""
