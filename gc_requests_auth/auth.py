@@ -41,6 +41,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     :param client_secret: Its secret.
     :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
         a vault say. It is asked before every token request.
+    :param profile: In place of both: the name of a profile of the gc CLI in ``~/.gc/config.toml``,
+        which is read once, when first needed.
     :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
         Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
     :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.

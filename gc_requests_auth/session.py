@@ -58,6 +58,7 @@ class GenesysCloudSession(requests.Session):
         *,
         auth: GenesysCloudAuth | None = None,
         credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
         region: str | None = None,
         login_url: str | None = None,
         api_url: str | None = None,
@@ -71,13 +72,14 @@ class GenesysCloudSession(requests.Session):
     ) -> None:
         # As the auth does, and for the same reason.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         making: dict[str, Any] = {
             "client_id": client_id,
             "client_secret": client_secret,
             "credentials": vault,
+            "profile": profile,
             "region": region,
             "login_url": login_url,
             "api_url": api_url,

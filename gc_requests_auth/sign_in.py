@@ -28,6 +28,7 @@ class SignIn:
         client_secret: str = ABSENT,  # type: ignore[assignment]
         *,
         credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
         region: str | None = None,
         login_url: str | None = None,
         api_url: str | None = None,
@@ -38,11 +39,11 @@ class SignIn:
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
-            client_id, client_secret, vault, region, login_url, api_url, token_timeout
+            client_id, client_secret, vault, profile, region, login_url, api_url, token_timeout
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),

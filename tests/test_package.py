@@ -24,6 +24,7 @@ LADDER = [
     "retry",
     "environment",
     "places",
+    "profiles",
     "credentials",
     "lookup",
     "bodies",
@@ -50,6 +51,7 @@ LADDER = [
     "notices",
     "auth",
     "session",
+    "httpie",
     "sandbox",
     "demo",
     "cli",
@@ -111,6 +113,9 @@ def test_no_file_is_longer_than_300_lines() -> None:
         "redis",
         "http.server",
         "gc_requests_auth.sandbox",
+        "tomllib",
+        "httpie",
+        "gc_requests_auth.httpie",
     ],
 )
 def test_importing_the_package_does_not_import(unwanted: str) -> None:

@@ -34,6 +34,7 @@ GenesysCloudAuth("id", "secret")
 GenesysCloudAuth("id", "secret", region="eu-west-1")
 GenesysCloudAuth(client_id="id", client_secret="secret", region="mypurecloud.ie")
 GenesysCloudAuth(credentials=lambda: ("id", "secret"), region="EUW2")
+GenesysCloudAuth(profile="prod", region=None)
 GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
@@ -75,6 +76,7 @@ GenesysCloudSession("id", "secret", region="eu-west-1", token_timeout=5)
 GenesysCloudSession(
     credentials=lambda: ("id", "secret"), login_url="https://l", api_url="https://a"
 )
+GenesysCloudSession(profile="prod")
 GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
 GenesysCloudSession(store=FileTokenStore("tokens"), background_renewal=False)
 GenesysCloudSession(session=requests.Session())  # type: ignore[call-arg]  # it is one itself
