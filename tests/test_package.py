@@ -54,6 +54,7 @@ LADDER = [
     "httpie",
     "sandbox",
     "demo",
+    "token_command",
     "cli",
     "__main__",
     "__init__",
