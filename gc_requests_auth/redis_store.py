@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
@@ -21,7 +22,7 @@ class RedisTokenStore(TokenStore):
     :param prefix: What the names of all keys begin with.
     :param lock_term: Seconds after which the lock of a process that died is free. A process that
         takes longer to get a token loses it, at the price of a second token request.
-    :raises ConfigurationError: if the client could wait for ever.
+    :raises ConfigurationError: if the client could wait for ever, or is one of asyncio.
     """
 
     def __init__(
@@ -31,6 +32,10 @@ class RedisTokenStore(TokenStore):
         prefix: str = "gc_requests_auth:",
         lock_term: float = TURN,
     ) -> None:
+        if iscoroutinefunction(getattr(client, "execute_command", None)):
+            raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
+        if not lock_term > 0:  # for ever, says redis-py
+            raise ConfigurationError("lock_term must be seconds, more than 0.")
         if not _socket_timeout(client):
             raise ConfigurationError(
                 "the Redis client has no socket time-out: a Redis that hangs would hang every"
