@@ -12,6 +12,11 @@ from conftest import run_python
 from gc_requests_auth import background
 from gc_requests_auth.background import FORK_WAITS, in_background
 
+
+def void(_: object) -> None:
+    """As the return value of a thread."""
+
+
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 
 
@@ -78,7 +83,7 @@ def test_a_fork_waits_for_such_threads() -> None:
 def test_a_fork_waits_half_a_second_at_most_however_many_hang() -> None:
     ended = threading.Event()
     for _ in range(5):
-        in_background(ended.wait)
+        in_background(lambda: void(ended.wait(30)))
     start = time.monotonic()
     background._before_fork(background._preceded[-1])
     took = time.monotonic() - start
@@ -179,6 +184,20 @@ print(time.monotonic() - start < FORK_WAITS, os.waitpid(child, 0)[1])
 """)
 
     assert (done.stdout, done.stderr) == ("True 0\n", "")
+
+
+@forks
+def test_the_last_of_the_hooks_waits_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_preceded", ["that", "this"])
+    ended = threading.Event()
+    in_background(lambda: void(ended.wait(30)))
+    start = time.monotonic()
+    background._before_fork("that")
+
+    assert time.monotonic() - start < FORK_WAITS / 2
+    ended.set()
+    background._before_fork("this")
+    assert [one for one in threading.enumerate() if one.name == "gc_requests_auth"] == []
 
 
 @forks

@@ -10,18 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import requests
 from conftest import Counted, run_python
+from filelock import FileLock, Timeout
 from fleet import Fleet
 from store_contract import KEY, OTHER, StoreContract
 
-from gc_requests_auth import file_store
+from gc_requests_auth import file_store, stores
 from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.file_store import ABANDONED, LONGEST_FILE, FileTokenStore
 from gc_requests_auth.stores import StoreError
@@ -118,14 +120,15 @@ def test_without_the_extra_it_says_what_to_install(
 
 @pytest.mark.parametrize("key", ["", "../a", "a/b", "a.b", "a" * 129, "\0", "a\n", "~", "é"])
 def test_a_key_is_no_path(store: FileTokenStore, directory: Path, key: str) -> None:
-    for use in (
-        lambda: store.get(key),
-        lambda: store.set(key, "value", 60),
-        lambda: store.delete(key),
-        lambda: store.lock(key).__enter__(),
-    ):
-        with pytest.raises(ValueError, match="a key has letters"):
-            use()
+    said = pytest.raises(ValueError, match="a key has letters")
+    with said:
+        store.get(key)
+    with said:
+        store.set(key, "value", 60)
+    with said:
+        store.delete(key)
+    with said, store.lock(key):
+        pass  # pragma: no cover
     assert not directory.exists()
 
 
@@ -226,6 +229,51 @@ def test_what_can_not_be_swept_is_left_there(
 
     assert stays.exists()
     assert store.get(KEY) == "other"
+
+
+# -- locks ----------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_alone(
+    store: FileTokenStore, directory: Path
+) -> None:
+    holder, third = FileTokenStore(directory), FileTokenStore(directory)
+    waiting = threading.Event()
+    stamp = FileTokenStore._stamp
+
+    def announce(of: FileTokenStore, key: str) -> object:
+        waiting.set()
+        return stamp(of, key)
+
+    def wait() -> str | None:
+        with store.lock(KEY):
+            return store.get(KEY)
+
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        ThreadPoolExecutor(1) as pool,
+        holder.lock(KEY),
+    ):
+        patched.setattr(FileTokenStore, "_stamp", announce)
+        going_on = pool.submit(wait)
+        assert waiting.wait(30)
+        holder.set(KEY, "new", 60)
+        assert going_on.result(30) == "new"
+        patched.setattr(stores, "TURN", 0.0)
+        with third.lock(KEY):
+            assert is_locked(directory), "neither has taken it"
+        assert is_locked(directory), "nor left it in the holder's place"
+    assert not is_locked(directory)
+
+
+def is_locked(directory: Path) -> bool:
+    """Asked of the operating system, as another process would."""
+    lock = FileLock(directory / f"{KEY}.lock", thread_local=False)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 # -- what is not believed -------------------------------------------------------------------------
@@ -413,6 +461,11 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
+def pipe_in_place_of(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
 FAILS = "the token store fails, tokens are asked for instead: "
 
 
@@ -425,7 +478,7 @@ FAILS = "the token store fails, tokens are asked for instead: "
         (lambda file: file.write_text(""), "is damaged, or was written by somebody else"),
         (lambda file: file.write_bytes(b"\xff" * 100_000), "no text, or too long"),
         (lambda file: (file.rename(file.parent / "x"), file.symlink_to("x")), "is a symbolic link"),
-        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "no plain file"),
+        (pipe_in_place_of, "no plain file"),
     ],
     ids=["open", "corrupt", "empty", "long", "link", "pipe"],
 )
@@ -504,7 +557,7 @@ def test_a_full_disk_costs_a_token_request_and_no_call(
         def __init__(self, handle: int, mode: str) -> None:
             self._file = real(handle, mode)
 
-        def __enter__(self) -> Full:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:

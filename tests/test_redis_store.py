@@ -324,11 +324,13 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_keeps_off_the_loc
     acquire = redis.lock.Lock.acquire
 
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(1) as pool:
-        patched.setattr(
-            redis.lock.Lock,
-            "acquire",
-            lambda lock, **how: (acquire(lock, **how), tried.set())[0],
-        )
+
+        def announce(lock: Any, **how: Any) -> object:
+            won = acquire(lock, **how)
+            tried.set()
+            return won
+
+        patched.setattr(redis.lock.Lock, "acquire", announce)
 
         def wait() -> str | None:
             with store.lock(KEY):

@@ -58,7 +58,7 @@ def test_the_same_client_has_the_same_key_in_every_process() -> None:
         # Where one text ends and the next begins is part of the key.
         {"login_url": URL + "/c", "client_id": CLIENT[1:]},
     ],
-    ids=lambda other: ",".join(other),
+    ids=",".join,
 )
 def test_another_client_secret_or_login_service_is_another_key(other: dict[str, str]) -> None:
     assert seal_of(**other).key != seal_of().key
@@ -141,7 +141,7 @@ def test_a_dead_token_opens_as_a_dead_one(token: AccessToken, fake_time: FakeTim
         {"secret": SECRET + "x"},
         {"login_url": "https://login.mypurecloud.de"},
     ],
-    ids=lambda other: ",".join(other),
+    ids=",".join,
 )
 def test_a_value_that_was_moved_to_another_key_is_refused(
     token: AccessToken, fake_time: FakeTime, other: dict[str, str]

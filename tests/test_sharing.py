@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from conftest import SECRET, TOKEN, Counted, FakeTime
 from fleet import until
 from store_contract import StoreContract
