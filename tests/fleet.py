@@ -13,9 +13,7 @@ from typing import Self
 #: What each process begins with: it says that it is ready, and waits until it is told to go.
 READY = """
 import os, sys, requests
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.file_store import FileTokenStore
-from gc_requests_auth.redis_store import RedisTokenStore
+from gc_requests_auth import GenesysCloudAuth, FileTokenStore, RedisTokenStore
 
 def ready():
     print("ready", flush=True)

@@ -518,8 +518,7 @@ def test_a_read_only_directory_costs_a_token_request_and_no_call(
     os.chown(directory, 12345, -1)
     script = """
 import logging, os, shutil, sys, requests
-from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.file_store import FileTokenStore
+from gc_requests_auth import FileTokenStore, GenesysCloudAuth
 auth = GenesysCloudAuth(store=FileTokenStore(sys.argv[1]))
 session = requests.Session()
 auth.login_url
@@ -709,8 +708,7 @@ def test_a_session_with_a_store_pickled_into_a_spawned_interpreter_shares_the_to
     file = tmp_path / "script.py"
     file.write_text("""
 import multiprocessing, sys
-from gc_requests_auth import GenesysCloudSession
-from gc_requests_auth.file_store import FileTokenStore
+from gc_requests_auth import FileTokenStore, GenesysCloudSession
 
 def call(session):
     with session:
@@ -735,9 +733,9 @@ def test_a_process_pool_shares_the_token_and_brings_errors_back_whole(
     file.write_text("""
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.errors import CredentialsRefusedError, LoginThrottledError
-from gc_requests_auth.file_store import FileTokenStore
+from gc_requests_auth import (
+    CredentialsRefusedError, FileTokenStore, GenesysCloudAuth, GenesysCloudSession
+)
 
 def call(session):
     return session.get("/api/v2/tokens/me").status_code
@@ -785,8 +783,8 @@ asked, answer = threading.Event(), threading.Event()
 class Clock:  # of the parent and, once forked, of each child
     ahead = 0.0
 
-from gc_requests_auth import tokens, auth as module
 import time
+from gc_requests_auth import tokens
 clock = tokens.Clock(lambda: time.monotonic() + Clock.ahead, lambda: time.time() + Clock.ahead)
 GenesysCloudAuth._clock = clock
 

@@ -496,8 +496,7 @@ def test_a_session_with_a_store_pickled_into_a_spawned_interpreter_shares_the_to
     file = tmp_path / "script.py"
     file.write_text("""
 import multiprocessing, sys, redis
-from gc_requests_auth import GenesysCloudSession
-from gc_requests_auth.redis_store import RedisTokenStore
+from gc_requests_auth import RedisTokenStore, GenesysCloudSession
 
 def call(session):
     with session:
