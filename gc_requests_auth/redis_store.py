@@ -65,13 +65,12 @@ class RedisTokenStore(TokenStore):
 
         name = f"{self._prefix}{key}:lock"
         lock = self._client.lock(name, timeout=self._lock_term, thread_local=False)
-        won = wait_for_turn(lambda: lock.acquire(blocking=False), lambda: self.get(key))
+        wait_for_turn(lambda: lock.acquire(blocking=False), lambda: self.get(key))
         try:
             yield
         finally:
-            if won:
-                with suppress(LockError):  # the term was over
-                    lock.release()
+            with suppress(LockError):  # it was not won, or its term is over
+                lock.release()
 
     def __getstate__(self) -> dict[str, Any]:
         # A client does not travel, what it was made of does: its password as well, which was an

@@ -258,7 +258,9 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
         going_on = pool.submit(wait)
         assert waiting.wait(30)
         holder.set(KEY, "new", 60)
+        start = time.monotonic()
         assert going_on.result(30) == "new"
+        assert time.monotonic() - start < stores.TURN / 2
         patched.setattr(stores, "TURN", 0.0)
         with third.lock(KEY):
             assert is_locked(directory), "neither has taken it"
