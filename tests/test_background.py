@@ -167,19 +167,19 @@ lock = threading.Lock()
 os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 precede_at_forks("that")
 precede_at_forks("that")
-begun, forking = threading.Event(), threading.Event()
+begun, forking, done = threading.Event(), threading.Event(), []
 os.register_at_fork(before=forking.set)
 def work():
     begun.set()
     forking.wait(30)
     with lock:
-        pass
+        done.append(1)
 in_background(work)
 begun.wait(30)
 start = time.monotonic()
 child = os.fork()
 if child == 0:
-    os._exit(0)
+    os._exit(0 if done else 1)
 print(time.monotonic() - start < FORK_WAITS, os.waitpid(child, 0)[1])
 """)
 
@@ -198,6 +198,15 @@ def test_the_last_of_the_hooks_waits_for_all(monkeypatch: pytest.MonkeyPatch) ->
     ended.set()
     background._before_fork("this")
     assert [one for one in threading.enumerate() if one.name == "gc_requests_auth"] == []
+
+
+@forks
+def test_what_is_preceded_already_is_not_preceded_again() -> None:
+    """Hooks can not be taken off; each lock would add one."""
+    before = list(background._preceded)
+    background.precede_at_forks(before[-1])
+
+    assert background._preceded == before
 
 
 @forks
@@ -228,19 +237,19 @@ import os, threading, time
 from gc_requests_auth import process
 from gc_requests_auth.background import FORK_WAITS, in_background
 
-begun, forking = threading.Event(), threading.Event()
+begun, forking, done = threading.Event(), threading.Event(), []
 os.register_at_fork(before=forking.set)  # the last that comes is called first
 def work():
     begun.set()
     forking.wait(30)
     with process.undivided:
-        pass
+        done.append(1)
 in_background(work)
 begun.wait(30)
 start = time.monotonic()
 child = os.fork()
 if child == 0:
-    os._exit(0)
+    os._exit(0 if done else 1)
 print(time.monotonic() - start < FORK_WAITS, os.waitpid(child, 0)[1])
 """)
 

@@ -238,6 +238,7 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
     store: FileTokenStore, directory: Path
 ) -> None:
     holder, third = FileTokenStore(directory), FileTokenStore(directory)
+    holder.set(KEY, "old", 60)
     waiting = threading.Event()
     stamp = FileTokenStore._stamp
 
@@ -266,6 +267,22 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
             assert is_locked(directory), "neither has taken it"
         assert is_locked(directory), "nor left it in the holder's place"
     assert not is_locked(directory)
+
+
+@posix
+def test_where_the_system_has_no_locks_none_is_made_up(
+    store: FileTokenStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that stands for a lock, as filelock would have it, outlives a holder that is killed."""
+    import fcntl
+
+    def missing(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+
+    with pytest.raises(OSError, match="not implemented"), store.lock(KEY):
+        pass  # pragma: no cover
 
 
 def is_locked(directory: Path) -> bool:

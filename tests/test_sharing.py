@@ -285,6 +285,7 @@ def test_an_early_renewal_takes_the_successor_that_another_has_stored(
 
     assert renewed.value == taken.value != old
     assert len(login.calls) == 2
+    assert [how["persist"] for how in login.calls] == [True, False]
 
 
 def test_an_early_renewal_takes_nothing_that_is_due_itself(
