@@ -12,13 +12,13 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN
+from pages import ROOT, code_blocks, plain
 
 import gc_requests_auth
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudError, cli
 from gc_requests_auth.environment import FAMILIES
 from gc_requests_auth.regions import REGIONS
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.rst").read_text()
 SETTINGS = (ROOT / "docs" / "settings.rst").read_text()
 LOGIN = "https://login.mypurecloud.ie/oauth/token"
@@ -26,15 +26,8 @@ API = "https://api.mypurecloud.ie/api/v2"
 
 
 def blocks(kind: str, section: str = "") -> list[str]:
-    """The indented blocks behind a directive, of the README or a section, without indentation."""
-    title = rf"^{section}\n-+\n(.*?)^[^\n]+\n---"
-    text = re.findall(title, README, re.MULTILINE | re.DOTALL)[0] if section else README
-    found = re.findall(rf"^\.\. code-block:: {kind}\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
-    return [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in found]
-
-
-def plain(text: str) -> str:
-    return " ".join(text.split())
+    """The code blocks of the README, or of a section of it."""
+    return code_blocks(README, kind, section)
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""README.rst and the pages of docs/: what they show is run by tests as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+_INDENTED = r"((?:    .*\n|\n)+)"
+
+
+def code_blocks(text: str, kind: str, section: str = "") -> list[str]:
+    """The indented blocks behind a directive, of a text or a section of it, without indentation."""
+    title = rf"^{section}\n-+\n(.*?)^[^\n]+\n---"
+    text = re.findall(title, text, re.MULTILINE | re.DOTALL)[0] if section else text
+    found = re.findall(rf"^\.\. code-block:: {kind}\n\n{_INDENTED}", text, re.MULTILINE)
+    return list(map(_without_indentation, found))
+
+
+def literal_blocks(text: str) -> list[str]:
+    """The indented blocks behind a double colon, without indentation."""
+    found = re.findall(rf"^(?!\.\. ).*::\n\n{_INDENTED}", text, re.MULTILINE)
+    return list(map(_without_indentation, found))
+
+
+def _without_indentation(block: str) -> str:
+    return re.sub(r"^    ", "", block, flags=re.MULTILINE).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """It on one line."""
+    return " ".join(text.split())
+
+
+class Page:
+    """One page of docs/.
+
+    :param name: Of its file, without the suffix.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.file = DOCS / f"{name}.rst"
+        self.text = self.file.read_text(encoding="ascii")
+        self.python = code_blocks(self.text, "python")
+        self.quoted = literal_blocks(self.text)
+        directives = re.finditer(r"^\.\. code-block:: python\n\n", self.text, re.MULTILINE)
+        self._lines = [self.text[: one.end()].count("\n") for one in directives]
+
+    def run(self, *numbers: int, names: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run its Python, all of it or the blocks of these numbers; the names it leaves behind."""
+        names = {} if names is None else names
+        for number in numbers or range(len(self.python)):
+            # With the line numbers of the page, for tracebacks.
+            source = "\n" * self._lines[number] + self.python[number]
+            exec(compile(source, str(self.file), "exec"), names)
+        return names
