@@ -21,7 +21,7 @@ from ..errors import (
     TokenError,
 )
 from ..outages import causes as chain_of
-from ..outages import explain
+from ..outages import explain, proxy_status
 from ..places import Place
 from ..regions import HOW_TO_FIND
 from .report import Cause, Status, Trouble
@@ -116,9 +116,11 @@ def unreachable(problem: Exception, route: Route, issuer: Callable[[], str | Non
         return _untrusted(untrusted[0], route, issuer())
     finding, remedy = _told(setback.error)
     if any(isinstance(one, requests.exceptions.ProxyError) for one in chain):
+        status = proxy_status(chain)
+        finding = f"{route.by} {f'refuses, it answers {status}' if status else 'fails'}"
         causes = [
             Cause(
-                f"The proxy does not let this through ({route.by})",
+                f"The proxy does not let this through to {route.target[0]}",
                 f"Ask those who run it to allow CONNECT to {_netloc(route)}; if it wants a user and"
                 " a password, they belong in HTTPS_PROXY.",
             ),
