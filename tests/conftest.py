@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 import pytest
 import requests
-import wire
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudError
 from gc_requests_auth.sandbox import GenesysCloudSandbox
@@ -165,6 +164,8 @@ def environ(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]
 @pytest.fixture
 def trusted(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The same, trusting the servers of `wire` as well."""
+    import wire  # not needed by those who borrow this file, as test_secrets does
+
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
         file.write(Path(environ["REQUESTS_CA_BUNDLE"]).read_bytes())
         file.write(wire.authority().cert_pem.bytes())
