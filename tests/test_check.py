@@ -302,6 +302,7 @@ def test_a_proxy_is_named_without_its_credentials_and_the_way_through_it_is_chec
     assert steps["login DNS"].finding.endswith("; the proxy resolves 127.0.0.1")
     assert steps["login TLS"].finding.endswith(f"through {named} by CONNECT")
     assert "trustme" in steps["login TLS"].finding
+    assert all(one.values("Proxy-Authorization") for one in proxy.requests)
 
 
 def test_hosts_that_go_different_ways_are_told_apart(
@@ -681,6 +682,27 @@ def test_a_refusal_is_quoted_for_those_who_ask_genesys_cloud_care(
     ]
 
 
+@pytest.mark.usefixtures("trusted")
+def test_a_login_service_that_throttles_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = wire.say(400, error="invalid_request", error_description="rate limit exceeded; wait")
+    with ExitStack() as stack:
+        server = own_server(stack, monkeypatch, said)
+        failed(walk(), Status.UNREACHABLE)
+
+    assert [one.line.split()[0] for one in server.requests] == ["HEAD", "POST"]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_403_without_an_oauth_error_may_be_about_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(403, ""))
+        step = failed(walk(), Status.REFUSED)
+
+    assert "The address this runs at is not allowed" in causes(step)
+
+
 @pytest.mark.usefixtures("environ")
 def test_a_token_request_that_stalls_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(*_: object) -> object:
@@ -824,6 +846,7 @@ def test_names_from_elsewhere_are_printed_as_plain_ascii(
         ({"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 1800}, "30 min: a token that"),
         ({"enableIdleTokenTimeout": True}, "on, of a length that is not told"),
         ({"enableIdleTokenTimeout": False, "idleTokenTimeoutSeconds": 1800}, "none"),
+        ({"enableIdleTokenTimeout": "no", "idleTokenTimeoutSeconds": 1800}, "none"),
     ],
 )
 @pytest.mark.usefixtures("trusted")
@@ -835,7 +858,7 @@ def test_the_idle_timeout_is_told(
         step = walk()["idle time-out"]
 
     assert step.finding.startswith(finding)
-    assert step.facts["enabled"] is said["enableIdleTokenTimeout"]
+    assert step.facts["enabled"] is (said["enableIdleTokenTimeout"] is True)
 
 
 @pytest.mark.usefixtures("trusted")

@@ -232,11 +232,14 @@ class Proxy(_Listener):
         self.url = f"http://127.0.0.1:{self.port}"
         #: Each ``host:port`` it was asked for.
         self.targets: list[str] = []
+        self.requests: list[Received] = []
         self._refusal = refusal
         self._ports = dict(ports or {})
 
     def _serve(self, connection: socket.socket) -> None:
-        request = Peer(connection, self.released).read()
+        peer = Peer(connection, self.released)
+        peer.requests = self.requests
+        request = peer.read()
         target = request.line.split()[1] if request else ""
         self.targets.append(target)
         if self._refusal is not None:

@@ -100,7 +100,7 @@ class Network:
         def send() -> requests.Response:
             bearer = _Bearer(token)
             answer = self._session.request(
-                method, url, auth=bearer, timeout=self._timeout, allow_redirects=False, stream=True
+                method, url, auth=bearer, timeout=self._timeout, stream=True
             )
             if method != "HEAD":
                 read_within(answer, LONGEST_ANSWER, seconds, self._clock.monotonic)
