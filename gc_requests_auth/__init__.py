@@ -15,13 +15,17 @@ from .errors import (
     RegionMismatchError,
     TokenError,
 )
+from .file_store import FileTokenStore
 from .process import VERSION as __version__
+from .redis_store import RedisTokenStore
 from .session import GenesysCloudSession
+from .stores import TokenStore
 
 __all__ = [
     "BadTokenAnswerError",
     "ConfigurationError",
     "CredentialsRefusedError",
+    "FileTokenStore",
     "GenesysCloudAuth",
     "GenesysCloudError",
     "GenesysCloudSession",
@@ -29,7 +33,9 @@ __all__ = [
     "LoginThrottledError",
     "LoginTimeoutError",
     "LoginUnreachableError",
+    "RedisTokenStore",
     "RegionMismatchError",
     "TokenError",
+    "TokenStore",
     "__version__",
 ]

@@ -25,10 +25,7 @@ from .errors import (
 )
 from .regions import HOW_TO_FIND
 from .retry import SERVER_FAULT, THROTTLED, Budget, retry_after_seconds
-from .tokens import Secret
-
-#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
-_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+from .tokens import B64TOKEN, Secret
 
 #: A UUID; what has this form beside something that has not is the id.
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -99,7 +96,7 @@ class Answer:
         token = said.get("access_token")
         if not isinstance(token, str) or not token:
             return self._bad("answers JSON without an access_token")
-        if not _B64TOKEN.fullmatch(token):
+        if not B64TOKEN.fullmatch(token):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = said.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":

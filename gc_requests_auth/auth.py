@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import requests
 
-from . import process
-from .credentials import (
-    ABSENT,
-    CredentialsCallable,
-    Identity,
-    Settings,
-    Vault,
-    conceal,
-)
-from .errors import ConfigurationError, GenesysCloudError
-from .lookup import Lookup
+from .errors import GenesysCloudError
+from .futile import Futile
+from .notices import Notices
 from .replay import (
     Hook,
     can_be_replayed,
-    correlation_id,
     drain,
-    error_code,
     hooks_of,
     redirect_target,
     replay,
+    token_in,
     withhold_authorization,
     without_secrets,
 )
-from .token_source import LONGEST_FLIGHT, TokenSource
-from .tokens import AccessToken, Clock, Moment, Secret
+from .sign_in import SignIn
+from .tokens import Secret
 
 logger = logging.getLogger("gc_requests_auth")
 
 
-class GenesysCloudAuth(requests.auth.AuthBase):
+class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     """Signs requests to one organisation's Genesys Cloud, with the client-credentials grant.
 
     Pass it as ``auth=``, to one call or to a whole session; share one between threads. A token is
@@ -50,71 +41,37 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     :param client_secret: Its secret.
     :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
         a vault say. It is asked before every token request.
+    :param profile: In place of both: the name of a profile of the gc CLI in ``~/.gc/config.toml``,
+        which is read once, when first needed.
     :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
         Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
     :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.
     :param api_url: The API, if it is not ``https://api.<region>``; then it alone gets tokens.
     :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
+    :param store: Where the token outlives this process, and is shared with others.
     :param token_timeout: Seconds to connect and to read, or one number for both, for each attempt
         to get a token. Never None: a login service that hangs would hang every thread.
+    :param background_renewal: Whether a token is renewed in a thread, from 15 minutes before its
+        end (a quarter of its life, if that is less), while calls go on with it. If not, a call
+        renews it in its last 10 seconds; with a store, one waits for a new token after its end.
     :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
 
     An auth is a live sign-in, not a value: two are never equal, each is true, copies and pickles
     sign in for themselves.
     """
 
-    _clock: ClassVar[Clock] = Clock()
-
-    def __init__(
-        self,
-        client_id: str = ABSENT,  # type: ignore[assignment]  # a sentinel: None is a mistake
-        client_secret: str = ABSENT,  # type: ignore[assignment]
-        *,
-        credentials: CredentialsCallable | None = None,
-        region: str | None = None,
-        login_url: str | None = None,
-        api_url: str | None = None,
-        session: requests.Session | None = None,
-        token_timeout: float | tuple[float, float] = (5, 15),
-    ) -> None:
-        # First of all: should anything raise, this frame holds nothing that prints a secret.
-        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        login_url, api_url = map(conceal, (login_url, api_url))
-        vault = Vault.of(credentials)
-        del credentials
-        self._settings = Settings.checked(
-            client_id, client_secret, vault, region, login_url, api_url, token_timeout
-        )
-        if not isinstance(session, requests.Session | None):
-            raise ConfigurationError(
-                f"session must be a requests.Session, not {type(session).__name__}."
-            )
-        self._session = session
-        self._start_afresh()
-
     def _start_afresh(self) -> None:
-        self._lookup = Lookup(self._settings)
-        longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
-        self._source = TokenSource(self._lookup.identity, self._request_token, longest, self._clock)
-        self._replaced_a_header = False
-        self._warned_of_401: Moment | None = None
+        super()._start_afresh()
+        self._futile = Futile(self._clock)
+        self._notices = Notices(self._clock)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A secret travels only if it was an argument; one from the environment is read anew over
-        # there, and no token travels at all.
-        return {"_settings": self._settings, "_session": self._session}
+    def forget(self) -> None:
+        """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._start_afresh()
-
-    def __repr__(self) -> str:
-        # Also of one whose construction failed: a crash reporter prints the frames of that.
-        lookup: Lookup | None = vars(self).get("_lookup")
-        known = lookup.description() if lookup is not None else None
-        return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
-
-    # -- the rule ---------------------------------------------------------------------------------
+        The token is not taken back from a store either; there, it stays for others.
+        """
+        self._futile.forget()
+        super().forget()
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by requests for every request that is about to be sent."""
@@ -128,7 +85,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             error.request = without_secrets(r)
             raise
         if not isinstance(r.headers.get("Authorization", token.header), Secret):
-            self._warn_of_replaced_header()
+            self._notices.replaced_header()
         r.headers["Authorization"] = token.header
         # A new dict, since a copy of a request shares its original's. Without the hook of another
         # auth, which would replay for another organisation; and before the caller's hooks, which
@@ -152,6 +109,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)
+        elif self._futile.suspicious:
+            self._futile.worked(request)
         if response.is_redirect and not self._owns(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(request, response)
@@ -167,12 +126,19 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         ours, see only the final answer.
         """
         request = response.request
+        refused = token_in(request)
+        token = self._source.in_hand(other_than=refused)
+        fetches = token is None
+        if fetches and not self._futile.may_fetch(request, refused):
+            logger.info("a 401 goes back: new tokens have not cured it lately")
+            return response
         repeatable = can_be_replayed(response)
         if repeatable:
             drain(response)
         try:
-            token = self._token_after(conceal(request.headers.get("Authorization")))
+            token = token or self._source.other_than(refused)
         except GenesysCloudError as error:
+            self._futile.was_of_use(refused)
             response.close()
             error.request = without_secrets(request)
             raise
@@ -181,8 +147,12 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return response
         answer = replay(response, token.header, options)
         logger.info("replayed after a 401, answered %s", answer.status_code)
-        if answer.status_code == 401:
-            self._warn_of_second_401(response if options.get("stream") else answer, answer)
+        if answer.status_code != 401:
+            self._futile.was_of_use(refused)
+            return answer
+        if fetches and not token.shared:
+            self._futile.refused_again(request)
+        self._notices.second_401(response if options.get("stream") else answer, answer)
         return answer
 
     def _owns(self, url: str) -> bool:
@@ -203,97 +173,3 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         token = self._source.in_hand()
         if token is not None and self._owns(request.url or ""):
             request.headers["Authorization"] = token.header
-
-    def _token_after(self, refused: object) -> AccessToken:
-        """The token to answer a 401 with.
-
-        :param refused: The concealed ``Authorization`` that was sent.
-        """
-        if isinstance(refused, str) and refused.startswith("Bearer "):
-            return self._source.other_than(Secret(refused.removeprefix("Bearer ")))
-        # Not a token that was refused: requests took the header away on a redirect from one own
-        # host to another, or put a netrc entry in its place. The current token is as good as ever.
-        return self._source.current()
-
-    def _warn_of_replaced_header(self) -> None:
-        if not self._replaced_a_header:
-            self._replaced_a_header = True
-            logger.warning(
-                "replaced an Authorization header by the access token, as requests does for auth=;"
-                " auth=lambda r: r sends a single call as it is"
-            )
-
-    def _warn_of_second_401(self, readable: requests.Response, answer: requests.Response) -> None:
-        """Say once a minute that a brand-new token is refused: signing in is not the trouble then.
-
-        :param readable: Whose body tells the code: not `answer`, where the caller streams that.
-        """
-        warned = self._warned_of_401
-        if warned is not None and warned.age(self._clock) < 60:
-            return
-        self._warned_of_401 = Moment.now(self._clock)
-        logger.warning(
-            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
-            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
-            " another organisation than the login service",
-            error_code(readable),
-            correlation_id(answer),
-        )
-
-    # -- for those whose requests this does not see -----------------------------------------------
-
-    def access_token(self, *, rejected: str | None = None) -> str:
-        """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
-
-        :param rejected: A token that was answered 401. The current one is returned if it differs,
-            a new one if not.
-        :raises GenesysCloudError: if there is none to be had.
-        """
-        rejected = conceal(rejected)
-        source = self._source
-        token = source.current() if rejected is None else source.other_than(rejected)
-        return str(token.value)
-
-    def forget(self) -> None:
-        """Drop the token and remembered refusals: the next call signs in again."""
-        self._source.forget()
-
-    @property
-    def expires_in(self) -> float | None:
-        """Seconds left of the token in hand; None without one."""
-        token = self._source.in_hand()
-        return None if token is None else token.remaining(self._clock)
-
-    @property
-    def client_id(self) -> str:
-        """The OAuth client, looked up if need be."""
-        return self._lookup.client_id()
-
-    @property
-    def region(self) -> str | None:
-        """The domain of the region; None where both URLs are given instead."""
-        return self._lookup.place().region
-
-    @property
-    def login_url(self) -> str:
-        """Where tokens come from, without ``/oauth/token``."""
-        return self._lookup.place().login_url
-
-    @property
-    def api_url(self) -> str:
-        """Where the API is, without ``/api/v2``."""
-        return self._lookup.place().api_url
-
-    def _request_token(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
-        with process.undivided:
-            from .login import request_token  # with oauthlib, now that it is needed
-
-        return request_token(
-            identity,
-            self._lookup.place().token_url,
-            session=self._session,
-            timeout=self._settings.token_timeout,
-            within=within,
-            persist=persist,
-            clock=self._clock,
-        )

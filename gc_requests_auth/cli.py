@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="of the gc CLI, to sign in with in place of the environment",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.add_argument(
         "--find-region",
@@ -104,10 +109,10 @@ def _check(options: argparse.Namespace) -> int:
     from .diagnosis import command
 
     if options.find_region:
-        return command.search(options.regions, json=options.json)
+        return command.search(options.regions, profile=options.profile, json=options.json)
     if options.regions is not None:
         options.parser.error("--try narrows --find-region, which is missing")
-    return command.check(json=options.json)
+    return command.check(profile=options.profile, json=options.json)
 
 
 def _demo(_: argparse.Namespace) -> int:

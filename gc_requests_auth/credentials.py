@@ -1,4 +1,4 @@
-"""Who signs in, and where: from the arguments, else from the environment, never from a mixture."""
+"""Who signs in, and where: from arguments, a profile or the environment, never from a mixture."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any, Final
 from .environment import (
     API_URL,
     LOGIN_URL,
+    PROFILE,
     REGION_VARIABLES,
     Environment,
+    Family,
     what_is_missing,
     whole_family,
 )
 from .errors import ConfigurationError
 from .places import Place, base_url
+from .profiles import family_of
 from .regions import parse_region
 from .tokens import Secret
 
@@ -84,9 +87,11 @@ def short_name(client_id: str) -> str:
 class Settings:
     """What the caller said. Validated at once; what is absent is looked up when it is needed."""
 
-    #: None: ask `credentials`, or else the environment.
+    #: None: ask `credentials`, or else `profile`, or else the environment.
     given: Identity | None
     credentials: Vault | None
+    #: The name of a profile of the gc CLI.
+    profile: str | None
     region: str | None
     login_url: str | None
     api_url: str | None
@@ -99,6 +104,7 @@ class Settings:
         client_id: Any,
         client_secret: Any,
         credentials: Vault | None,
+        profile: str | None,
         region: str | None,
         login_url: str | None,
         api_url: str | None,
@@ -114,22 +120,25 @@ class Settings:
                 " other half: pass client_id and client_secret together, or leave out both to read"
                 " the environment."
             )
-        if client_id is not ABSENT and credentials is not None:
+        if [client_id is ABSENT, credentials is None, profile is None].count(False) > 1:
             raise ConfigurationError(
                 "Credentials come from one source: pass client_id and client_secret, or"
-                " credentials=, not both."
+                " credentials=, or profile=, and nothing of the others."
             )
         if credentials is not None and not callable(credentials.ask):
             raise ConfigurationError(
                 "credentials= must be a function that returns (client_id, client_secret), not"
                 f" {type(credentials.ask).__name__}."
             )
+        if profile is not None and not _text("profile", profile).strip():
+            raise ConfigurationError("profile is empty; leave it out to read the environment.")
         given = None
         if client_id is not ABSENT:
             given = Identity.checked(client_id, client_secret, ("client_id", "client_secret"))
         return cls(
             given,
             credentials,
+            profile,
             None if region is None else parse_region(_text("region", region)),
             _login_url("login_url", login_url),
             _api_url("api_url", api_url),
@@ -139,15 +148,27 @@ class Settings:
     @property
     def uses_environment(self) -> bool:
         """Whether the environment says who signs in."""
-        return self.given is None and self.credentials is None
+        return self.given is None and self.credentials is None and self.profile is None
 
     @property
     def names_a_place(self) -> bool:
         """Whether the arguments say where that is, whatever the environment holds."""
         return self.region is not None or None not in (self.login_url, self.api_url)
 
+    def profile_in(self, environ: Environment) -> str | None:
+        """The profile that says who signs in, if one does."""
+        if self.uses_environment and whole_family(environ) is None:
+            return environ.get(PROFILE) or None
+        return self.profile
+
+    def family(self, environ: Environment) -> Family | None:
+        """The variables, or the keys of a profile, that say who signs in; None if others do."""
+        whole = whole_family(environ) if self.uses_environment else None
+        profile = self.profile_in(environ)
+        return family_of(profile) if profile else whole
+
     def place(self, environ: Environment) -> Place:
-        """Where this is, the environment asked for what the arguments leave open.
+        """Where this is, `environ` (and the profile within it) asked for what arguments leave open.
 
         URLs of the environment count only beside a region of the environment: an explicit region
         that a forgotten variable could redirect would not be explicit.
@@ -156,19 +177,19 @@ class Settings:
         if region is None:
             login_url = login_url or _login_url(LOGIN_URL, environ.get(LOGIN_URL) or None)
             api_url = api_url or _api_url(API_URL, environ.get(API_URL) or None)
-            named = None if login_url and api_url else self._region_variable(environ)
+            named = None if login_url and api_url else self.region_variable(environ)
             if named:
                 region = _from(named, environ)
         try:
             return Place.of(region, login_url, api_url)
         except ConfigurationError as error:
             missing = str(error)
-        if self.uses_environment and whole_family(environ) is None:
+        if self.uses_environment and self.family(environ) is None:
             missing = f"{what_is_missing(environ)} {missing}"
         raise ConfigurationError(missing)
 
     def identity(self, environ: Environment) -> Identity:
-        """Who signs in: the vault is asked each time, arguments and environment stay as they are.
+        """Who signs in: the vault is asked each time, all else stays as it is.
 
         :raises ConfigurationError: naming every variable that was looked for.
         """
@@ -176,17 +197,15 @@ class Settings:
             return self.given
         if self.credentials is not None:
             return _ask(self.credentials)
-        family = whole_family(environ)
+        family = self.family(environ)
         if family is None:
             raise ConfigurationError(what_is_missing(environ))
-        return Identity.checked(
-            environ[family.client_id],
-            environ[family.client_secret],
-            (family.client_id, family.client_secret),
-        )
+        fields = family.client_id, family.client_secret
+        return Identity.checked(environ[fields[0]], environ[fields[1]], fields)
 
-    def _region_variable(self, environ: Environment) -> str | None:
-        family = whole_family(environ) if self.uses_environment else None
+    def region_variable(self, environ: Environment) -> str | None:
+        """The variable, or the key of a profile, that names the region where no argument does."""
+        family = self.family(environ)
         own = family.regions if family else ()
         return next((name for name in (*own, *REGION_VARIABLES) if environ.get(name)), None)
 

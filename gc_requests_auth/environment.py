@@ -47,6 +47,11 @@ REGION_VARIABLES = tuple(name for family in FAMILIES for name in family.regions)
 LOGIN_URL = "GENESYSCLOUD_LOGIN_URL"
 API_URL = "GENESYSCLOUD_API_URL"
 
+#: The name of a gc CLI profile. It counts only where no family is whole: the gc CLI, too, lets the
+#: variables of a client beat its profile, and a pair that is injected into a job must not lose
+#: against a name that its image happens to set. Both together are worth a warning.
+PROFILE = "GENESYSCLOUD_PROFILE"
+
 #: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
 BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
@@ -57,7 +62,7 @@ Environment = Mapping[str, Secret]
 
 def read_environment() -> Environment:
     """What the environment says now."""
-    names = {LOGIN_URL, API_URL, BARE_TOKEN, *REGION_VARIABLES}
+    names = {LOGIN_URL, API_URL, PROFILE, BARE_TOKEN, *REGION_VARIABLES}
     for family in FAMILIES:
         names |= {family.client_id, family.client_secret}
     return {name: Secret(os.environ[name]) for name in names if name in os.environ}
@@ -108,7 +113,8 @@ def what_is_missing(environ: Environment) -> str:
             " expires or is revoked, so it is not used."
         )
     lines.append(
-        "Pass client_id and client_secret, or set one of these pairs: "
+        f"Pass client_id and client_secret, or name a profile of the gc CLI (profile= or {PROFILE}),"
+        " or set one of these pairs: "
         + "; ".join(f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES)
         + "."
     )

@@ -12,9 +12,12 @@ from .tokens import AccessToken, Clock, Moment
 #: Seconds between two looks of a waiter at both clocks: an Event knows nothing of a suspension.
 LOOK_EVERY = 1.0
 
+#: Seconds a call waits for a renewal while the token in hand still lives.
+PATIENCE = 0.5
+
 
 class Flight:
-    """It brings a token, a failure, or neither; led by the thread that constructs it.
+    """It brings a token, a failure, or neither; led by the thread that calls `lead`.
 
     :param longest: Seconds after which it is given up.
     """
@@ -27,10 +30,14 @@ class Flight:
         self.failure: GenesysCloudError | None = None
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
         self.news: list[tuple[int, str, object]] = []
-        self._leader = threading.get_ident()
+        self._leader: int | None = None
         self._since = Moment.now(clock)
         self._longest = longest
         self._clock = clock
+
+    def lead(self) -> None:
+        """From now on, this thread makes the token request."""
+        self._leader = threading.get_ident()
 
     def left(self) -> float:
         """Seconds until it is given up; less than zero if it is overdue."""
@@ -47,6 +54,12 @@ class Flight:
         if self.failure is not None:
             raise copy.copy(self.failure)
         return self.token
+
+    def wait_a_moment(self) -> None:
+        """Wait for its end while that goes unnoticed; not again when it has kept others waiting."""
+        patience = PATIENCE - self._since.age(self._clock)
+        if patience > 0 and not self.is_led_from_here():
+            self.ended.wait(patience)
 
     def is_led_from_here(self) -> bool:
         """Whether to wait for it would be to wait for oneself."""
@@ -69,6 +82,11 @@ class Room:
         # called, logged, signalled or awaited under it.
         self.lock = threading.RLock()
         self.flight: Flight | None = None
+
+    def flight_in_time(self) -> Flight | None:
+        """The flight under way, unless it is overdue: by now it counts for nothing."""
+        flight = self.flight
+        return None if flight is None or flight.left() < 0 else flight
 
 
 class Rooms:

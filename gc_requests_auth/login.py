@@ -22,9 +22,9 @@ from .bodies import read_within
 from .credentials import Identity
 from .errors import BadTokenAnswerError
 from .outages import explain
-from .process import USER_AGENT
 from .retry import wait_before_next
 from .tokens import AccessToken, Clock, Moment, Secret
+from .transport import send_as
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -84,12 +84,8 @@ def _attempt(
     # One private client per attempt: oauthlib's remembers the expiry of the token before, and
     # requests-oauthlib's forgets the living token while it asks for the next.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id))
-    oauth.headers["User-Agent"] = USER_AGENT
-    # One request a day needs no connection kept, and two processes after a fork must not share one.
-    oauth.headers["Connection"] = "close"
-    oauth.get_redirect_target = _no_redirect
     oauth.register_compliance_hook("access_token_request", reader.arrange)
-    verify = None if session is None else _borrow(oauth, session)
+    verify = send_as(session, oauth)
     try:
         with _muted():
             token = oauth.fetch_token(
@@ -173,25 +169,10 @@ class _Basic(requests.auth.AuthBase):
         return r
 
 
-def _borrow(oauth: requests.Session, session: requests.Session) -> bool | str | None:
-    """Send the way `session` does; the `verify` to pass along. Never close what was borrowed."""
-    oauth.adapters = session.adapters
-    oauth.proxies = session.proxies
-    oauth.verify = session.verify
-    oauth.cert = session.cert
-    oauth.trust_env = session.trust_env
-    # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
-    return None if session.verify is True else session.verify
-
-
 def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
     """The time-outs, shortened in proportion where less time is left."""
     share = min(1.0, left / sum(timeout))
     return max(timeout[0] * share, 0.001), max(timeout[1] * share, 0.001)
-
-
-def _no_redirect(response: requests.Response) -> None:
-    """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
 
 
 def _unreadable(token_url: str) -> Setback:

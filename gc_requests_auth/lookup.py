@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from .credentials import Identity, Settings, short_name
-from .environment import Environment, read_environment, rivals, whole_family
+from .environment import PROFILE, Environment, Family, read_environment, rivals
+from .errors import ConfigurationError
 from .places import Place
+from .profiles import Profile, read_profile
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -16,7 +18,8 @@ class Lookup:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._environment: Environment | None = None
+        #: What was found, by the one key there is, so that setdefault() can tell the first finder.
+        self._found: dict[str, Environment] = {}
         self._place = settings.place({}) if settings.names_a_place else None
         self._client_id = None if settings.given is None else settings.given.client_id
 
@@ -27,8 +30,8 @@ class Lookup:
         """
         place = self._place
         if place is None:
-            place = self._settings.place(self._read())
-            if self._environment is not None:
+            place = self._settings.place(self.environment())
+            if self._found:
                 self._place = place
         return place
 
@@ -37,7 +40,7 @@ class Lookup:
 
         :raises ConfigurationError: if nobody says.
         """
-        identity = self._settings.identity(self._read())
+        identity = self._settings.identity(self.environment())
         self._client_id = identity.client_id
         return identity
 
@@ -52,23 +55,48 @@ class Lookup:
             return None
         return f"client {short_name(client_id)} at {place.region or place.login_host}"
 
-    def _read(self) -> Environment:
-        found = self._environment
-        if found is not None:
-            return found
-        found = read_environment()
-        if self._settings.uses_environment:
-            if whole_family(found) is None:
-                return found  # not for good: load_dotenv() may still come
-            self._warn_of_rivals(found)
-        self._environment = found
-        return found
+    def environment(self) -> Environment:
+        """The variables that are set and, if a profile says who signs in, its keys.
 
-    def _warn_of_rivals(self, environ: Environment) -> None:
-        found = rivals(environ)
-        if found is not None:
-            logger.warning(
-                "two OAuth clients in the environment: %s is used, %s has another value",
-                found[0].client_id,
-                found[1].client_id,
-            )
+        :raises ConfigurationError: if that profile can sign nobody in.
+        """
+        known = self._found.get("environment")
+        if known is not None:
+            return known
+        found, warning = read_environment(), None
+        name = self._settings.profile_in(found)
+        if name:
+            profile = self._read(name)
+            found = {**found, **profile.values}
+            if profile.exposed:
+                warning = f"others can read the secrets in {profile.path}: chmod 600 it"
+        elif self._settings.uses_environment:
+            family = self._settings.family(found)
+            if family is None:
+                return found  # not for good: load_dotenv() may still come
+            warning = _rivalry(family, found)
+        published = self._found.setdefault("environment", found)
+        if warning and published is found:  # the other threads, which found the same, keep quiet
+            logger.warning(warning)
+        return published
+
+    def _read(self, name: str) -> Profile:
+        try:
+            return read_profile(name)
+        except ConfigurationError as error:
+            problem = str(error)
+        named_by = "" if self._settings.profile else f"{PROFILE}: "
+        raise ConfigurationError(f"{named_by}{problem}")
+
+
+def _rivalry(family: Family, environ: Environment) -> str | None:
+    """What else of the environment could sign somebody in, and is not asked to."""
+    other = rivals(environ)
+    if other is not None:
+        return (
+            f"two OAuth clients in the environment: {family.client_id} is used,"
+            f" {other[1].client_id} has another value"
+        )
+    if environ.get(PROFILE):
+        return f"{family.client_id} is set and used, and so {PROFILE} is not"
+    return None

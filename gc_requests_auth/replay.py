@@ -14,6 +14,7 @@ import requests
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from .bodies import BodyTooLongError, BodyTooSlowError, read_within, rewind
+from .credentials import conceal
 from .tokens import Secret
 
 #: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
@@ -72,6 +73,18 @@ def hooks_of(request: requests.PreparedRequest) -> list[Any]:
     """The response hooks of a request, in any of the forms that requests puts up with."""
     hooks = (getattr(request, "hooks", None) or {}).get("response") or []
     return [hooks] if callable(hooks) else list(hooks)
+
+
+def token_in(request: requests.PreparedRequest) -> Secret | None:
+    """The access token that was sent.
+
+    None where requests took the header away, on a redirect from one own host to another, or put a
+    netrc entry in its place: then no token was refused, and the current one is as good as ever.
+    """
+    sent = conceal(request.headers.get("Authorization"))
+    if not isinstance(sent, str) or not sent.startswith("Bearer "):
+        return None
+    return Secret(sent.removeprefix("Bearer "))
 
 
 def can_be_replayed(response: requests.Response) -> bool:

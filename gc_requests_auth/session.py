@@ -18,6 +18,7 @@ from .errors import ConfigurationError
 from .process import USER_AGENT
 from .replay import Hook, hooks_of, refused_before
 from .retry import ApiPolicy
+from .stores import TokenStore
 from .tokens import Secret
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -57,10 +58,13 @@ class GenesysCloudSession(requests.Session):
         *,
         auth: GenesysCloudAuth | None = None,
         credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
         region: str | None = None,
         login_url: str | None = None,
         api_url: str | None = None,
+        store: TokenStore | None = None,
         token_timeout: float | tuple[float, float] = ABSENT,  # type: ignore[assignment]
+        background_renewal: bool = ABSENT,  # type: ignore[assignment]
         timeout: Timeout = (5, 60),
         retries: int = 3,
         retry_after_max: float = 180.0,
@@ -68,20 +72,25 @@ class GenesysCloudSession(requests.Session):
     ) -> None:
         # As the auth does, and for the same reason.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         making: dict[str, Any] = {
             "client_id": client_id,
             "client_secret": client_secret,
             "credentials": vault,
+            "profile": profile,
             "region": region,
             "login_url": login_url,
             "api_url": api_url,
+            "store": store,
             "token_timeout": token_timeout,
+            "background_renewal": background_renewal,
         }
-        nothing = {"client_id": ABSENT, "client_secret": ABSENT, "token_timeout": ABSENT}
-        given = [name for name, one in making.items() if one is not nothing.get(name)]
+        absent = {"client_id", "client_secret", "token_timeout", "background_renewal"}
+        given = [
+            name for name, one in making.items() if one is not (ABSENT if name in absent else None)
+        ]
         if auth is None:
             # What is None by mistake is for the auth to explain.
             wanted = {name: one for name, one in making.items() if one is not ABSENT}

@@ -14,25 +14,26 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
+from .background import in_background
 from .credentials import Identity
 from .errors import (
     CredentialsRefusedError,
     GenesysCloudError,
     GrantTypeError,
-    TokenError,
 )
 from .flight import Flight, Rooms
+from .new_token import TokenRequest
+from .refusal import Refusal
 from .tokens import AccessToken, Clock, Moment
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Seconds a refusal is remembered: a wrong secret asks once, not once a call.
-REFUSAL_MEMORY = 30.0
-
-#: Seconds after a failed early renewal in which the living token serves and nobody tries.
-PAUSE = 5.0
+#: Seconds after a failed renewal in which the living token serves and nobody tries; twice as many
+#: after each further one, up to `LONGEST_PAUSE`, but never more than half the life that is left.
+PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
 #: Seconds a flight may take before it is given up: 60 for throttling, and one last attempt.
 LONGEST_FLIGHT = 75.0
@@ -41,20 +42,10 @@ LONGEST_FLIGHT = 75.0
 LANDING = 5.0
 
 
-class Request(Protocol):
-    """One token request: at most `within` seconds, with or without further attempts."""
+class _Trouble(NamedTuple):
+    """Renewals that failed, since one succeeded."""
 
-    def __call__(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
-        """Make it.
-
-        :raises TokenError: if there is no token to be had.
-        """
-        ...
-
-
-class _Refusal(NamedTuple):
-    identity: Identity
-    error: TokenError
+    failures: int
     since: Moment
 
 
@@ -62,25 +53,33 @@ class TokenSource:
     """The current token, and its successors.
 
     :param identify: Says who signs in; called before every token request.
-    :param request: Makes a token request.
+    :param request: Comes by a token.
     :param longest_flight: Seconds after which a flight is given up, and its answer shared no more.
+    :param background: Whether a thread may renew a token while calls go on with it.
+    :param inline: Whether, without a thread, a call may do so in the last moments of a token.
     """
 
     def __init__(
         self,
         identify: Callable[[], Identity],
-        request: Request,
+        request: TokenRequest,
         longest_flight: float = LONGEST_FLIGHT,
         clock: Clock = Clock(),  # noqa: B008 -- immutable
+        *,
+        background: bool = True,
+        inline: bool = True,
     ) -> None:
         self._identify = identify
         self._request = request
         self._longest_flight = longest_flight
         self._clock = clock
+        self._background = background
+        self._inline = inline
         # Each published whole, by one assignment: readers need no lock.
         self._token: AccessToken | None = None
-        self._refusal: _Refusal | None = None
-        self._stumbled: Moment | None = None
+        self._refusal: Refusal | None = None
+        self._trouble: _Trouble | None = None
+        self._dropped: str | None = None
         self._rooms = Rooms()
 
     def current(self) -> AccessToken:
@@ -88,19 +87,23 @@ class TokenSource:
         token = self._token
         if token is not None:
             left = token.remaining(self._clock)
-            if left > token.margin:
+            if left > token.early:
                 return token
             if left > 0:
-                return token if self._resting() else self._renew_early(token, left)
+                return self._renew_early(token, left)
         return self._obtain(None)
 
-    def other_than(self, rejected: str) -> AccessToken:
+    def other_than(self, rejected: str | None) -> AccessToken:
         """A token to send after the API refused `rejected`: the current one, if that is another."""
         return self._usable(rejected) or self._obtain(rejected)
 
-    def in_hand(self) -> AccessToken | None:
+    def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
         """The current token while it lives. Fetches nothing."""
-        return self._usable(None)
+        return self._usable(other_than)
+
+    def take(self, token: AccessToken) -> None:
+        """Go on with this one."""
+        self._token = token
 
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
@@ -108,7 +111,9 @@ class TokenSource:
         with room.lock:
             flight = room.flight
             if flight is None or not flight.is_led_from_here():
-                self._token = self._refusal = self._stumbled = room.flight = None
+                if self._token is not None:
+                    self._dropped = self._token.value  # nor is it taken back from a store
+                self._token = self._refusal = self._trouble = room.flight = None
         if flight is not None:
             flight.refuse_its_leader()
             flight.forgotten = True
@@ -124,12 +129,13 @@ class TokenSource:
         """Lead a flight or wait for one, until there is a token or a failure to share."""
         while True:
             mine = Flight(self._longest_flight, self._clock)
+            mine.lead()
             try:
                 flight = self._board(rejected, mine)
                 if flight is None:
                     token = self._usable(rejected)
                 elif flight is mine:
-                    token = self._fly(mine, persist=True)
+                    token = self._fly(mine, rejected or self._dropped, persist=True)
                 else:
                     token = flight.outcome()
             finally:  # Ctrl-C included, wherever it strikes: the waiters go on
@@ -144,31 +150,34 @@ class TokenSource:
         with room.lock:
             if self._usable(rejected) is not None:  # landed since the caller looked
                 return None
-            if room.flight is None or room.flight.left() < 0:
-                room.flight = mine
-            flight = room.flight
+            flight = room.flight = room.flight_in_time() or mine
         if flight is not mine:
             flight.refuse_its_leader()
         return flight
 
-    def _fly(self, mine: Flight, *, persist: bool) -> AccessToken | None:
-        """Make the token request. None if all was forgotten meanwhile: its answer is stale.
+    def _fly(self, mine: Flight, instead_of: str | None, *, persist: bool) -> AccessToken | None:
+        """Come by a token. None if all was forgotten meanwhile: its answer is stale.
 
         :raises GenesysCloudError: as every waiter does, if the flight persists.
         """
         identity = self._identify()  # what a vault raises is its caller's own, hence not shared
         token: AccessToken | None = None
-        refusal: _Refusal | None = None
-        failure: GenesysCloudError | None = self._remembered(identity)
+        refusal: Refusal | None = None
+        remembered = self._refusal
+        failure: GenesysCloudError | None = (
+            None if remembered is None else remembered.recalled(identity, self._clock)
+        )
         if failure is None:
             within = mine.left() - LANDING  # what the vault has left over
             if persist:
                 within = max(1.0, within)
             try:
-                token = self._request(identity, within=within, persist=persist)
+                token = self._request(
+                    identity, instead_of=instead_of, within=within, persist=persist
+                )
             except (CredentialsRefusedError, GrantTypeError) as error:
                 failure = copy.copy(error)  # without the traceback
-                refusal = _Refusal(identity, copy.copy(error), Moment.now(self._clock))
+                refusal = Refusal(identity, copy.copy(error), Moment.now(self._clock))
                 mine.news.append((logging.INFO, "refused: %s", f"{error.error} at {error.host}"))
             except GenesysCloudError as error:
                 failure = copy.copy(error)
@@ -183,7 +192,7 @@ class TokenSource:
         self,
         mine: Flight,
         token: AccessToken | None,
-        refusal: _Refusal | None,
+        refusal: Refusal | None,
         failure: GenesysCloudError | None,
     ) -> bool:
         """Publish what the flight brought, unless it was forgotten or given up."""
@@ -195,10 +204,13 @@ class TokenSource:
             self._refusal = refusal or self._refusal
             if token is not None:
                 what = "token renewed" if self._token else "token obtained"
-                mine.news.append((logging.INFO, f"{what}, good for %.0f s", token.lifetime))
-                if self._stumbled is not None:
+                if token.shared:
+                    what = "token taken from the store"
+                left = token.remaining(self._clock)
+                mine.news.append((logging.INFO, f"{what}, good for %.0f s", left))
+                if self._trouble is not None:
                     mine.news.append((logging.INFO, "renewal recovered%s", ""))
-                self._token, self._stumbled = token, None
+                self._token, self._trouble, self._dropped = token, None, None
         return True
 
     def _clear(self, mine: Flight) -> None:
@@ -208,55 +220,66 @@ class TokenSource:
             if room.flight is mine:
                 room.flight = None
         mine.ended.set()
-        for level, text, fact in mine.news:
-            logger.log(level, text, fact)
+        while mine.news:
+            logger.log(*mine.news.pop(0))
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
-        """The last seconds of a token: one call looks for the next, the others go on.
+        """See to it that a successor is looked for, without keeping anybody.
 
-        What goes wrong here concerns no call while the token lives.
+        What goes wrong with that concerns no call while the token lives.
         """
-        mine = Flight(left + LANDING, self._clock)
-        room = self._rooms.here()
-        try:
-            with room.lock:
-                if room.flight is not None or self._token is not token or self._resting():
-                    return token
-                room.flight = mine
-            self._fly(mine, persist=False)
-        except GenesysCloudError as error:
-            self._stumble(mine, str(error))
-        except Exception as error:  # of the caller's vault or adapter; its text may hold a secret
-            self._stumble(mine, type(error).__name__)
-        finally:
-            self._clear(mine)
+        last_moments = left <= token.margin
+        flight = self._rooms.here().flight_in_time()
+        inline = last_moments and self._inline
+        if flight is None and (self._background or inline) and not self._resting(left):
+            flight = self._take_off_early(token, left, inline=inline)
+        if flight is not None and last_moments:
+            flight.wait_a_moment()
         return self._usable(None) or self._obtain(None)
 
-    def _resting(self) -> bool:
-        stumbled = self._stumbled
-        return stumbled is not None and stumbled.age(self._clock) < PAUSE
+    def _take_off_early(self, token: AccessToken, left: float, *, inline: bool) -> Flight | None:
+        """A flight in a thread of its own; where there is none, `inline` or not at all."""
+        mine = Flight(min(self._longest_flight, left + LANDING), self._clock)
+        room = self._rooms.here()
+        handed_over = False
+        try:
+            with room.lock:
+                other = room.flight_in_time()
+                if other is not None or self._token is not token or self._resting(left):
+                    return other
+                room.flight = mine
+            renew = partial(self._renew, mine, token)
+            handed_over = self._background and in_background(renew)
+            if not handed_over and inline:
+                renew()
+        finally:
+            if not handed_over:
+                self._clear(mine)
+        return mine
+
+    def _renew(self, mine: Flight, token: AccessToken) -> None:
+        mine.lead()
+        try:
+            self._fly(mine, token.value, persist=False)
+        except GenesysCloudError as error:
+            self._stumble(mine, str(error))
+        except BaseException as error:  # of a vault or an adapter; its text may hold a secret
+            self._stumble(mine, type(error).__name__)
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
+        finally:
+            self._clear(mine)
+
+    def _resting(self, left: float) -> bool:
+        trouble = self._trouble
+        if trouble is None:
+            return False
+        pause = min(PAUSE * 2.0 ** (trouble.failures - 1), LONGEST_PAUSE, max(PAUSE, left / 2))
+        return trouble.since.age(self._clock) < pause
 
     def _stumble(self, mine: Flight, problem: str) -> None:
-        if self._stumbled is None:
+        failures = 0 if self._trouble is None else self._trouble.failures
+        if not failures:
             text = "renewal fails, the token in hand serves on: %s"
             mine.news.append((logging.WARNING, text, problem))
-        self._stumbled = Moment.now(self._clock)
-
-    def _remembered(self, identity: Identity) -> GenesysCloudError | None:
-        """The refusal of these credentials, if it was not long ago."""
-        refusal = self._refusal
-        if refusal is None or refusal.identity != identity:
-            return None
-        age = refusal.since.age(self._clock)
-        return _from_memory(refusal.error, age) if age < REFUSAL_MEMORY else None
-
-
-def _from_memory(error: TokenError, age: float) -> TokenError:
-    again = copy.copy(error)
-    memory = (
-        f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
-        f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
-        " after forget().)"
-    )
-    again.args = (memory,)
-    return again
+        self._trouble = _Trouble(failures + 1, Moment.now(self._clock))

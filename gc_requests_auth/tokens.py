@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable
@@ -17,6 +18,9 @@ LONGEST_LIFETIME = 48 * 3600.0
 
 #: Seconds a token serves whose request took longer than its whole lifetime.
 GRACE = 5.0
+
+#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -75,8 +79,12 @@ class AccessToken:
     born: Moment
     #: Seconds from `born`.
     lifetime: float
-    #: Seconds before the deadline from which a successor is looked for.
-    margin: float
+    #: Seconds before the deadline from which a successor is looked for in the background.
+    early: float = 0.0
+    #: Seconds before the deadline from which a call waits for one, briefly.
+    margin: float = 0.0
+    #: Whether it comes from a store, where another process may have left it long ago.
+    shared: bool = False
 
     @classmethod
     def issued(cls, value: str, expires_in: object, requested: Moment, clock: Clock) -> AccessToken:
@@ -86,10 +94,29 @@ class AccessToken:
         for it is served, and nobody asks in a circle.
         """
         lifetime = lifetime_of(expires_in)
-        margin = min(10.0, lifetime / 10)
         if requested.age(clock) >= lifetime:
-            requested, lifetime, margin = Moment.now(clock), GRACE, 0.0
-        return cls(Secret(value), Secret(f"Bearer {value}"), requested, lifetime, margin)
+            return cls(Secret(value), Secret(f"Bearer {value}"), Moment.now(clock), GRACE)
+        return cls._with_windows(value, requested, lifetime)
+
+    @classmethod
+    def restored(cls, value: str, requested: float, lifetime: float, clock: Clock) -> AccessToken:
+        """A token that another process asked for, at this time by the wall clock.
+
+        A clock that is a little behind that process's does not make it live longer.
+        """
+        age = max(0.0, clock.wall() - requested)
+        born = Moment(clock.monotonic() - age, clock.wall() - age)
+        return cls._with_windows(value, born, lifetime, shared=True)
+
+    @classmethod
+    def _with_windows(
+        cls, value: str, born: Moment, lifetime: float, *, shared: bool = False
+    ) -> AccessToken:
+        # Jittered, so that of many processes with one token the first renews it for all.
+        early = min(900.0, lifetime / 4) * random.uniform(0.8, 1.0)  # noqa: S311 -- jitter
+        margin = min(10.0, lifetime / 10)
+        header = Secret(f"Bearer {value}")
+        return cls(Secret(value), header, born, lifetime, early, margin, shared)
 
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""

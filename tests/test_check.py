@@ -51,7 +51,7 @@ def walk(
     timeout: tuple[float, float] = TIMEOUT, clock: Clock | None = None, for_a_name: float = 5.0
 ) -> dict[str, Step]:
     """All steps that were taken, by name."""
-    settings = Settings.checked(ABSENT, ABSENT, None, None, None, None, timeout)
+    settings = Settings.checked(ABSENT, ABSENT, None, None, None, None, None, timeout)
     return {step.name: step for step in Walk(settings, clock or Clock(), for_a_name).steps()}
 
 
@@ -152,7 +152,7 @@ def test_ctrl_c_ends_it_politely(
     def interrupted(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gc_requests_auth.diagnosis.walk.credentials_found", interrupted)
+    monkeypatch.setattr("gc_requests_auth.diagnosis.walk.read_settings", interrupted)
 
     assert cli.main(["check"]) == 130
     assert capsys.readouterr() == ("", "Interrupted.\n")
@@ -205,6 +205,78 @@ def test_what_was_found_and_is_not_used_is_named_with_its_reason(
         "GENESYSCLOUD_PROXY_HOST, which this library does not read",
         "PURECLOUD_CLIENTSECRET, which this library does not read",
     ]
+
+
+def save_profile(tmp_path: Path, sandbox: Counted, mode: int = 0o600) -> None:
+    """A profile of the gc CLI that signs in to the sandbox."""
+    file = tmp_path / ".gc" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(
+        f"[prod]\nclient_credentials = '{sandbox.client_id}'\n"
+        f"client_secret = '{sandbox.client_secret}'\nenvironment = 'eu-west-1'\n"
+    )
+    file.chmod(mode)
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize("named_by", ["argument", "environment"])
+def test_a_profile_of_the_gc_cli_is_read_as_the_library_reads_it(
+    named_by: str,
+    sandbox: Counted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_profile(tmp_path, sandbox, 0o644)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    if named_by == "environment":
+        monkeypatch.delenv("GENESYSCLOUD_OAUTHCLIENT_SECRET")
+        monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
+
+    assert cli.main(["check", *(["--profile", "prod"] if named_by == "argument" else [])]) == 0
+    out, err = capsys.readouterr()
+
+    said = " ".join(out.split())
+    source = "client_credentials of profile 'prod' in ~/.gc/config.toml"
+    assert f"client ...{sandbox.client_id[-4:]} from {source}" in said
+    assert "not used: GENESYSCLOUD_OAUTHCLIENT_ID" in said
+    assert "Others on this machine can read ~/.gc/config.toml" in said
+    assert err == "", "nothing is said twice"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_profile_that_does_not_count_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
+
+    assert walk()["settings"].facts["not_used"] == [
+        "GENESYSCLOUD_PROFILE, since GENESYSCLOUD_OAUTHCLIENT_ID comes first"
+    ]
+
+
+def test_profiles_that_nobody_names_are_mentioned(sandbox: Counted, tmp_path: Path) -> None:
+    save_profile(tmp_path, sandbox)
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.details == (
+        "not used: ~/.gc/config.toml, since no profile is named: --profile or GENESYSCLOUD_PROFILE",
+    )
+
+
+def test_without_a_home_there_are_no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+
+    assert failed(walk(), Status.MISCONFIGURED).details == ()
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_profile_that_is_not_there_is_a_fault_of_the_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", "--profile", "prod"]) == 2
+    assert "FAIL  settings: profile 'prod' can not be read from" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("only_loopback")

@@ -26,7 +26,7 @@ REGION_VARIABLES = [name for family in FAMILIES for name in family.regions]
 def settings(*, credentials: Any = None, **arguments: Any) -> Settings:
     """What the constructor of an auth makes of its arguments."""
     absent = {"client_id": ABSENT, "client_secret": ABSENT}
-    nothing = dict.fromkeys(("region", "login_url", "api_url"))
+    nothing = dict.fromkeys(("profile", "region", "login_url", "api_url"))
     vault_ = None if credentials is None else Vault(credentials)
     given_ = {**absent, **nothing, "token_timeout": (5, 15), **arguments}
     return Settings.checked(credentials=vault_, **given_)
@@ -431,6 +431,7 @@ def test_without_a_region_there_is_no_default(own: Settings) -> None:
 
 def test_a_missing_region_is_one_error_that_lists_what_was_looked_for() -> None:
     said = complaint(lambda: given().place(EMPTY))
+    assert said.startswith("No Genesys Cloud region")
     assert [name for name in REGION_VARIABLES if name not in said] == []
 
 

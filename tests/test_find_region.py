@@ -161,7 +161,7 @@ def test_the_secret_goes_to_no_host_that_is_not_genesys_clouds(
         named(names)
 
 
-def test_a_few_are_asked_at_a_time(world: World) -> None:
+def test_a_few_are_asked_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(find_region.AT_ONCE)
     lock = threading.Lock()
     busy = 0
@@ -177,12 +177,21 @@ def test_a_few_are_asked_at_a_time(world: World) -> None:
             busy -= 1
         REFUSED(peer)
 
+    class Counted(threading.Thread):
+        """Counts itself."""
+
+        def start(self) -> None:
+            threads.append(self)
+            super().start()
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(find_region, "Thread", Counted)
     world.elsewhere = world.serve(meet)
     answers = list(ask_regions(IDENTITY, COMMERCIAL, world.login_url))
 
     assert len(COMMERCIAL) % find_region.AT_ONCE == 0
     assert {type(one.error) for one in answers} == {CredentialsRefusedError}
-    assert most == find_region.AT_ONCE == 4
+    assert len(threads) == most == find_region.AT_ONCE == 4
 
 
 def test_a_region_that_throttles_is_asked_again_ever_more_slowly(

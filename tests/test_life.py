@@ -353,3 +353,49 @@ def test_a_session_with_an_auth_pickles(sandbox: Counted) -> None:
     response = twin.get(sandbox.api_url + ME, verify=sandbox.ca_file, timeout=30)
 
     assert response.status_code == 200
+
+
+LEAVING = """
+import atexit, sys, threading
+import requests
+from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth.tokens import Clock
+
+now, asked = [1000.0], threading.Event()
+GenesysCloudAuth._clock = Clock(lambda: now[0], lambda: now[0])
+
+class Login(requests.adapters.BaseAdapter):
+    count = 0
+
+    def send(self, request, **options):
+        self.count += 1
+        if self.count > 1:
+            asked.set()
+            threading.Event().wait()  # for ever
+        response = requests.Response()
+        response.status_code, response.request, response.url = 200, request, request.url
+        response._content = b'{"access_token": "t", "token_type": "bearer", "expires_in": 1000}'
+        return response
+
+    def close(self):
+        pass
+
+session = requests.Session()
+session.mount("https://", Login())
+auth = GenesysCloudAuth("client", "secret", region="eu-west-1", session=session)
+auth.access_token()
+now[0] += 900
+"""
+
+
+def test_a_renewal_that_hangs_does_not_keep_an_interpreter_from_its_end() -> None:
+    done = run_python(f"{LEAVING}\nprint(auth.access_token())\nassert asked.wait(30)")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("t\n", "", 0)
+
+
+def test_a_call_while_an_interpreter_ends_goes_on_with_the_living_token() -> None:
+    """Python 3.12 starts no thread any more by then."""
+    done = run_python(f"{LEAVING}\natexit.register(lambda: print(auth.access_token()))")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("t\n", "", 0)

@@ -1034,7 +1034,12 @@ def test_refusal_of_a_proxy_is_told_from_the_login_service(status: int, fragment
     assert proxy.targets == ["login.mypurecloud.ie:443"]
 
 
-def test_socks_proxy_without_pysocks_is_named() -> None:
+def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    # What requests has in its place without PySocks, which HTTPie brings along.
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", missing)
     session = requests.Session()
     session.proxies = {"https": "socks5h://127.0.0.1:1080"}
 

@@ -29,6 +29,7 @@ from wire import Proxy
 
 from gc_requests_auth import (
     ConfigurationError,
+    FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
@@ -763,6 +764,8 @@ def test_one_auth_serves_two_sessions(sandbox: Counted) -> None:
         {"login_url": "https://login.mypurecloud.ie"},
         {"api_url": API},
         {"token_timeout": 5},
+        {"store": FileTokenStore("tokens")},
+        {"background_renewal": True},
         {"client_id": "client-id-1234", "client_secret": SECRET, "region": "eu-west-1"},
     ],
     ids="-".join,
@@ -773,6 +776,19 @@ def test_an_auth_comes_without_what_makes_one(making: dict[str, Any]) -> None:
         GenesysCloudSession(auth=auth, **making)
 
     assert SECRET not in str(error.value)
+
+
+def test_store_and_background_renewal_are_handed_on(tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path)
+    with GenesysCloudSession(
+        "client-id-1234", SECRET, region="eu-west-1", store=store, background_renewal=False
+    ) as session:
+        assert session.auth._store is store
+        assert session.auth._source._background is False
+        assert session.auth._source._inline is False
+    with GenesysCloudSession("client-id-1234", SECRET, region="eu-west-1") as session:
+        assert session.auth._store is None
+        assert session.auth._source._background is True
 
 
 @pytest.mark.parametrize("pair", [(None, SECRET), ("client-id-1234", None), (None, None)])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import logging
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
 
-from gc_requests_auth import flight, process
+from gc_requests_auth import background, flight, process, refusal
 from gc_requests_auth.credentials import Identity
 from gc_requests_auth.errors import (
     ConfigurationError,
@@ -30,7 +32,6 @@ from gc_requests_auth.token_source import (
     LANDING,
     LONGEST_FLIGHT,
     PAUSE,
-    REFUSAL_MEMORY,
     TokenSource,
 )
 from gc_requests_auth.tokens import AccessToken, Moment, Secret
@@ -47,16 +48,29 @@ class Login:
         self.lifetime = L
         self.value: str | None = None
         self.failure: Exception | None = None
+        self.restored = False
         #: What happens between the request and its answer.
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def __call__(self, identity: Identity, *, within: float, persist: bool) -> AccessToken:
+    def __call__(
+        self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
+    ) -> AccessToken:
         requested = Moment.now(self.time.clock)
-        self.calls.append({"identity": identity, "within": within, "persist": persist})
+        self.calls.append(
+            {
+                "identity": identity,
+                "instead_of": instead_of,
+                "within": within,
+                "persist": persist,
+                "thread": threading.current_thread(),
+            }
+        )
         value = self.value or f"{TOKEN}-{len(self.calls)}"
         self.meanwhile()
         if self.failure is not None:
             raise copy.copy(self.failure)
+        if self.restored:
+            return AccessToken.restored(value, requested.wall - 100, self.lifetime, self.time.clock)
         return AccessToken.issued(value, self.lifetime, requested, self.time.clock)
 
 
@@ -71,6 +85,12 @@ class Held:
         self.entered.set()
         assert self.let_go.wait(30)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go.set()
+
 
 @pytest.fixture
 def login(fake_time: FakeTime) -> Login:
@@ -79,9 +99,31 @@ def login(fake_time: FakeTime) -> Login:
 
 @pytest.fixture
 def source(login: Login, fake_time: FakeTime) -> TokenSource:
-    return TokenSource(
-        lambda: Identity("client-12345678", Secret(SECRET)), login, clock=fake_time.clock
-    )
+    """One that starts no threads."""
+    return TokenSource(identify, login, clock=fake_time.clock, background=False)
+
+
+@pytest.fixture
+def renewing(login: Login, fake_time: FakeTime) -> Iterator[TokenSource]:
+    """One that renews in the background."""
+    yield TokenSource(identify, login, clock=fake_time.clock)
+    land()
+
+
+def identify() -> Identity:
+    return Identity("client-12345678", Secret(SECRET))
+
+
+def in_background() -> list[threading.Thread]:
+    """The threads of ours that are alive."""
+    return [one for one in threading.enumerate() if isinstance(one, background._Worker)]
+
+
+def land() -> None:
+    """Wait until no renewal is under way."""
+    for thread in in_background():
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -299,6 +341,331 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
     monkeypatch.setattr(TokenSource, "_land", sleeping_land)
 
     assert source.current().value == f"{TOKEN}-2"
+
+
+# -- in the background ----------------------------------------------------------------------------
+
+
+def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
+    """Let the token grow so old that a successor is due; how long it still lives."""
+    token = source.current()
+    fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
+    return token.early
+
+
+def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    begin_to_renew(renewing, fake_time)
+    with Held() as held:
+        login.meanwhile = held
+        assert renewing.current().value == f"{TOKEN}-1"
+        assert held.entered.wait(30)
+        calls = everybody(pool, renewing.current, 32)
+        assert {call.result(30).value for call in calls} == {f"{TOKEN}-1"}
+        assert [one.daemon for one in in_background()] == [True]
+    land()
+
+    assert renewing.current().value == f"{TOKEN}-2"
+    assert [call["persist"] for call in login.calls] == [True, False]
+    assert [call["instead_of"] for call in login.calls] == [None, f"{TOKEN}-1"]
+    assert login.calls[0]["thread"] is threading.current_thread()
+    assert isinstance(login.calls[1]["thread"], background._Worker)
+    assert in_background() == [], "it lives for one renewal"
+
+
+def test_no_token_is_renewed_before_it_is_due(
+    renewing: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    token = renewing.current()
+    fake_time.advance(token.remaining(fake_time.clock) - token.early - 0.01)
+    renewing.current()
+
+    assert len(login.calls) == 1
+    assert in_background() == []
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        LoginUnreachableError("down"),
+        RuntimeError(f"the vault says {SECRET}"),
+    ],
+)
+def test_a_failed_renewal_in_the_background_is_said_once_and_tried_ever_more_rarely(
+    renewing: TokenSource,
+    login: Login,
+    fake_time: FakeTime,
+    failure: Exception,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    login.lifetime = 4000.0
+    begin_to_renew(renewing, fake_time)
+    login.failure = failure
+    for tries, pause in enumerate((5, 10, 20, 40, 60, 60), 2):
+        assert renewing.current().value == f"{TOKEN}-1"
+        land()
+        assert len(login.calls) == tries
+        fake_time.advance(pause - 0.01)
+        renewing.current()
+        land()
+        assert len(login.calls) == tries, "it rests"
+        fake_time.advance(0.02)
+
+    warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert len(warned) == 1
+    assert "serves on" in warned[0]
+    login.failure = None
+    renewing.current()
+    land()
+    assert renewing.current().value == f"{TOKEN}-8"
+
+
+def test_a_rest_is_shorter_than_the_life_that_is_left(
+    renewing: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    login.lifetime = 4000.0
+    left = begin_to_renew(renewing, fake_time)
+    login.failure = LoginUnreachableError("down")
+    for advance in (61, 61, 61, 61, 61, left - 5 * 61 - 40):
+        renewing.current()
+        land()
+        fake_time.advance(advance)
+    renewing.current()
+    land()
+    assert len(login.calls) == 8, "with 40 s left"
+
+    fake_time.advance(13.2)
+    renewing.current()
+    land()
+    assert len(login.calls) == 8
+    fake_time.advance(0.2)
+    renewing.current()
+    land()
+    assert len(login.calls) == 9
+
+
+def test_in_the_last_moments_a_call_waits_for_the_renewal(
+    renewing: TokenSource,
+    login: Login,
+    fake_time: FakeTime,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flight, "PATIENCE", 30.0)
+    renewing.current()
+    fake_time.advance(L - 9)
+    with Held() as held:
+        login.meanwhile = held
+        waiting = everybody(pool, renewing.current, 8)
+        until(lambda: waiters(renewing) == 8)
+
+    assert {call.result(30).value for call in waiting} == {f"{TOKEN}-2"}
+    assert len(login.calls) == 2
+
+
+def test_it_waits_briefly(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert flight.PATIENCE == 0.5
+    monkeypatch.setattr(flight, "PATIENCE", 0.001)
+    renewing.current()
+    fake_time.advance(L - 9)
+    with Held() as held:
+        login.meanwhile = held
+        assert renewing.current().value == f"{TOKEN}-1"
+
+
+def test_it_does_not_wait_for_one_that_has_kept_others_waiting(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flight, "PATIENCE", 3.0)
+    renewing.current()
+    fake_time.advance(L - 11)
+    with Held() as held:
+        login.meanwhile = held
+        renewing.current()
+        assert held.entered.wait(30)
+        fake_time.advance(3)
+        monkeypatch.setattr(threading.Event, "wait", never)
+        assert renewing.current().value == f"{TOKEN}-1"
+        monkeypatch.undo()
+
+
+def never(*_: object) -> bool:  # pragma: no cover
+    raise AssertionError("it waits")
+
+
+def test_a_call_without_a_live_token_waits_for_the_renewal_under_way(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    begin_to_renew(renewing, fake_time)
+    with Held() as held:
+        login.meanwhile = held
+        value = renewing.current().value
+        assert held.entered.wait(30)
+        refused = pool.submit(renewing.other_than, value)
+        until(lambda: waiters(renewing) == 1)
+
+    assert refused.result(30).value == f"{TOKEN}-2"
+    assert len(login.calls) == 2
+
+
+def test_whoever_starts_a_renewal_may_wait_for_it_as_well(
+    renewing: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    """The thread leads, not the caller, for whom this would be to wait for itself."""
+    begin_to_renew(renewing, fake_time)
+    held = Held()
+    login.meanwhile = held
+    value = renewing.current().value
+    assert held.entered.wait(30)
+
+    def let_go() -> None:
+        until(lambda: waiters(renewing) == 1)
+        held.let_go.set()
+
+    helping = threading.Thread(target=let_go)
+    helping.start()
+
+    assert renewing.other_than(value).value == f"{TOKEN}-2"
+    helping.join(30)
+
+
+def test_a_renewal_that_hangs_is_given_up_as_any_flight_is(
+    renewing: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    login.lifetime = 4000.0
+    begin_to_renew(renewing, fake_time)
+    with Held() as held:
+        login.meanwhile = held
+        value = renewing.current().value
+        assert held.entered.wait(30)
+        login.meanwhile = lambda: None
+        fake_time.advance(LONGEST_FLIGHT - 0.1)
+        assert renewing.current().value == value
+        assert len(login.calls) == 2
+        fake_time.advance(0.2)
+        renewing.current()
+        until(lambda: len(login.calls) == 3)
+        until(lambda: renewing.current().value == f"{TOKEN}-3")
+    land()
+    assert renewing.current().value == f"{TOKEN}-3", "not the late one"
+
+
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+
+def test_where_no_thread_can_start_calls_go_on_and_in_the_last_moments_one_renews(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    left = begin_to_renew(renewing, fake_time)
+
+    assert renewing.current().value == f"{TOKEN}-1"
+    assert len(login.calls) == 1
+    fake_time.advance(left - 9)
+    assert renewing.current().value == f"{TOKEN}-2"
+    assert login.calls[1]["thread"] is threading.current_thread()
+
+
+def test_without_background_renewal_there_is_no_thread(
+    source: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", never)
+    left = begin_to_renew(source, fake_time)
+    assert source.current().value == f"{TOKEN}-1"
+    fake_time.advance(left - 9)
+    assert source.current().value == f"{TOKEN}-2"
+
+
+def test_without_a_thread_and_inline_nothing_is_done_before_the_end(
+    login: Login, fake_time: FakeTime
+) -> None:
+    """With a store: that is waited for by no call that has a live token."""
+    source = TokenSource(identify, login, clock=fake_time.clock, background=False, inline=False)
+    source.current()
+    fake_time.advance(L - 0.1)
+    assert source.current().value == f"{TOKEN}-1"
+    fake_time.advance(0.1)
+    assert source.current().value == f"{TOKEN}-2"
+
+
+def test_a_vault_that_ends_its_thread_is_not_asked_again_at_once(
+    login: Login, fake_time: FakeTime
+) -> None:
+    asked: list[int] = []
+
+    def vault() -> Identity:
+        asked.append(1)
+        if len(asked) > 1:
+            raise SystemExit
+        return identify()
+
+    source = TokenSource(vault, login, clock=fake_time.clock)
+    begin_to_renew(source, fake_time)
+    for _ in range(5):
+        assert source.current().value == f"{TOKEN}-1"
+        land()
+
+    assert len(asked) == 2
+
+
+def test_what_nobody_holds_any_more_is_gone_with_its_renewal(
+    login: Login, fake_time: FakeTime
+) -> None:
+    source = TokenSource(identify, login, clock=fake_time.clock)
+    begin_to_renew(source, fake_time)
+    with Held() as held:
+        login.meanwhile = held
+        source.current()
+        assert held.entered.wait(30)
+        gone = weakref.ref(source)
+        del source
+        login.meanwhile = lambda: None
+    land()
+    gc.collect()
+
+    assert gone() is None
+
+
+def test_a_re_entrant_call_in_the_background_goes_on_with_the_living_token(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flight, "PATIENCE", 60.0)
+    renewing.current()
+    fake_time.advance(L - 9)
+    inner: list[str] = []
+    login.meanwhile = lambda: inner.append(renewing.current().value)
+
+    assert renewing.current().value == f"{TOKEN}-2"
+    assert inner == [f"{TOKEN}-1"]
+
+
+def test_what_a_token_replaces_is_told_to_who_comes_by_it(
+    source: TokenSource, login: Login
+) -> None:
+    """A store, say, which may still have that one."""
+    value = source.current().value
+    source.other_than(value)
+    source.forget()
+    source.current()
+    source.forget()
+    source.other_than("another")
+
+    replaced = [call["instead_of"] for call in login.calls]
+    assert replaced == [None, f"{TOKEN}-1", f"{TOKEN}-2", "another"]
+
+
+def test_a_token_from_a_store_is_said_to_be(
+    source: TokenSource, login: Login, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gc_requests_auth")
+    login.restored = True
+    source.current()
+
+    assert caplog.messages == ["token taken from the store, good for 900 s"]
 
 
 # -- one flight -----------------------------------------------------------------------------------
@@ -726,7 +1093,7 @@ def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
         source.current()
     assert "from memory" not in str(first.value)
 
-    fake_time.advance(REFUSAL_MEMORY - 0.1)
+    fake_time.advance(refusal.MEMORY - 0.1)
     with pytest.raises(kind, match="from memory") as again:
         source.current()
     assert (again.value.status, again.value.error) == (400, "invalid_client")

@@ -148,6 +148,39 @@ def test_successor_is_looked_for_in_the_last_tenth_at_most_ten_seconds(
     assert issued(fake_time, expires_in).margin == pytest.approx(margin)
 
 
+@pytest.mark.parametrize(
+    ("expires_in", "longest"), [(86400, 900), (3600, 900), (3599, 899.75), (300, 75), (10, 2.5)]
+)
+def test_it_is_renewed_in_the_last_quarter_at_most_a_quarter_of_an_hour_and_jittered(
+    fake_time: FakeTime, expires_in: int, longest: float
+) -> None:
+    early = {issued(fake_time, expires_in).early for _ in range(200)}
+
+    assert longest * 0.8 <= min(early) < max(early) <= longest
+    assert max(early) - min(early) > longest * 0.1
+    assert len(early) > 100
+
+
+def test_a_token_from_a_store_has_lived_since_it_was_asked_for(fake_time: FakeTime) -> None:
+    token = AccessToken.restored(TOKEN, fake_time.wall - 1000, 3600, fake_time.clock)
+
+    assert token.shared
+    assert token.remaining(fake_time.clock) == 2600
+    assert (token.lifetime, token.margin) == (3600, 10)
+    assert 720 <= token.early <= 900
+    fake_time.wall += 600  # only the wall clock: suspended
+    assert token.remaining(fake_time.clock) == 2000
+    assert not issued(fake_time, 3600).shared
+
+
+def test_a_clock_that_is_behind_prolongs_no_life(fake_time: FakeTime) -> None:
+    token = AccessToken.restored(TOKEN, fake_time.wall + 50, 3600, fake_time.clock)
+    assert token.remaining(fake_time.clock) == 3600
+
+    fake_time.monotonic += 3600
+    assert token.remaining(fake_time.clock) == 0
+
+
 def test_life_is_counted_from_before_the_request(fake_time: FakeTime) -> None:
     token = issued(fake_time, 300, took=20)
     assert token.remaining(fake_time.clock) == 280
@@ -193,7 +226,9 @@ def test_a_token_whose_request_outlasted_it_serves_five_seconds_from_its_arrival
 ) -> None:
     token = issued(fake_time, 300, took=took)
     assert token.remaining(fake_time.clock) == GRACE == 5
-    assert token.margin == 0  # no call looks for a successor: nobody asks in a circle
+    assert (
+        token.margin == token.early == 0
+    )  # no call looks for a successor: nobody asks in a circle
     fake_time.advance(5)
     assert token.remaining(fake_time.clock) == 0
 

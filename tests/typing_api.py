@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import redis
 import requests
 
 from gc_requests_auth import (
     ConfigurationError,
     CredentialsRefusedError,
+    FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudError,
     GenesysCloudSession,
@@ -14,8 +18,10 @@ from gc_requests_auth import (
     LoginThrottledError,
     LoginTimeoutError,
     LoginUnreachableError,
+    RedisTokenStore,
     RegionMismatchError,
     TokenError,
+    TokenStore,
     __version__,
 )
 from gc_requests_auth.sandbox import GenesysCloudSandbox
@@ -28,9 +34,12 @@ GenesysCloudAuth("id", "secret")
 GenesysCloudAuth("id", "secret", region="eu-west-1")
 GenesysCloudAuth(client_id="id", client_secret="secret", region="mypurecloud.ie")
 GenesysCloudAuth(credentials=lambda: ("id", "secret"), region="EUW2")
+GenesysCloudAuth(profile="prod", region=None)
 GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
+GenesysCloudAuth(store=FileTokenStore(), background_renewal=False)
+GenesysCloudAuth(store="a path")  # type: ignore[arg-type]
 GenesysCloudAuth("id", None)  # type: ignore[arg-type]  # os.getenv() of an unset variable
 GenesysCloudAuth("id", "secret", regoin="eu-west-1")  # type: ignore[call-arg]  # a misspelling
 GenesysCloudAuth("id", "secret", token_timeout=None)  # type: ignore[arg-type]
@@ -50,13 +59,26 @@ urls: tuple[str, str] = auth.login_url, auth.api_url
 auth.region = "eu-west-1"  # type: ignore[misc]  # read-only
 _ = {auth: "hashable"}
 
+
+# Stores, the built-in ones and one's own.
+class Own(TokenStore):
+    def get(self, key: str) -> str | None: ...
+    def set(self, key: str, value: str, ttl: float) -> None: ...
+    def delete(self, key: str) -> None: ...
+
+
+stores: list[TokenStore] = [FileTokenStore(), FileTokenStore(Path("tokens")), Own()]
+shared: TokenStore = RedisTokenStore(redis.Redis(socket_timeout=2), prefix="p:", lock_term=30)
+
 # The session: all of the above but session=, and its own.
 GenesysCloudSession()
 GenesysCloudSession("id", "secret", region="eu-west-1", token_timeout=5)
 GenesysCloudSession(
     credentials=lambda: ("id", "secret"), login_url="https://l", api_url="https://a"
 )
+GenesysCloudSession(profile="prod")
 GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
+GenesysCloudSession(store=FileTokenStore("tokens"), background_renewal=False)
 GenesysCloudSession(session=requests.Session())  # type: ignore[call-arg]  # it is one itself
 drop_in: requests.Session = GenesysCloudSession(timeout=(3.05, 30))
 with GenesysCloudSession(timeout=30) as signed_in:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 
 from ..credentials import ABSENT, Settings
-from ..environment import read_environment
 from ..errors import ConfigurationError
 from . import find_region
 from .find_region import ask_regions, verdict
-from .origins import credentials_found, misconfigured
+from .origins import credentials_found, misconfigured, read_settings
 from .report import Step, Trouble, as_json, causes_in, listed, status_of, wrapped
 from .walk import Walk
 
@@ -17,24 +16,28 @@ from .walk import Walk
 TIMEOUT = (5.0, 15.0)
 
 
-def check(*, json: bool) -> int:
-    """Walk the way a request walks, a line a step; the exit status."""
+def check(*, profile: str | None, json: bool) -> int:
+    """Walk the way a request walks, a line a step; the exit status.
+
+    :param profile: Of the gc CLI, in place of the environment.
+    """
     steps = []
-    for step in Walk(settings()).steps():
+    for step in Walk(settings(profile)).steps():
         steps.append(step)
         if not json:
             print(step, flush=True)
     return _report(steps, json=json)
 
 
-def search(names: str | None, *, json: bool) -> int:
+def search(names: str | None, *, profile: str | None, json: bool) -> int:
     """Ask the regions which of them knows the client; the exit status.
 
     :param names: Of the regions to ask, with commas between; None for all commercial ones.
     """
     try:
         domains = find_region.COMMERCIAL if names is None else find_region.named(names)
-        identity, _ = credentials_found(settings(), read_environment())
+        given = settings(profile)
+        identity, _ = credentials_found(given, read_settings(given))
     except (ConfigurationError, Trouble) as problem:
         trouble = problem if isinstance(problem, Trouble) else misconfigured(problem)
         step = Step("settings", trouble.finding, 0.0, trouble.details, trouble=trouble)
@@ -66,9 +69,9 @@ def search(names: str | None, *, json: bool) -> int:
     return status
 
 
-def settings() -> Settings:
-    """As of an auth without arguments: everything comes from the environment."""
-    return Settings.checked(ABSENT, ABSENT, None, None, None, None, TIMEOUT)
+def settings(profile: str | None) -> Settings:
+    """As of an auth with no other argument: all else comes from the environment."""
+    return Settings.checked(ABSENT, ABSENT, None, profile, None, None, None, TIMEOUT)
 
 
 def _report(steps: list[Step], *, json: bool) -> int:

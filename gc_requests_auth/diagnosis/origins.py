@@ -6,8 +6,10 @@ it is understood to mean.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..credentials import Identity, Settings, short_name
 from ..environment import (
@@ -15,14 +17,16 @@ from ..environment import (
     BARE_TOKEN,
     FAMILIES,
     LOGIN_URL,
+    PROFILE,
     REGION_VARIABLES,
     Environment,
     Family,
     halves,
-    whole_family,
 )
 from ..errors import ConfigurationError
+from ..lookup import Lookup, logger
 from ..places import Place
+from ..profiles import FILE, read_profile
 from ..regions import DOMAINS, REGIONS, parse_region
 from .report import Cause, Fact, Finding, Status, Trouble
 
@@ -34,13 +38,29 @@ _WHICH_PAIR = "; ".join(
 )
 
 
+def read_settings(settings: Settings) -> Environment:
+    """What the environment says, and the profile that it or `settings` name.
+
+    :raises Trouble: if that profile can sign nobody in.
+    """
+    # What the library would warn of is told by the steps; without a handler Python prints it, too.
+    silence = logging.NullHandler()
+    logger.addHandler(silence)
+    try:
+        return Lookup(settings).environment()
+    except ConfigurationError as error:
+        raise misconfigured(error) from None
+    finally:
+        logger.removeHandler(silence)
+
+
 def credentials_found(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
     """Who signs in, and who says so.
 
     :raises Trouble: if nobody does, or if it can not work.
     """
-    not_used = [f"not used: {one}" for one in _not_used(environ)]
-    family = whole_family(environ)
+    family = settings.family(environ)
+    not_used = [f"not used: {one}" for one in _not_used(family, environ)]
     if family is None:
         raise _nobody(environ, not_used)
     try:
@@ -53,8 +73,11 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
         "client_secret_from": family.client_secret,
         "not_used": [one.removeprefix("not used: ") for one in not_used],
     }
-    text = f"client {identity.name} from {family.client_id}"
-    return identity, Finding(text, [f"secret from {family.client_secret}", *not_used], facts)
+    details = [f"secret from {family.client_secret}", *not_used]
+    profile = settings.profile_in(environ)
+    if profile and read_profile(profile).exposed:
+        details.append(f"Others on this machine can read {FILE}, secrets and all: chmod 600 it.")
+    return identity, Finding(f"client {identity.name} from {family.client_id}", details, facts)
 
 
 def place_found(settings: Settings, environ: Environment) -> tuple[Place, Finding]:
@@ -67,7 +90,7 @@ def place_found(settings: Settings, environ: Environment) -> tuple[Place, Findin
     except ConfigurationError as error:
         raise misconfigured(error) from None
     _same_region(place)
-    region_from = settings._region_variable(environ) if place.region else None
+    region_from = settings.region_variable(environ) if place.region else None
     sources = {
         "login_url_from": LOGIN_URL if environ.get(LOGIN_URL) else region_from,
         "api_url_from": API_URL if environ.get(API_URL) else region_from,
@@ -108,7 +131,10 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
         for have, lack, state in halves(environ)
     ]
     if not causes:
-        remedy = f"Set one of these pairs: {_WHICH_PAIR}."
+        remedy = (
+            f"Set one of these pairs: {_WHICH_PAIR}. Or name a profile of the gc CLI: --profile, or"
+            f" {PROFILE}."
+        )
         causes.append(Cause("No variable that holds credentials is set here", remedy))
     causes.append(
         Cause(
@@ -120,20 +146,29 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
     return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, details=not_used)
 
 
-def _not_used(environ: Environment) -> Iterator[str]:
-    used = whole_family(environ)
+def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
     for family in FAMILIES:
         if family is not used:
             yield from _rival(family, used, environ)
+    if used is None and _exists(FILE):
+        yield f"{FILE}, since no profile is named: --profile or {PROFILE}"
+    if used in FAMILIES and environ.get(PROFILE):
+        yield f"{PROFILE}, since {used.client_id} comes first"
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
-    for name in _regions_not_used(used, environ):
-        yield name
-    known = {LOGIN_URL, API_URL, BARE_TOKEN, *REGION_VARIABLES}
+    yield from _regions_not_used(used, environ)
+    known = {LOGIN_URL, API_URL, PROFILE, BARE_TOKEN, *REGION_VARIABLES}
     known |= {name for one in FAMILIES for name in (one.client_id, one.client_secret)}
     for name in sorted(set(os.environ) - known):
         if name.startswith(_PREFIXES):
             yield f"{name}, which this library does not read"
+
+
+def _exists(file: str) -> bool:
+    try:
+        return Path(file).expanduser().exists()
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return False
 
 
 def _rival(family: Family, used: Family | None, environ: Environment) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ..credentials import Identity, Settings
-from ..environment import read_environment
+from ..environment import Environment
 from ..errors import TokenError
 from ..places import Place
 from ..tokens import AccessToken, Clock
@@ -14,7 +14,7 @@ from .api import idle_timeout, who_am_i
 from .bounded import TooLongError, within
 from .causes import refused, stalled
 from .network import SLACK, Network, compare_clocks
-from .origins import credentials_found, place_found
+from .origins import credentials_found, place_found, read_settings
 from .report import Finding, Step, Trouble
 from .route import routes_found
 
@@ -34,9 +34,9 @@ class Walk:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._environ = read_environment()
         self._network = Network(settings.token_timeout, clock, for_a_name)
         # Each found by one step, for those after it.
+        self._environ: Environment
         self._identity: Identity
         self._place: Place
         self._date: str | None
@@ -79,6 +79,7 @@ class Walk:
         return Step(name, found.finding, seconds, found.details, found.facts, trouble)
 
     def _credentials(self) -> Finding:
+        self._environ = read_settings(self._settings)
         self._identity, found = credentials_found(self._settings, self._environ)
         return found
 

@@ -1,0 +1,172 @@
+"""A live sign-in: who, where, and the token in hand, for the rule of `auth` to attach."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import requests
+
+from .credentials import ABSENT, CredentialsCallable, Settings, Vault, conceal
+from .errors import ConfigurationError
+from .lookup import Lookup
+from .new_token import NewToken, TokenRequest
+from .sharing import Sharing
+from .stores import TokenStore
+from .token_source import LONGEST_FLIGHT, TokenSource
+from .tokens import Clock
+
+
+class SignIn:
+    """What an auth is made from, and what it can be asked; it travels without its token."""
+
+    _clock: ClassVar[Clock] = Clock()
+    _TRAVELS = ("_settings", "_session", "_store", "_background_renewal")
+
+    def __init__(
+        self,
+        client_id: str = ABSENT,  # type: ignore[assignment]  # a sentinel: None is a mistake
+        client_secret: str = ABSENT,  # type: ignore[assignment]
+        *,
+        credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
+        region: str | None = None,
+        login_url: str | None = None,
+        api_url: str | None = None,
+        session: requests.Session | None = None,
+        store: TokenStore | None = None,
+        token_timeout: float | tuple[float, float] = (5, 15),
+        background_renewal: bool = True,
+    ) -> None:
+        # First of all: should anything raise, this frame holds nothing that prints a secret.
+        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        vault = Vault.of(credentials)
+        del credentials
+        self._settings = Settings.checked(
+            client_id, client_secret, vault, profile, region, login_url, api_url, token_timeout
+        )
+        for name, one, kind, wanted in (
+            ("session", session, requests.Session | None, "a requests.Session"),
+            ("store", store, TokenStore | None, "a TokenStore"),
+            ("background_renewal", background_renewal, bool, "True or False"),
+        ):
+            if not isinstance(one, kind):
+                raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
+        self._session = session
+        self._store = store
+        self._background_renewal = background_renewal
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._lookup = lookup = Lookup(self._settings)
+        longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
+        request: TokenRequest = NewToken(
+            lookup.place, self._session, self._settings.token_timeout, self._clock
+        )
+        self._sharing: Sharing | None = None
+        if self._store is not None:
+            request = self._sharing = Sharing(
+                self._store, lambda: lookup.place().login_url, request, self._clock
+            )
+        self._source = TokenSource(
+            lookup.identity,
+            request,
+            longest,
+            self._clock,
+            background=self._background_renewal,
+            inline=self._store is None,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A secret travels only if it was an argument; one from the environment is read anew over
+        # there, and no token travels at all.
+        return {name: vars(self)[name] for name in self._TRAVELS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_afresh()
+
+    def __repr__(self) -> str:
+        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        lookup: Lookup | None = vars(self).get("_lookup")
+        known = lookup.description() if lookup is not None else None
+        return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
+
+    def access_token(self, *, rejected: str | None = None) -> str:
+        """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
+
+        :param rejected: A token that was answered 401. The current one is returned if it differs,
+            a new one if not.
+        :raises GenesysCloudError: if there is none to be had.
+        """
+        rejected = conceal(rejected)
+        source = self._source
+        token = source.current() if rejected is None else source.other_than(rejected)
+        return str(token.value)
+
+    def forget(self) -> None:
+        """Drop the token and remembered refusals."""
+        self._source.forget()
+
+    def _take_stored(self) -> str | None:
+        """Go on with the token that is in the store, if one lives there; asks for none.
+
+        :returns: That token.
+        """
+        if self._sharing is None:
+            return None
+        stored = self._sharing.stored(self._lookup.identity())
+        if stored is None:
+            return None
+        self._source.take(stored)
+        return stored.value
+
+    def revoke(self) -> None:
+        """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
+
+        It is forgotten even where the call fails. Without a living token in hand, nothing is sent.
+
+        :raises LoginUnreachableError: if the API gives no answer; the error names its host.
+        :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
+            token was over already.
+        """
+        token = self._source.in_hand()
+        self.forget()
+        if token is None:
+            return
+        if self._sharing is not None:
+            self._sharing.drop(token.value)
+        from .revoking import revoke_token  # now that it is needed
+
+        revoke_token(
+            token.header,
+            self.api_url,
+            session=self._session,
+            timeout=self._settings.token_timeout,
+        )
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds left of the token in hand; None without one."""
+        token = self._source.in_hand()
+        return None if token is None else token.remaining(self._clock)
+
+    @property
+    def client_id(self) -> str:
+        """The OAuth client, looked up if need be."""
+        return self._lookup.client_id()
+
+    @property
+    def region(self) -> str | None:
+        """The domain of the region; None where both URLs are given instead."""
+        return self._lookup.place().region
+
+    @property
+    def login_url(self) -> str:
+        """Where tokens come from, without ``/oauth/token``."""
+        return self._lookup.place().login_url
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is, without ``/api/v2``."""
+        return self._lookup.place().api_url
