@@ -367,9 +367,9 @@ def test_a_proxy_is_named_without_its_credentials_and_the_way_through_it_is_chec
         monkeypatch.setenv("https_proxy", proxy.url.replace("//", f"//user:{SECRET}@"))
         steps = walk()
 
-    named = f"proxy http://127.0.0.1:{proxy.port}, with a user name"
+    named = f"proxy http://127.0.0.1:{proxy.port}"
     assert status_of(steps.values()) is Status.FINE
-    assert f"{named} from https_proxy;" in steps["route"].finding
+    assert f"{named} with a user name, from https_proxy;" in steps["route"].finding
     assert steps["route"].facts["proxy"] == named.removeprefix("proxy ")
     assert steps["login DNS"].finding.endswith("; the proxy resolves 127.0.0.1")
     assert steps["login TLS"].finding.endswith(f"through {named} by CONNECT")
@@ -467,9 +467,7 @@ def test_a_route_prints_without_the_password_of_its_proxy(monkeypatch: pytest.Mo
     with network.Network(TIMEOUT, Clock(), 1.0) as here:
         route = here.route("https://login.mypurecloud.ie")
 
-    assert repr(route) == (
-        "<Route to https://login.mypurecloud.ie by proxy http://[::1], with a user name>"
-    )
+    assert repr(route) == ("<Route to https://login.mypurecloud.ie by proxy http://[::1]>")
 
 
 # -- name resolution ------------------------------------------------------------------------------
@@ -503,7 +501,14 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
         hanging.set()
 
     assert step.finding == "no DNS server answers for login.mypurecloud.ie within 0 s"
-    assert len(causes(step)) == 3
+    assert causes(step)[0].startswith("This machine reaches no DNS server"), "the name is right"
+
+
+@pytest.mark.usefixtures("environ", "only_loopback")
+def test_a_host_that_is_not_in_the_table_may_be_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.afs1.pure.cloud")
+
+    assert causes(failed(walk(), Status.UNREACHABLE))[0].startswith("The region or URL is misspelt")
 
 
 @pytest.mark.usefixtures("environ", "only_loopback")
@@ -589,6 +594,23 @@ def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) 
 
     assert step.finding.startswith("proxy http://127.0.0.1:")
     assert step.finding.endswith(" fails")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_socks_proxy_without_pysocks_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    # What requests has in its place without PySocks, which HTTPie brings along.
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", missing)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://127.0.0.1:1080")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert "was not asked: the session has no way there" in step.finding
+    assert step.trouble is not None
+    assert step.trouble.causes[0].remedy == "pip install 'requests[socks]'"
 
 
 @pytest.mark.usefixtures("trusted")

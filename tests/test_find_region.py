@@ -131,7 +131,7 @@ def test_try_narrows_the_search_and_names_what_is_not_asked_unnamed(
     assert cli.main(["check", "--find-region", "--try", names]) == 1
 
     assert sorted(world.asked) == asked
-    assert "The organisation lives in a region that was not asked" in capsys.readouterr().out
+    assert "--find-region, without --try, asks all commercial ones" in capsys.readouterr().out
 
 
 def test_when_all_were_asked_no_other_is_suggested() -> None:

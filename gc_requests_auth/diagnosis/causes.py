@@ -23,7 +23,7 @@ from ..errors import (
 from ..outages import causes as chain_of
 from ..outages import explain, proxy_status
 from ..places import Place
-from ..regions import HOW_TO_FIND
+from ..regions import DOMAINS, HOW_TO_FIND
 from .report import Cause, Status, Trouble
 from .route import Route
 
@@ -114,7 +114,13 @@ def unreachable(problem: Exception, route: Route, issuer: Callable[[], str | Non
     untrusted = [one for one in chain if isinstance(one, ssl.SSLCertVerificationError)]
     if untrusted:
         return _untrusted(untrusted[0], route, issuer())
-    finding, remedy = _told(setback.error)
+    finding, _ = _told(setback.error)
+    if isinstance(problem, requests.exceptions.InvalidSchema):
+        cause = Cause(
+            "The proxy speaks SOCKS, and what requests needs for that is not installed",
+            "pip install 'requests[socks]'",
+        )
+        return Trouble(finding, Status.MISCONFIGURED, [cause])
     if any(isinstance(one, requests.exceptions.ProxyError) for one in chain):
         status = proxy_status(chain)
         finding = f"{route.by} {f'refuses, it answers {status}' if status else 'fails'}"
@@ -138,8 +144,7 @@ def unreachable(problem: Exception, route: Route, issuer: Callable[[], str | Non
             ),
             Cause(f"{route.target[0]} is down, or not the host that is meant", "Try again later."),
         ]
-    details = [remedy] if remedy else ()
-    return Trouble(finding, Status.UNREACHABLE, causes, details=details)
+    return Trouble(finding, Status.UNREACHABLE, causes)
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, route: Route, issuer: str | None) -> Trouble:
@@ -184,8 +189,9 @@ def no_name(finding: str, route: Route) -> Trouble:
             "Compare HTTPS_PROXY with a machine where it works.",
         )
         return Trouble(finding, Status.UNREACHABLE, [cause])
-    causes = [
-        Cause("The region or URL is misspelt, and there is no such host", HOW_TO_FIND),
+    misspelt = Cause("The region or URL is misspelt, and there is no such host", HOW_TO_FIND)
+    causes = [] if _of_the_table(route.host) else [misspelt]
+    causes += [
         Cause(
             "This machine reaches no DNS server, or none that knows the world outside",
             "Try the name of another site; check the network and the VPN.",
@@ -257,6 +263,10 @@ def _told(error: TokenError) -> tuple[str, str]:
     """What the library says of it: what happened, and the rest."""
     happened, _, rest = str(error).partition(". ")
     return happened.removesuffix("."), rest
+
+
+def _of_the_table(host: str) -> bool:
+    return host.removeprefix("login.").removeprefix("api.") in DOMAINS
 
 
 def _netloc(route: Route) -> str:

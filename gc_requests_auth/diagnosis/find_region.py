@@ -83,7 +83,7 @@ class Answer(NamedTuple):
             case GrantTypeError():
                 return "knows this client, which is of another grant type"
             case CredentialsRefusedError():
-                return "refuses it: no such client there, or another secret"
+                return "refuses this client"
             case LoginThrottledError():
                 return "throttles, and went on doing so"
             case error:
@@ -209,5 +209,9 @@ def _none_accepts(asked: set[str]) -> list[Cause]:
     others = [region.aws for region in REGIONS if region.domain not in asked]
     if others:
         remedy = f"Name it: gc-requests-auth check --find-region --try {','.join(others)}"
+        if not asked.issuperset(COMMERCIAL):
+            remedy = (
+                "gc-requests-auth check --find-region, without --try, asks all commercial ones."
+            )
         causes.append(Cause("The organisation lives in a region that was not asked", remedy))
     return causes

@@ -64,8 +64,7 @@ class Route:
             return "no proxy"
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = f":{self.proxy.port}" if self.proxy.port else ""
-        named = ", with a user name" if self.proxy.username else ""
-        return f"proxy {self.proxy.scheme}://{host}{port}{named}"
+        return f"proxy {self.proxy.scheme}://{host}{port}"
 
 
 def routes_found(routes: list[Route]) -> Finding:
@@ -104,7 +103,7 @@ def _proxy_source(route: Route) -> str:
     name = next(
         (name for name in _PROXY_VARIABLES if os.environ.get(name)), "the system's settings"
     )
-    return f" from {name}"
+    return f"{' with a user name,' if route.proxy.username else ''} from {name}"
 
 
 def _of_no_effect(route: Route) -> list[str]:
