@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -156,6 +159,32 @@ def test_ctrl_c_ends_it_politely(
 
     assert cli.main(["check"]) == 130
     assert capsys.readouterr() == ("", "Interrupted.\n")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_ctrl_c_need_not_wait_for_a_server_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrived = Event()
+
+    def stall(peer: wire.Peer) -> None:
+        arrived.set()
+        peer.hang()
+
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, stall)
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "gc_requests_auth", "check"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=5)
+
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    assert out.splitlines()[-1].startswith("ok    login DNS:"), "what was found is printed"
 
 
 def test_time_is_measured_for_each_step(
