@@ -825,3 +825,12 @@ def test_the_witness_imports_nothing_of_what_it_judges(path: Path) -> None:
             assert node.level <= 1, "leaves the folder"
             names = [node.module or ""] if node.level == 0 else []
         assert not any(name.split(".")[0] == "gc_requests_auth" for name in names)
+
+
+def test_a_connection_that_ends_is_said_to(sandbox: Counted) -> None:
+    """Or a client may choose it for its next request, in the instant in which it is closed."""
+    with sandbox.session() as session:
+        url = f"{sandbox.api_url}/sandbox/status/200"
+        asked = session.get(url, headers={"Connection": "close"}, timeout=30)
+        assert asked.headers["Connection"] == "close"
+        assert "Connection" not in session.get(url, timeout=30).headers

@@ -147,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("ININ-Correlation-Id", "5a6d0000-0000-4000-8000-00000000c0de")
+        if self.close_connection:  # as asked; unsaid, the client may send its next request here
+            self.send_header("Connection", "close")
         bodiless = reply.status in {204, 304}  # RFC 9110, section 6.4.1
         if not bodiless:
             self.send_header("Content-Length", str(len(reply.body)))
