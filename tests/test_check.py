@@ -308,6 +308,13 @@ def test_a_profile_that_is_not_there_is_a_fault_of_the_settings(
     assert "FAIL  settings: profile 'prod' can not be read from" in capsys.readouterr().out
 
 
+def test_an_empty_name_of_a_profile_is_a_fault_of_the_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", "--profile", ""]) == 2
+    assert "FAIL  settings: profile is empty" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("only_loopback")
 def test_of_two_regions_the_one_beside_the_credentials_counts(
     monkeypatch: pytest.MonkeyPatch,

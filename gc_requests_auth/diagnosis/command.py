@@ -21,8 +21,12 @@ def check(*, profile: str | None, json: bool) -> int:
 
     :param profile: Of the gc CLI, in place of the environment.
     """
+    try:
+        given = settings(profile)
+    except ConfigurationError as error:
+        return _not_begun(misconfigured(error), json=json)
     steps = []
-    for step in Walk(settings(profile)).steps():
+    for step in Walk(given).steps():
         steps.append(step)
         if not json:
             print(step, flush=True)
@@ -38,12 +42,10 @@ def search(names: str | None, *, profile: str | None, json: bool) -> int:
         domains = find_region.COMMERCIAL if names is None else find_region.named(names)
         given = settings(profile)
         identity, _ = credentials_found(given, read_settings(given))
-    except (ConfigurationError, Trouble) as problem:
-        trouble = problem if isinstance(problem, Trouble) else misconfigured(problem)
-        step = Step("settings", trouble.finding, 0.0, trouble.details, trouble=trouble)
-        if not json:
-            print(step)
-        return _report([step], json=json)
+    except ConfigurationError as error:
+        return _not_begun(misconfigured(error), json=json)
+    except Trouble as trouble:
+        return _not_begun(trouble, json=json)
     # Beforehand, also where the answer goes to a machine.
     announced = wrapped(find_region.announcement(identity, domains), indent=0)
     print(announced, file=sys.stderr if json else sys.stdout, flush=True)
@@ -72,6 +74,14 @@ def search(names: str | None, *, profile: str | None, json: bool) -> int:
 def settings(profile: str | None) -> Settings:
     """As of an auth with no other argument: all else comes from the environment."""
     return Settings.checked(ABSENT, ABSENT, None, profile, None, None, None, TIMEOUT)
+
+
+def _not_begun(trouble: Trouble, *, json: bool) -> int:
+    """Report what ends it before anything is asked."""
+    step = Step("settings", trouble.finding, 0.0, trouble.details, trouble=trouble)
+    if not json:
+        print(step)
+    return _report([step], json=json)
 
 
 def _report(steps: list[Step], *, json: bool) -> int:

@@ -15,7 +15,7 @@ from ..process import VERSION
 WIDTH = 79
 
 #: Characters of one text; what servers and variables say may be of any length.
-LONGEST_TEXT = 1000
+LONGEST_TEXT = 4000
 
 Fact = str | float | bool | None | list[str]
 
