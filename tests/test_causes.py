@@ -221,5 +221,6 @@ def test_the_first_line_names_the_cause(
     assert re.match(f"FAIL  {cause.check}", failed[0])
     assert status == cause.status
     assert "Likely causes, the likeliest first:\n1. " in out
+    assert "ruth" not in out, "not even the last four characters of a secret"
     assert out.isascii()
     assert max(map(len, out.splitlines())) < 80

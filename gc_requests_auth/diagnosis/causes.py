@@ -24,6 +24,7 @@ from ..outages import causes as chain_of
 from ..outages import explain, proxy_status
 from ..places import Place
 from ..regions import DOMAINS, HOW_TO_FIND
+from .origins import shown
 from .report import Cause, Status, Trouble
 from .route import Route
 
@@ -90,7 +91,7 @@ def _credentials_refused(identity: Identity, place: Place) -> tuple[str, list[Ca
             f"It is shown only when it is made. Reset it in {_IN_ADMIN}, and copy it whole.",
         ),
         Cause(
-            f"The client id is wrong, or the client was deleted: {identity.name} was sent",
+            f"The client id is wrong, or the client was deleted: {shown(identity)} was sent",
             f"Compare it with {_IN_ADMIN}.",
         ),
         Cause("The client is disabled or inactive", f"Make it active again in {_IN_ADMIN}."),

@@ -20,6 +20,7 @@ from ..places import Place
 from ..regions import DOMAINS, PARENTS, REGIONS, parse_region
 from ..tokens import Clock
 from .bounded import TooLongError, within
+from .origins import shown
 from .report import Cause, Status, wrapped
 
 #: Login services that are asked at the same time.
@@ -59,7 +60,7 @@ def named(names: str) -> tuple[str, ...]:
 def announcement(identity: Identity, domains: Sequence[str]) -> str:
     """What is about to be sent where."""
     return (
-        f"About to send client id {identity.name} and its secret, as a token request over TLS, to"
+        f"About to send client id {shown(identity)} and its secret, as a token request over TLS, to"
         f" the login service of {'this region' if len(domains) == 1 else 'these regions'} of"
         f" Genesys Cloud, {AT_ONCE} at a time, and nothing else to anybody:"
         f" {', '.join(f'login.{domain}' for domain in domains)}."

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..answers import look_swapped
 from ..credentials import Identity, Settings, short_name
 from ..environment import (
     API_URL,
@@ -68,7 +69,7 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     except ConfigurationError as error:
         raise misconfigured(error, not_used) from None
     facts: dict[str, Fact] = {
-        "client_id": identity.name,
+        "client_id": shown(identity),
         "client_id_from": family.client_id,
         "client_secret_from": family.client_secret,
         "not_used": [one.removeprefix("not used: ") for one in not_used],
@@ -77,7 +78,12 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     profile = settings.profile_in(environ)
     if profile and read_profile(profile).exposed:
         details.append(f"Others on this machine can read {FILE}, secrets and all: chmod 600 it.")
-    return identity, Finding(f"client {identity.name} from {family.client_id}", details, facts)
+    return identity, Finding(f"client {shown(identity)} from {family.client_id}", details, facts)
+
+
+def shown(identity: Identity) -> str:
+    """The client as it may be printed: its last four characters, unless they are the secret's."""
+    return "(not shown)" if look_swapped(identity) else identity.name
 
 
 def place_found(settings: Settings, environ: Environment) -> tuple[Place, Finding]:
