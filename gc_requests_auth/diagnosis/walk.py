@@ -114,6 +114,6 @@ class Walk:
             trouble = stalled(self._place.login_host)
         else:
             hours, minutes = divmod(round(self._token.lifetime / 60), 60)
-            text = f"granted to client {self._identity.name}, good for {hours} h {minutes} min"
+            text = f"granted, good for {hours} h {minutes} min"
             return Finding(text, facts={"lifetime_seconds": self._token.lifetime})
         raise trouble
