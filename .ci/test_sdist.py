@@ -12,5 +12,7 @@ dist = Path(sys.argv[1])
 with tarfile.open(sdist) as archive:
     archive.extractall(dist, filter="data")
 unpacked = dist / sdist.name.removesuffix(".tar.gz")
-subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"{unpacked}[test]"], check=True)
+subprocess.run(
+    [sys.executable, "-m", "pip", "install", "-q", f"{unpacked}[test,file,redis]"], check=True
+)
 subprocess.run([sys.executable, "-P", "-m", "pytest", "-q"], cwd=unpacked, check=True)

@@ -19,6 +19,7 @@ from .replay import (
     redirect_target,
     replay,
     token_in,
+    token_lives,
     withhold_authorization,
     without_secrets,
 )
@@ -109,8 +110,6 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)
-        elif self._futile.suspicious:
-            self._futile.worked(request)
         if response.is_redirect and not self._owns(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(request, response)
@@ -125,35 +124,55 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         state, hence a prepared request may be sent again. The caller's hooks, which come after
         ours, see only the final answer.
         """
+        original = response.request
+        answer, final = self._once_more(response, options)
+        if not final:
+            # Refused as well was a token that another thread or process had put in its place: all
+            # of them are revoked, then, and a brand-new one has not been tried.
+            answer, _ = self._once_more(answer, options)
+            original.headers["Authorization"] = answer.request.headers["Authorization"]
+        return answer
+
+    def _once_more(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> tuple[requests.Response, bool]:
+        """The answer to a request that was answered 401; and whether another try is pointless."""
         request = response.request
         refused = token_in(request)
         token = self._source.in_hand(other_than=refused)
         fetches = token is None
-        if fetches and not self._futile.may_fetch(request, refused):
-            logger.info("a 401 goes back: new tokens have not cured it lately")
-            return response
+        if fetches:
+
+            def lives() -> bool:
+                api, timeout = self._lookup.place().api_url, self._settings.token_timeout
+                return token_lives(response, api, {**options, "timeout": timeout})
+
+            if not self._futile.may_fetch(request, refused, lives):
+                logger.info("a 401 goes back: a new token would not cure it")
+                return response, True
         repeatable = can_be_replayed(response)
         if repeatable:
             drain(response)
         try:
             token = token or self._source.other_than(refused)
         except GenesysCloudError as error:
-            self._futile.was_of_use(refused)
+            self._futile.failed(refused)
             response.close()
             error.request = without_secrets(request)
             raise
         if not repeatable:
             logger.info("a 401 goes back: the body of its request can not be sent twice")
-            return response
+            return response, True
         answer = replay(response, token.header, options)
         logger.info("replayed after a 401, answered %s", answer.status_code)
         if answer.status_code != 401:
             self._futile.was_of_use(refused)
-            return answer
-        if fetches and not token.shared:
-            self._futile.refused_again(request)
+            return answer, True
+        if refused is not None and (token.shared or not fetches):
+            return answer, False
+        self._futile.refused_again(request)
         self._notices.second_401(response if options.get("stream") else answer, answer)
-        return answer
+        return answer, True
 
     def _owns(self, url: str) -> bool:
         return self._lookup.place().takes_token(url)

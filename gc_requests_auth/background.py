@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 
 #: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
 #: error in many a test suite, and a child is better off without their half-done work; yet a login
@@ -19,11 +19,8 @@ class _Worker(threading.Thread):
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(target=work, name="gc_requests_auth", daemon=True)
-
-    def run(self) -> None:
-        # Of a vault, say, that wants to end the script: it ends this thread.
-        with suppress(SystemExit, KeyboardInterrupt):
-            super().run()
+        #: Whether a fork has waited for it in vain; the next one of many does not wait again.
+        self.hangs = False
 
 
 def in_background(work: Callable[[], None]) -> bool:
@@ -38,13 +35,34 @@ def in_background(work: Callable[[], None]) -> bool:
     return True
 
 
-def _before_fork() -> None:
+#: What this has been registered for, in order.
+_preceded: list[str] = []
+
+
+def precede_at_forks(other: str) -> None:
+    """Have a fork wait for such threads before this library, imported by now, prepares for it.
+
+    The last to register is called first. What holds its locks through a fork holds up threads that
+    need them, and a fork that waited for those only then would wait in vain.
+    """
+    if other not in _preceded and hasattr(os, "register_at_fork"):
+        _preceded.append(other)
+        os.register_at_fork(before=partial(_before_fork, other))
+
+
+def _before_fork(of: str) -> None:
+    if of != _preceded[-1]:
+        return  # it has been waited for
     until = time.monotonic() + FORK_WAITS
     for thread in threading.enumerate():
-        if isinstance(thread, _Worker) and thread is not threading.current_thread():
+        if (
+            isinstance(thread, _Worker)
+            and not thread.hangs
+            and thread is not threading.current_thread()
+        ):
             thread.join(max(0.0, until - time.monotonic()))
+            thread.hangs = thread.is_alive()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
-    # Called before process.undivided is held, which such a thread may need: the last come first.
-    os.register_at_fork(before=_before_fork)
+# Which such a thread may need to come to its end: process.undivided.
+precede_at_forks("process")

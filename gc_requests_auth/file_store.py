@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from . import process
+from .background import precede_at_forks
 from .errors import ConfigurationError
 from .stores import StoreError, TokenStore, wait_for_turn
 
@@ -19,6 +21,9 @@ ABANDONED = 60.0
 
 #: Bytes of a file that are read; a value has some 250.
 LONGEST_FILE = 64 * 1024
+
+#: Whether the mode and the owner of a file say who can read it. On Windows its ACL does.
+POSIX = os.name == "posix"
 
 
 class FileTokenStore(TokenStore):
@@ -46,7 +51,8 @@ class FileTokenStore(TokenStore):
         self.path = Path(path).expanduser().absolute()
 
     def __repr__(self) -> str:
-        return f"FileTokenStore({str(self.path)!r})"
+        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        return f"FileTokenStore({str(vars(self).get('path', ''))!r})"
 
     def get(self, key: str) -> str | None:
         """What the key's file holds.
@@ -55,7 +61,9 @@ class FileTokenStore(TokenStore):
         """
         file = self._file(key)
         # O_NONBLOCK: to open a pipe that somebody put there would else wait for a writer.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
+            flags |= getattr(os, name, 0)
         try:
             self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
             if file.is_symlink():  # O_NOFOLLOW would do, and say "too many levels"
@@ -71,15 +79,16 @@ class FileTokenStore(TokenStore):
 
     def set(self, key: str, value: str, ttl: float) -> None:  # noqa: ARG002
         """Replace the key's file; `ttl` is not used, the value says it itself."""
-        from tempfile import mkstemp
+        with process.undivided:
+            from tempfile import mkstemp
 
         file = self._file(key)
         self._make_directory()
         self._sweep(key)
         handle, name = mkstemp(prefix=f"{key}.", suffix=".new", dir=self.path)  # with mode 0600
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as opened:
-                opened.write(value)
+            with os.fdopen(handle, "wb") as opened:
+                opened.write(value.encode())
             Path(name).replace(file)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -92,8 +101,11 @@ class FileTokenStore(TokenStore):
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """The operating system's lock on a file beside, which dies with its holder."""
-        from filelock import FileLock, Timeout
+        with process.undivided:
+            from filelock import FileLock, Timeout
 
+            # It stops its own locks at a fork, and our threads in them.
+            precede_at_forks("filelock")
         self._file(key)
         self._make_directory()
         # A soft lock, to which it falls back otherwise, would outlive its holder.
@@ -142,7 +154,7 @@ class FileTokenStore(TokenStore):
     ) -> None:
         if not is_kind(status.st_mode):
             raise StoreError(f"{what} is not what it should be: a link, or no plain file")
-        if os.name != "posix":
+        if not POSIX:
             return
         if status.st_uid != os.geteuid():
             raise StoreError(f"{what} belongs to another user")

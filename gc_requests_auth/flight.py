@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from random import uniform
 
 from . import process
 from .errors import ConfigurationError, GenesysCloudError
@@ -82,6 +83,9 @@ class Room:
         # called, logged, signalled or awaited under it.
         self.lock = threading.RLock()
         self.flight: Flight | None = None
+        #: How much of the time for early renewals this process uses: of those that share a token,
+        #: in a store or as children of one parent, the first renews it for all.
+        self.share = uniform(0.8, 1.0)  # noqa: S311 -- jitter
 
     def flight_in_time(self) -> Flight | None:
         """The flight under way, unless it is overdue: by now it counts for nothing."""

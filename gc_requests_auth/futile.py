@@ -1,13 +1,14 @@
 """401s that no token cures: remembered, so that they do not cost a token request each.
 
 Genesys Cloud answers 401 to a client that may not use an endpoint, and to one whose token was
-revoked; only a new token tells the two apart. Asking for one at each of a thousand forbidden calls
-would have the login service throttle everybody.
+revoked. A new token tells the two apart; asking for one at each of a thousand forbidden calls would
+have the login service throttle everybody. When in doubt, the API is asked whether the token lives.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,18 +22,16 @@ MEMORY = 60.0
 #: How many of them.
 PATHS = 128
 
-#: How many token requests a minute may turn out to have been in vain, whatever the paths.
+#: How many token requests a minute may turn out to have been in vain, whatever the paths. The last
+#: is kept for a token that is known to be over.
 FETCHES = 5
-
-#: A method, an origin, and a path with the ids in it starred.
-Key = tuple[str, str, str]
 
 
 class Futile:
     """What is known of futile 401s. No lock: each step is a single one on a dict.
 
-    A fetch counts as made in vain from its start, by the token that it is to replace, until a
-    request that carries the new one is not refused.
+    A token request counts as made in vain from its start, by the token that it is to replace, until
+    a call that carries the new one is not refused.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -41,26 +40,31 @@ class Futile:
 
     def forget(self) -> None:
         """All of it."""
-        self._paths: dict[Key, Moment] = {}
+        self._paths: dict[_Key, Moment] = {}
         self._fetches: dict[str, Moment] = {}
-        self._worked: dict[Key, Moment] = {}
+        self._failed: dict[str, Moment] = {}
 
-    def may_fetch(self, request: requests.PreparedRequest, refused: str | None) -> bool:
+    def may_fetch(
+        self, request: requests.PreparedRequest, refused: str | None, lives: Callable[[], bool]
+    ) -> bool:
         """Whether a new token may help after this 401; if so, the fetch is counted.
 
-        With the minute's fetches spent, it may where the same path has worked since the last of
-        them: that smells of a revocation.
+        :param refused: The token that was sent; None if there was none, which says nothing.
+        :param lives: Asks the API whether that token is good for anything.
         """
-        key = _key_of(request)
-        if self._is_recent(self._paths.get(key)):
+        if _is_recent(self._paths.get(_key_of(request)), self._clock):
             return False
-        if (
-            refused is None or refused in self._fetches
-        ):  # no token was sent, or another thread counts
+        if refused is None:
             return True
-        if self._recent_fetches() >= FETCHES and key not in self._worked:
-            return False
-        self._worked = {}
+        spent = self._recent_fetches()
+        if refused in spent:  # counted for another thread, with the same token
+            return True
+        if len(spent) >= FETCHES - 1 or refused in self._failed:
+            if lives():
+                self.refused_again(request)
+                return False
+            if len(spent) >= FETCHES:
+                return refused in self._fetches  # by now
         _add(self._fetches, refused, Moment.now(self._clock))
         return True
 
@@ -69,28 +73,38 @@ class Futile:
         _add(self._paths, _key_of(request), Moment.now(self._clock))
 
     def was_of_use(self, refused: str | None) -> None:
-        """It was not in vain: the new token was not refused, or none was to be had."""
+        """The fetch was not in vain: the new token was not refused."""
         if refused is not None:
             self._fetches.pop(refused, None)
 
-    @property
-    def suspicious(self) -> bool:
-        """Whether it may matter which paths work."""
-        return len(self._fetches) >= FETCHES
+    def failed(self, refused: str | None) -> None:
+        """There was no token to be had. The one that was refused stays, and may be good after all."""
+        if refused is not None:
+            self._fetches.pop(refused, None)
+            _add(self._failed, refused, Moment.now(self._clock))
 
-    def worked(self, request: requests.PreparedRequest) -> None:
-        """It was not refused."""
-        if self._recent_fetches() >= FETCHES:
-            _add(self._worked, _key_of(request), Moment.now(self._clock))
-
-    def _recent_fetches(self) -> int:
+    def _recent_fetches(self) -> list[str]:
         for refused, moment in list(self._fetches.items()):
-            if not self._is_recent(moment):
+            if not _is_recent(moment, self._clock):
                 self._fetches.pop(refused, None)
-        return len(self._fetches)
+        return list(self._fetches)
 
-    def _is_recent(self, moment: Moment | None) -> bool:
-        return moment is not None and moment.age(self._clock) < MEMORY
+
+#: A method, an origin, and a path with the ids in it starred: a thousand forbidden queues are one.
+_Key = tuple[str, str, str]
+
+
+def _key_of(request: requests.PreparedRequest) -> _Key:
+    parts = urlsplit(str(request.url))
+    return (
+        str(request.method),
+        f"{parts.scheme}://{parts.netloc}",
+        re.sub(r"[^/]*[0-9][^/]*", "*", parts.path),
+    )
+
+
+def _is_recent(moment: Moment | None, clock: Clock) -> bool:
+    return moment is not None and moment.age(clock) < MEMORY
 
 
 def _add(memory: dict[Any, Moment], key: object, moment: Moment) -> None:
@@ -99,13 +113,3 @@ def _add(memory: dict[Any, Moment], key: object, moment: Moment) -> None:
     memory[key] = moment
     for oldest in list(memory)[:-PATHS]:
         memory.pop(oldest, None)
-
-
-def _key_of(request: requests.PreparedRequest) -> Key:
-    """What a 401 is remembered by: a thousand forbidden queues are one."""
-    parts = urlsplit(str(request.url))
-    return (
-        str(request.method),
-        f"{parts.scheme}://{parts.netloc}",
-        re.sub(r"[^/]*[0-9][^/]*", "*", parts.path),
-    )

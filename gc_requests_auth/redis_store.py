@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
@@ -21,7 +22,7 @@ class RedisTokenStore(TokenStore):
     :param prefix: What the names of all keys begin with.
     :param lock_term: Seconds after which the lock of a process that died is free. A process that
         takes longer to get a token loses it, at the price of a second token request.
-    :raises ConfigurationError: if the client could wait for ever.
+    :raises ConfigurationError: if the client could wait for ever, or is one of asyncio.
     """
 
     def __init__(
@@ -31,6 +32,10 @@ class RedisTokenStore(TokenStore):
         prefix: str = "gc_requests_auth:",
         lock_term: float = TURN,
     ) -> None:
+        if iscoroutinefunction(getattr(client, "execute_command", None)):
+            raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
+        if not lock_term > 0:  # for ever, says redis-py
+            raise ConfigurationError("lock_term must be seconds, more than 0.")
         if not _socket_timeout(client):
             raise ConfigurationError(
                 "the Redis client has no socket time-out: a Redis that hangs would hang every"
@@ -60,13 +65,12 @@ class RedisTokenStore(TokenStore):
 
         name = f"{self._prefix}{key}:lock"
         lock = self._client.lock(name, timeout=self._lock_term, thread_local=False)
-        won = wait_for_turn(lambda: lock.acquire(blocking=False), lambda: self.get(key))
+        wait_for_turn(lambda: lock.acquire(blocking=False), lambda: self.get(key))
         try:
             yield
         finally:
-            if won:
-                with suppress(LockError):  # the term was over
-                    lock.release()
+            with suppress(LockError):  # it was not won, or its term is over
+                lock.release()
 
     def __getstate__(self) -> dict[str, Any]:
         # A client does not travel, what it was made of does: its password as well, which was an

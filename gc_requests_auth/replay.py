@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from .bodies import BodyTooLongError, BodyTooSlowError, read_within, rewind
 from .credentials import conceal
+from .process import USER_AGENT
 from .tokens import Secret
 
 #: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
@@ -92,6 +94,22 @@ def can_be_replayed(response: requests.Response) -> bool:
     return getattr(response, "connection", None) is not None and rewind(response.request)
 
 
+def token_lives(response: requests.Response, api_url: str, options: Mapping[str, Any]) -> bool:
+    """Whether the API takes the token of a request that it answered 401. If in doubt, it does.
+
+    HEAD /api/v2/tokens/me needs no permission, so only a token that is over is refused there.
+    """
+    url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
+    request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
+    request.headers["Authorization"] = conceal(response.request.headers["Authorization"])
+    vars(request)["_spent"] = sys.maxsize, 0.0  # not worth waiting for
+    try:
+        answer = _send(response, request, {**options, "stream": False})
+    except Exception:  # of the network or a test double: the call's own answer is there to go back
+        return True
+    return answer.status_code != 401
+
+
 def drain(response: requests.Response) -> None:
     """Read what is left of an answer, so that its connection is free; or give up both."""
     with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
@@ -116,20 +134,18 @@ def replay(
     response.request = request.copy()
     request.headers["Authorization"] = authorization
     start = time.perf_counter()
-    answer: requests.Response = response.connection.send(
-        again, **{name: options[name] for name in _ADAPTER_OPTIONS if name in options}
-    )
+    answer = _send(response, again, options)
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
-    answer.history.append(response)
+    answer.history = [*response.history, response]
     vars(answer)["_refused"] = response  # the history is requests' to overwrite
     answer.request = again
     return answer
 
 
-def refused_before(answer: requests.Response) -> requests.Response | None:
-    """The 401 that this is the replay of."""
+def refused_before(answer: requests.Response) -> list[requests.Response]:
+    """The 401s that this is a replay of, the first one first."""
     refused: requests.Response | None = vars(answer).get("_refused")
-    return refused
+    return [] if refused is None else [*refused_before(refused), refused]
 
 
 def redirect_target(response: requests.Response) -> str:
@@ -172,6 +188,16 @@ def without_secrets(request: requests.PreparedRequest) -> requests.PreparedReque
     for name in ("Authorization", "Proxy-Authorization", "Cookie"):
         told.headers.pop(name, None)
     return told
+
+
+def _send(
+    response: requests.Response, request: requests.PreparedRequest, options: Mapping[str, Any]
+) -> requests.Response:
+    """The answer to a request that is sent the way of another's."""
+    answer: requests.Response = response.connection.send(
+        request, **{name: options[name] for name in _ADAPTER_OPTIONS if name in options}
+    )
+    return answer
 
 
 def _renew_cookies(again: requests.PreparedRequest, response: requests.Response) -> None:

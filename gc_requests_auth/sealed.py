@@ -37,7 +37,7 @@ class Seal:
 
     def close(self, token: AccessToken) -> str:
         """The value to store."""
-        facts = [VERSION, str(token.value), token.born.wall, token.lifetime]
+        facts = [VERSION, token.value, token.born.wall, token.lifetime]
         names = ("version", "token", "requested", "lifetime")
         return json.dumps(dict(zip(names, facts, strict=True)) | {"mac": self._proof(facts)})
 

@@ -237,7 +237,7 @@ def _ours_of(request: requests.PreparedRequest) -> list[Hook]:
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:
     """The chain with the 401s that were replayed; requests forgets them where it redirects."""
     for response in chain:
-        refused = refused_before(response)
-        if refused is not None and all(refused is not one for one in chain):
-            yield refused
+        for refused in refused_before(response):
+            if all(refused is not one for one in chain):
+                yield refused
         yield response

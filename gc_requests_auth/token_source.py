@@ -135,7 +135,7 @@ class TokenSource:
                 if flight is None:
                     token = self._usable(rejected)
                 elif flight is mine:
-                    token = self._fly(mine, rejected or self._dropped, persist=True)
+                    token = self._fly(mine, self._dropped or rejected, persist=True)
                 else:
                     token = flight.outcome()
             finally:  # Ctrl-C included, wherever it strikes: the waiters go on
@@ -182,8 +182,8 @@ class TokenSource:
             except GenesysCloudError as error:
                 failure = copy.copy(error)
         landed = self._land(mine, token, refusal, failure if persist else None)
-        if not landed and (mine.forgotten or self._usable(None) is not None):
-            return self._usable(None)
+        if not landed and (mine.forgotten or self._usable(instead_of) is not None):
+            return self._usable(instead_of)
         if failure is not None:
             raise copy.copy(failure)
         return token
@@ -228,8 +228,11 @@ class TokenSource:
 
         What goes wrong with that concerns no call while the token lives.
         """
+        room = self._rooms.here()
         last_moments = left <= token.margin
-        flight = self._rooms.here().flight_in_time()
+        if left > token.early * room.share:
+            return token
+        flight = room.flight_in_time()
         inline = last_moments and self._inline
         if flight is None and (self._background or inline) and not self._resting(left):
             flight = self._take_off_early(token, left, inline=inline)
@@ -251,13 +254,13 @@ class TokenSource:
             renew = partial(self._renew, mine, token)
             handed_over = self._background and in_background(renew)
             if not handed_over and inline:
-                renew()
+                renew(inline=True)
         finally:
             if not handed_over:
                 self._clear(mine)
         return mine
 
-    def _renew(self, mine: Flight, token: AccessToken) -> None:
+    def _renew(self, mine: Flight, token: AccessToken, *, inline: bool = False) -> None:
         mine.lead()
         try:
             self._fly(mine, token.value, persist=False)
@@ -265,7 +268,7 @@ class TokenSource:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret
             self._stumble(mine, type(error).__name__)
-            if not isinstance(error, Exception):  # Ctrl-C
+            if inline and not isinstance(error, Exception):  # Ctrl-C; a thread has no one to tell
                 raise
         finally:
             self._clear(mine)
@@ -274,7 +277,9 @@ class TokenSource:
         trouble = self._trouble
         if trouble is None:
             return False
-        pause = min(PAUSE * 2.0 ** (trouble.failures - 1), LONGEST_PAUSE, max(PAUSE, left / 2))
+        pause = self._rooms.here().share * min(
+            PAUSE * 2.0 ** (trouble.failures - 1), LONGEST_PAUSE, max(PAUSE, left / 2)
+        )
         return trouble.since.age(self._clock) < pause
 
     def _stumble(self, mine: Flight, problem: str) -> None:

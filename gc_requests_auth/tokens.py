@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Callable
@@ -79,7 +78,7 @@ class AccessToken:
     born: Moment
     #: Seconds from `born`.
     lifetime: float
-    #: Seconds before the deadline from which a successor is looked for in the background.
+    #: Seconds before the deadline from which a successor may be looked for in the background.
     early: float = 0.0
     #: Seconds before the deadline from which a call waits for one, briefly.
     margin: float = 0.0
@@ -102,7 +101,7 @@ class AccessToken:
     def restored(cls, value: str, requested: float, lifetime: float, clock: Clock) -> AccessToken:
         """A token that another process asked for, at this time by the wall clock.
 
-        A clock that is a little behind that process's does not make it live longer.
+        With a clock that is behind that process's, it lives no longer than its lifetime from now.
         """
         age = max(0.0, clock.wall() - requested)
         born = Moment(clock.monotonic() - age, clock.wall() - age)
@@ -112,8 +111,7 @@ class AccessToken:
     def _with_windows(
         cls, value: str, born: Moment, lifetime: float, *, shared: bool = False
     ) -> AccessToken:
-        # Jittered, so that of many processes with one token the first renews it for all.
-        early = min(900.0, lifetime / 4) * random.uniform(0.8, 1.0)  # noqa: S311 -- jitter
+        early = min(900.0, lifetime / 4)
         margin = min(10.0, lifetime / 10)
         header = Secret(f"Bearer {value}")
         return cls(Secret(value), header, born, lifetime, early, margin, shared)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import string
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
-from conftest import Counted, FakeTime
+from conftest import TOKEN, Counted, FakeTime
 
-from gc_requests_auth import GenesysCloudAuth, LoginThrottledError, futile
+from gc_requests_auth import (
+    GenesysCloudAuth,
+    GenesysCloudSession,
+    LoginThrottledError,
+    futile,
+)
 from gc_requests_auth.futile import FETCHES, MEMORY, PATHS, Futile
-from gc_requests_auth.tokens import AccessToken, Moment
+from gc_requests_auth.tokens import AccessToken
 
 API = "https://api.mypurecloud.ie/api/v2"
 ME = "/api/v2/tokens/me"
@@ -21,6 +29,18 @@ QUEUES = "/api/v2/routing/queues"
 
 #: Paths that differ in more than a number.
 NAMES = ["".join(pair) for pair in itertools.product(string.ascii_lowercase, repeat=2)]
+
+
+def alive() -> bool:
+    return True
+
+
+def over() -> bool:
+    return False
+
+
+def unasked() -> bool:  # pragma: no cover
+    raise AssertionError("the API is asked only in doubt")
 
 
 def asking(url: str, method: str = "GET") -> requests.PreparedRequest:
@@ -32,11 +52,11 @@ def memory(fake_time: FakeTime) -> Futile:
     return Futile(fake_time.clock)
 
 
-def spend(memory: Futile, fetches: int = FETCHES) -> None:
+def spend(memory: Futile, fetches: int = FETCHES - 1) -> None:
     """So many token requests in vain, each for another path."""
     for n in range(fetches):
         request = asking(f"{API}/forbidden/{NAMES[n]}")
-        assert memory.may_fetch(request, f"token-{n}")
+        assert memory.may_fetch(request, f"token-{n}", unasked)
         memory.refused_again(request)
 
 
@@ -47,13 +67,13 @@ def test_a_path_that_refused_a_new_token_is_not_asked_for_again(
     memory: Futile, fake_time: FakeTime
 ) -> None:
     request = asking(f"{API}/users")
-    assert memory.may_fetch(request, "first")
+    assert memory.may_fetch(request, "first", unasked)
     memory.refused_again(request)
 
     fake_time.advance(MEMORY - 0.1)
-    assert not memory.may_fetch(request, "second")
+    assert not memory.may_fetch(request, "second", unasked)
     fake_time.advance(0.2)
-    assert memory.may_fetch(request, "second")
+    assert memory.may_fetch(request, "second", unasked)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +88,7 @@ def test_a_path_that_refused_a_new_token_is_not_asked_for_again(
 def test_ids_and_queries_make_no_difference(memory: Futile, one: str, other: str) -> None:
     memory.refused_again(asking(API + one))
 
-    assert not memory.may_fetch(asking(API + other), "token")
+    assert not memory.may_fetch(asking(API + other), "token", unasked)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +107,7 @@ def test_method_origin_and_the_rest_of_the_path_do(
 ) -> None:
     memory.refused_again(asking(f"{API}/users/1"))
 
-    assert memory.may_fetch(other, "token")
+    assert memory.may_fetch(other, "token", unasked)
 
 
 def test_so_many_paths_are_remembered_and_the_oldest_make_room(memory: Futile) -> None:
@@ -95,102 +115,97 @@ def test_so_many_paths_are_remembered_and_the_oldest_make_room(memory: Futile) -
         memory.refused_again(asking(f"{API}/{name}"))
 
     assert len(memory._paths) == PATHS == 128
-    assert memory.may_fetch(asking(f"{API}/{NAMES[0]}"), "token")
-    assert not memory.may_fetch(asking(f"{API}/{NAMES[1]}"), "token")
+    assert memory.may_fetch(asking(f"{API}/{NAMES[0]}"), "token", unasked)
+    assert not memory.may_fetch(asking(f"{API}/{NAMES[1]}"), "token", unasked)
 
 
 def test_being_refused_again_makes_a_path_the_youngest(memory: Futile) -> None:
     for name in [*NAMES[:PATHS], NAMES[0], NAMES[PATHS]]:
         memory.refused_again(asking(f"{API}/{name}"))
 
-    assert not memory.may_fetch(asking(f"{API}/{NAMES[0]}"), "token")
-    assert memory.may_fetch(asking(f"{API}/{NAMES[1]}"), "token")
+    assert not memory.may_fetch(asking(f"{API}/{NAMES[0]}"), "token", unasked)
+    assert memory.may_fetch(asking(f"{API}/{NAMES[1]}"), "token", unasked)
 
 
 # -- five a minute --------------------------------------------------------------------------------
 
 
-def test_whatever_the_paths_five_fetches_a_minute_may_be_in_vain(
+def test_with_four_fetches_in_vain_within_a_minute_the_api_is_asked_whether_the_token_lives(
     memory: Futile, fake_time: FakeTime
 ) -> None:
     assert FETCHES == 5
     spend(memory, 1)
     fake_time.advance(10)
-    for n in range(1, FETCHES):
-        assert memory.may_fetch(asking(f"{API}/forbidden/{NAMES[n]}"), f"token-{n}")
-    assert not memory.may_fetch(asking(f"{API}/users"), "token")
+    for n in range(1, FETCHES - 1):
+        assert memory.may_fetch(asking(f"{API}/forbidden/{NAMES[n]}"), f"token-{n}", unasked)
+
+    assert not memory.may_fetch(asking(f"{API}/users"), "token", alive)
+    assert not memory.may_fetch(asking(f"{API}/users"), "token", unasked), "remembered"
+    assert memory.may_fetch(asking(f"{API}/groups"), "token", over)
 
     fake_time.advance(MEMORY - 10)
-    assert memory.may_fetch(asking(f"{API}/users"), "token"), "the first is a minute old"
-    assert not memory.may_fetch(asking(f"{API}/groups"), "another")
+    assert not memory.may_fetch(asking(f"{API}/skills"), "another", alive)
+    fake_time.advance(10)
+    assert memory.may_fetch(asking(f"{API}/teams"), "another", unasked), "a minute is over"
+
+
+def test_whatever_the_paths_five_fetches_a_minute_may_be_in_vain(memory: Futile) -> None:
+    """An address that is no longer allowed: not even the brand-new token is taken anywhere."""
+    allowed = [memory.may_fetch(asking(f"{API}/{name}"), f"token {name}", over) for name in NAMES]
+
+    assert sum(allowed) == FETCHES
 
 
 def test_a_fetch_is_counted_from_its_start_and_once_for_all_that_need_it(memory: Futile) -> None:
-    for n in range(FETCHES):
+    for n in range(FETCHES - 1):
         for name in NAMES[:20]:
-            assert memory.may_fetch(asking(f"{API}/{name}"), f"token-{n}")
+            assert memory.may_fetch(asking(f"{API}/{name}"), f"token-{n}", unasked)
+    for name in NAMES[:20]:
+        assert memory.may_fetch(asking(f"{API}/{name}"), "the last", over)
 
-    assert not memory.may_fetch(asking(f"{API}/users"), "token")
+    assert not memory.may_fetch(asking(f"{API}/users"), "token", over)
 
 
 def test_a_fetch_that_was_of_use_is_not_counted(memory: Futile) -> None:
     for n in range(3 * FETCHES):
-        assert memory.may_fetch(asking(f"{API}/users"), f"token-{n}")
+        assert memory.may_fetch(asking(f"{API}/users"), f"token-{n}", unasked)
         memory.was_of_use(f"token-{n}")
 
     memory.was_of_use("never counted")
     memory.was_of_use(None)
-    assert not memory.suspicious
 
 
 def test_a_request_that_carried_no_token_is_not_counted(memory: Futile) -> None:
     spend(memory)
 
-    assert memory.may_fetch(asking(f"{API}/users"), None)
+    assert memory.may_fetch(asking(f"{API}/users"), None, unasked)
 
 
-def test_with_the_fetches_spent_a_path_that_has_worked_since_still_recovers(
-    memory: Futile,
-) -> None:
-    spend(memory)
-    memory.worked(asking(f"{API}/users/1"))
+def test_after_a_fetch_that_failed_the_api_is_asked_before_the_next(memory: Futile) -> None:
+    """The token that was refused is still in hand, and may be as good as ever."""
+    assert memory.may_fetch(asking(f"{API}/users"), "token", unasked)
+    memory.failed("token")
+    memory.failed(None)
 
-    assert not memory.may_fetch(asking(f"{API}/groups"), "token")
-    assert memory.may_fetch(asking(f"{API}/users/2"), "token")
-
-
-def test_having_worked_counts_for_one_fetch(memory: Futile) -> None:
-    """Else all that worked before an address was blocked would fetch once each."""
-    spend(memory)
-    for name in NAMES:
-        memory.worked(asking(f"{API}/{name}"))
-    allowed = [memory.may_fetch(asking(f"{API}/{name}"), f"token {name}") for name in NAMES]
-
-    assert sum(allowed) == 1
-    assert len(memory._worked) <= PATHS
+    assert memory.may_fetch(asking(f"{API}/users"), "token", over)
+    memory.failed("token")
+    assert not memory.may_fetch(asking(f"{API}/users"), "token", alive)
+    assert not memory.may_fetch(asking(f"{API}/users"), "token", unasked)
+    assert memory.may_fetch(asking(f"{API}/groups"), "another", unasked)
 
 
-def test_what_works_is_remembered_only_while_it_matters(memory: Futile) -> None:
-    spend(memory, FETCHES - 1)
-    assert not memory.suspicious
-
-
-def test_after_a_minute_it_matters_no_more(memory: Futile, fake_time: FakeTime) -> None:
-    spend(memory)
-    assert memory.suspicious
-    fake_time.advance(MEMORY)
-    memory.worked(asking(f"{API}/users"))
-
-    assert memory._worked == {}
-    assert memory._fetches == {}
+def test_fetches_that_failed_are_not_in_vain(memory: Futile) -> None:
+    for n in range(2 * FETCHES):
+        assert memory.may_fetch(asking(f"{API}/users"), f"token-{n}", unasked)
+        memory.failed(f"token-{n}")
 
 
 def test_forget_forgets_all_of_it(memory: Futile) -> None:
     spend(memory)
+    memory.failed("token")
     memory.forget()
 
-    assert not memory.suspicious
-    assert memory.may_fetch(asking(f"{API}/forbidden/{NAMES[0]}"), "token")
+    assert memory.may_fetch(asking(f"{API}/forbidden/{NAMES[0]}"), "token", unasked)
 
 
 # -- with all the rest ----------------------------------------------------------------------------
@@ -235,13 +250,24 @@ def test_calls_to_hundreds_of_forbidden_ids_cost_one_token_request(
     assert sandbox.token_requests == 2
 
 
-def test_calls_to_hundreds_of_forbidden_endpoints_cost_five(
+def test_calls_to_hundreds_of_forbidden_endpoints_cost_a_handful(
     sandbox: Counted, session: requests.Session
 ) -> None:
     for name in NAMES[:200]:
         assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
 
-    assert sandbox.token_requests == 1 + FETCHES
+    assert sandbox.token_requests == 1 + FETCHES - 1
+
+
+def test_the_api_is_asked_once_a_path_and_with_the_idle_time_out_left_alone(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    for name in [*NAMES[:5], NAMES[4]]:
+        status(session, sandbox, f"/sandbox/status/{name}/401")
+    asked = [one for one in sandbox.sandbox.api_exchanges if one.target.startswith(ME)][-1]
+
+    assert sandbox.api_requests == 4 * 2 + 2 + 1
+    assert (asked.method, asked.target, asked.status) == ("HEAD", f"{ME}?preserveIdleTTL=true", 200)
 
 
 def test_a_revocation_noticed_on_another_path_recovers_at_once(
@@ -257,14 +283,29 @@ def test_a_revocation_noticed_on_another_path_recovers_at_once(
     assert sandbox.token_requests == 5
 
 
-def test_so_it_does_with_the_fetches_spent(sandbox: Counted, session: requests.Session) -> None:
-    for name in NAMES[:10]:
-        assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
-    assert status(session, sandbox, QUEUES) == 200
-    sandbox.sandbox.revoke_all()
+def test_so_it_does_after_any_number_of_futile_401s(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    for _ in range(3):
+        for name in NAMES[:20]:
+            assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
+        sandbox.sandbox.revoke_all()
+        assert status(session, sandbox, QUEUES) == 200
 
-    assert status(session, sandbox, QUEUES) == 200
-    assert sandbox.token_requests == 1 + FETCHES + 1
+    assert sandbox.token_requests == 1 + FETCHES - 1 + 3
+
+
+def test_many_threads_that_notice_a_revocation_then_all_recover(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    for name in NAMES[:10]:
+        status(session, sandbox, f"/sandbox/status/{name}/401")
+    sandbox.sandbox.revoke_all()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: status(session, sandbox, QUEUES), range(16)))
+
+    assert set(answers) == {200}
+    assert sandbox.token_requests == 1 + FETCHES - 1 + 1
 
 
 def test_revocations_that_are_cured_are_never_counted(
@@ -277,7 +318,7 @@ def test_revocations_that_are_cured_are_never_counted(
     assert sandbox.token_requests == 3 * FETCHES
 
 
-def test_a_token_request_that_fails_is_no_fetch_in_vain(
+def test_a_token_request_that_fails_raises_while_the_token_is_over(
     sandbox: Counted, session: requests.Session
 ) -> None:
     assert status(session, sandbox, ME) == 200
@@ -290,7 +331,20 @@ def test_a_token_request_that_fails_is_no_fetch_in_vain(
     assert status(session, sandbox, ME) == 200
 
 
-def test_bodies_that_can_not_be_sent_twice_cost_five_as_well(
+def test_a_forbidden_endpoint_does_not_storm_a_login_service_that_throttles(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    assert status(session, sandbox, ME) == 200
+    sandbox.sandbox.answer_tokens(1, 429, "", {"Retry-After": "100"})
+    with pytest.raises(LoginThrottledError):
+        status(session, sandbox, "/sandbox/status/401")
+    for _ in range(20):
+        assert status(session, sandbox, "/sandbox/status/401") == 401
+
+    assert sandbox.token_requests == 2
+
+
+def test_bodies_that_can_not_be_sent_twice_cost_a_handful_as_well(
     sandbox: Counted, session: requests.Session
 ) -> None:
     for _ in range(20):
@@ -299,28 +353,85 @@ def test_bodies_that_can_not_be_sent_twice_cost_five_as_well(
         )
         assert answer.status_code == 401
 
-    assert sandbox.token_requests == 1 + FETCHES
+    assert sandbox.token_requests == 1 + FETCHES - 1
 
 
-def test_a_token_that_was_shared_is_not_taken_for_brand_new(
+@pytest.fixture
+def of_another(
+    sandbox: Counted, session: requests.Session, auth: GenesysCloudAuth, fake_time: FakeTime
+) -> Callable[[int], None]:
+    """Have the next so many tokens come from another process, revoked like all others."""
+    ask = auth._source._request
+
+    def shared(*arguments: Any, **options: Any) -> AccessToken:
+        if not left:
+            return ask(*arguments, **options)
+        value = f"{TOKEN}-{left.pop()}"
+        return AccessToken.restored(value, fake_time.wall - 100, 1000, fake_time.clock)
+
+    left: list[int] = []
+
+    def come(count: int) -> None:
+        left.extend(range(count))
+
+    assert status(session, sandbox, ME) == 200
+    auth._source._request = shared
+    sandbox.sandbox.revoke_all()
+    return come
+
+
+def test_where_the_token_of_another_process_is_revoked_as_well_a_new_one_is_fetched(
+    sandbox: Counted, session: requests.Session, of_another: Callable[[int], None]
+) -> None:
+    of_another(1)
+    request = requests.Request("POST", f"{sandbox.api_url}/sandbox/echo", data=io.BytesIO(b"whole"))
+    prepared = session.prepare_request(request)
+    answer = session.send(prepared, timeout=30)
+
+    assert answer.json()["body"] == "whole"
+    assert [one.status_code for one in answer.history] == [401, 401]
+    sent = [one.request.headers["Authorization"] for one in [*answer.history, answer]]
+    assert sent[1] == f"Bearer {TOKEN}-0"
+    assert len(set(sent)) == 3
+    assert prepared.headers["Authorization"] == sent[2], "to be sent again, or redirected"
+    assert sandbox.token_requests == 2
+
+
+def test_there_it_ends(
     sandbox: Counted,
     session: requests.Session,
-    auth: GenesysCloudAuth,
-    fake_time: FakeTime,
-    monkeypatch: pytest.MonkeyPatch,
+    of_another: Callable[[int], None],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It may have been revoked with the one before: the next call finds out."""
-    assert status(session, sandbox, ME) == 200
-    ask = auth._source._request
-    old = AccessToken.restored(
-        "revoked", Moment.now(fake_time.clock).wall - 100, 1000, fake_time.clock
-    )
-    monkeypatch.setattr(auth._source, "_request", lambda *_, **__: old)
-    sandbox.sandbox.revoke_all()
+    of_another(2)
 
     assert status(session, sandbox, ME) == 401
-    monkeypatch.setattr(auth._source, "_request", ask)
+    assert "401 again with a new token" not in caplog.text, "none was new"
     assert status(session, sandbox, ME) == 200
+    assert sandbox.token_requests == 2
+
+
+def test_a_session_keeps_all_of_that_in_its_history(sandbox: Counted) -> None:
+    with GenesysCloudSession(
+        sandbox.client_id,
+        sandbox.client_secret,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+    ) as session:
+        session.verify = sandbox.ca_file
+        session.get(ME)
+        source = session.auth._source
+        ask, clock = source._request, session.auth._clock
+
+        def shared(*_: Any, **__: Any) -> AccessToken:
+            source._request = ask
+            return AccessToken.restored(TOKEN, clock.wall(), 1000, clock)
+
+        source._request = shared
+        sandbox.sandbox.revoke_all()
+        answer = session.get("/sandbox/echo")
+
+    assert [one.status_code for one in answer.history] == [401, 401]
 
 
 def test_forget_has_a_futile_path_tried_again(

@@ -100,13 +100,17 @@ def login(fake_time: FakeTime) -> Login:
 @pytest.fixture
 def source(login: Login, fake_time: FakeTime) -> TokenSource:
     """One that starts no threads."""
-    return TokenSource(identify, login, clock=fake_time.clock, background=False)
+    source = TokenSource(identify, login, clock=fake_time.clock, background=False)
+    source._rooms.here().share = 1.0
+    return source
 
 
 @pytest.fixture
 def renewing(login: Login, fake_time: FakeTime) -> Iterator[TokenSource]:
     """One that renews in the background."""
-    yield TokenSource(identify, login, clock=fake_time.clock)
+    source = TokenSource(identify, login, clock=fake_time.clock)
+    source._rooms.here().share = 1.0
+    yield source
     land()
 
 
@@ -348,6 +352,7 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
 
 def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
     """Let the token grow so old that a successor is due; how long it still lives."""
+    source._rooms.here().share = 1.0
     token = source.current()
     fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
     return token.early
@@ -383,6 +388,51 @@ def test_no_token_is_renewed_before_it_is_due(
 
     assert len(login.calls) == 1
     assert in_background() == []
+
+
+def test_each_process_begins_at_a_time_of_its_own(
+    renewing: TokenSource,
+    login: Login,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also the children of one parent, which inherit its token."""
+    shares = set()
+    for _ in range(200):
+        monkeypatch.setattr(process, "forks", process.forks + 1)
+        shares.add(renewing._rooms.here().share)
+    assert 0.8 <= min(shares) < 0.82
+    assert 0.98 < max(shares) <= 1.0
+
+    renewing._rooms.here().share = 1.0
+    begin_to_renew(renewing, fake_time)
+    renewing._rooms.here().share = 0.9
+    fake_time.advance(L / 4 * 0.1 - 0.01)
+    assert renewing.current().value == f"{TOKEN}-1"
+    assert len(login.calls) == 1
+    fake_time.advance(0.02)
+    renewing.current()
+    land()
+    assert len(login.calls) == 2
+
+
+def test_processes_that_failed_together_do_not_try_again_together(
+    renewing: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    renewing.current()
+    fake_time.advance(L - 150)
+    renewing._rooms.here().share = 0.8
+    login.failure = LoginUnreachableError("down")
+    renewing.current()
+    land()
+    fake_time.advance(3.99)
+    renewing.current()
+    land()
+    assert len(login.calls) == 2
+    fake_time.advance(0.02)
+    renewing.current()
+    land()
+    assert len(login.calls) == 3
 
 
 @pytest.mark.parametrize(
@@ -652,10 +702,13 @@ def test_what_a_token_replaces_is_told_to_who_comes_by_it(
     source.forget()
     source.current()
     source.forget()
-    source.other_than("another")
+    source.other_than("older")
+    source.forget()
+    source.forget()
+    source.current()
 
     replaced = [call["instead_of"] for call in login.calls]
-    assert replaced == [None, f"{TOKEN}-1", f"{TOKEN}-2", "another"]
+    assert replaced == [None, *(f"{TOKEN}-{n}" for n in range(1, 5))]
 
 
 def test_a_token_from_a_store_is_said_to_be(
@@ -947,6 +1000,25 @@ def test_threads_whose_flights_are_all_too_slow_are_served_in_the_end(
 
     assert all(call.result(30).value.startswith(TOKEN) for call in calls)
     assert len(login.calls) <= 4
+
+
+def test_a_late_leader_is_not_handed_the_token_that_it_brought_back_as_refused(
+    source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
+) -> None:
+    refused = source.current().value
+    number = itertools.count()
+    held = [Held(), Held()]
+    login.meanwhile = lambda: held[next(number)]()  # noqa: PLW0108 -- another one each time
+    first = pool.submit(source.other_than, refused)
+    assert held[0].entered.wait(30)
+    fake_time.wall += LONGEST_FLIGHT + 5  # suspended
+    second = pool.submit(source.other_than, refused)
+    assert held[1].entered.wait(30)
+    held[0].let_go.set()
+
+    assert first.result(30).value == f"{TOKEN}-2", "its own"
+    held[1].let_go.set()
+    assert second.result(30).value == f"{TOKEN}-3"
 
 
 def test_a_late_failure_is_its_leaders_own(
