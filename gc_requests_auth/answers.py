@@ -27,6 +27,19 @@ from .regions import HOW_TO_FIND
 from .retry import SERVER_FAULT, THROTTLED, Budget, retry_after_seconds
 from .tokens import B64TOKEN, Secret
 
+#: A UUID; what has this form beside something that has not is the id.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+_NOT_ACCEPTED = (
+    "The client secret, the client id or the region is wrong; Genesys Cloud does not tell which. Or"
+    " the client is disabled, inactive or deleted, or id and secret are swapped. A secret is shown"
+    " only when it is made (Admin > Integrations > OAuth); a client exists in one region only."
+    f" {HOW_TO_FIND}"
+)
+
+#: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
+_SAID_BY_API = {"code", "message", "status"}
+
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -71,6 +84,8 @@ class Answer:
             return self._not_here()
         if isinstance(said.get("error"), str) and said["error"]:
             return self._refused(said)
+        if self.status in (400, 401) and (self._is_api_host() or said.keys() >= _SAID_BY_API):
+            return self._not_here()
         if self.status >= 400:
             return self._forbidden()
         return self._granted(said)
@@ -95,12 +110,9 @@ class Answer:
         match said["error"]:
             case "invalid_client":
                 kind = CredentialsRefusedError
-                remedy = (
-                    "The client secret, the client id or the region is wrong; Genesys Cloud does"
-                    " not tell which. A secret is shown only when it is made (Admin > Integrations"
-                    " > OAuth); a client exists in one region only, and an inactive or deleted one"
-                    f" is refused as well. {HOW_TO_FIND}"
-                )
+                remedy = _NOT_ACCEPTED
+                if look_swapped(self.identity):
+                    remedy = f"Client id and client secret look swapped. If not: {remedy}"
             case "unauthorized_client":
                 kind = GrantTypeError
                 remedy = (
@@ -137,16 +149,19 @@ class Answer:
         return Setback(error, SERVER_FAULT)
 
     def _not_here(self) -> Setback:
-        host = urlsplit(self.token_url).hostname or ""
-        wrong = host.startswith(("api.", "apps."))
-        right = (
-            f"https://login.{host.partition('.')[2]}" if wrong else "https://login.mypurecloud.ie"
-        )
+        parts = urlsplit(self.token_url)
+        what, right = "is no login service: it has nothing", "https://login.mypurecloud.ie"
+        if self._is_api_host():
+            right = f"https://login.{(parts.hostname or '').partition('.')[2]}"
+        elif "/api/" in parts.path:
+            what, right = "has no such path as is asked: nothing", f"https://{parts.netloc}"
         return self._bad(
-            f"is no login service: it has nothing at {urlsplit(self.token_url).path}. Tokens come"
-            f" from the login host, as in login_url={right!r}, not from the API host; give region="
-            " instead of URLs, and both follow from it"
+            f"{what} at {parts.path}. Tokens come from the login host, as in login_url={right!r}, not"
+            " from the API host; give region= instead of URLs, and both follow from it"
         )
+
+    def _is_api_host(self) -> bool:
+        return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
 
     def _forbidden(self) -> Setback:
         if self.status == 407:
@@ -260,6 +275,11 @@ class Answer:
         text = re.sub(r"[\w+/=~-]{6,}", unless_cut_from_one, text)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def look_swapped(identity: Identity) -> bool:
+    """Whether the secret has the form of an id, and the id has not."""
+    return bool(_UUID.fullmatch(identity.client_secret)) > bool(_UUID.fullmatch(identity.client_id))
 
 
 def basic_credentials(identity: Identity) -> Secret:

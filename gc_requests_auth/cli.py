@@ -3,60 +3,125 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from threading import Event
+from typing import NamedTuple
 
 from .process import VERSION
+
+#: What a shell sees of a process that SIGINT or SIGPIPE ended.
+_INTERRUPTED, _BROKEN_PIPE = 130, 141
+
+_STATUS = """\
+exit status:
+  0  fine
+  1  refused: the login service or the API does not accept the client
+  2  misconfigured: a setting is missing, can not work, or leads elsewhere
+  3  unreachable: name resolution, connection, proxy or TLS fails, or the
+     service is down or throttles
+"""
+
+
+class Command(NamedTuple):
+    """What can be asked for on the command line."""
+
+    name: str
+    text: str
+    run: Callable[[argparse.Namespace], int]
+    examples: Sequence[str]
+    #: Adds its options; secrets are never among them, since every user of a machine sees them.
+    add_options: Callable[[argparse.ArgumentParser], object] = lambda _: None
+    #: Said at the end of its help, above the examples.
+    more: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    :returns: The exit status: 0 fine, 1 a promise was not kept, 2 something is missing.
+    :returns: The exit status: 0 fine, 2 something is missing; else as the command's help says.
     """
-    parser = argparse.ArgumentParser(
-        prog="gc-requests-auth", description="Requests authentication for Genesys Cloud."
-    )
-    parser.add_argument("--version", action="version", version=VERSION)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add(commands, "demo", _demo, "show what the library does, without an account or a network")
-    _add(commands, "sandbox", _sandbox, "run a Genesys Cloud look-alike on this machine")
-    command: Callable[[], int] = parser.parse_args(argv).command
+    options = _parser().parse_args(argv)
     try:
-        return command()
+        return int(options.run(options))
     except ModuleNotFoundError as missing:
         if missing.name != "trustme":
             raise
         print("This needs one more package:", file=sys.stderr)
         print("    pip install 'gc-requests-auth[sandbox]'", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # As Python's documentation of SIGPIPE has it, or the flush at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
 
 
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    command: Callable[[], int],
-    text: str,
-) -> None:
-    parser = commands.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"Example: gc-requests-auth {name}",
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gc-requests-auth",
+        description="Requests authentication for Genesys Cloud.",
+        epilog="Example: gc-requests-auth check",
     )
-    parser.set_defaults(command=command)
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        examples = "\n".join(f"  {example}" for example in command.examples)
+        below = commands.add_parser(
+            command.name,
+            help=command.text,
+            description=f"{command.text[0].upper()}{command.text[1:]}.",
+            epilog=f"{command.more}{chr(10) if command.more else ''}examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_options(below)
+        below.set_defaults(run=command.run, parser=below)
+    return parser
 
 
-def _demo() -> int:
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="of the gc CLI, to sign in with in place of the environment",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    parser.add_argument(
+        "--find-region",
+        action="store_true",
+        help="ask the login service of every commercial region which one accepts the client",
+    )
+    parser.add_argument(
+        "--try",
+        dest="regions",
+        metavar="REGIONS",
+        help="with --find-region, ask these alone; FedRAMP and the European Sovereign Cloud are"
+        " asked only if named here",
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .diagnosis import command
+
+    if options.find_region:
+        return command.search(options.regions, profile=options.profile, json=options.json)
+    if options.regions is not None:
+        options.parser.error("--try narrows --find-region, which is missing")
+    return command.check(profile=options.profile, json=options.json)
+
+
+def _demo(_: argparse.Namespace) -> int:
     from . import demo
 
     return demo.main()
 
 
-def _sandbox() -> int:
+def _sandbox(_: argparse.Namespace) -> int:
     from .sandbox import GenesysCloudSandbox
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its files go with it
@@ -70,3 +135,32 @@ def _sandbox() -> int:
     except KeyboardInterrupt:
         pass
     return 0
+
+
+_COMMANDS = (
+    Command(
+        "check",
+        "say why a request is refused: walk the way it walks, a line a step",
+        _check,
+        (
+            "gc-requests-auth check",
+            "gc-requests-auth check --json",
+            "gc-requests-auth check --find-region",
+            "gc-requests-auth check --find-region --try eu-west-1,usw2",
+        ),
+        _check_options,
+        _STATUS,
+    ),
+    Command(
+        "demo",
+        "show what the library does, without an account or a network",
+        _demo,
+        ("gc-requests-auth demo",),
+    ),
+    Command(
+        "sandbox",
+        "run a Genesys Cloud look-alike on this machine",
+        _sandbox,
+        ("gc-requests-auth sandbox",),
+    ),
+)

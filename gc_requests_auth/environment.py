@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from .tokens import Secret
@@ -90,17 +90,23 @@ def _values(family: Family, environ: Environment) -> tuple[Secret | None, Secret
     return environ.get(family.client_id), environ.get(family.client_secret)
 
 
-def what_is_missing(environ: Environment) -> str:
-    """Why these variables sign nobody in, and which would."""
-    lines = ["No Genesys Cloud credentials."]
-    for family in FAMILIES:
+def halves(
+    environ: Environment, families: Iterable[Family] = FAMILIES
+) -> Iterator[tuple[str, str, str]]:
+    """Variables whose other half is missing: what is set, what is not, and how it is not."""
+    for family in families:
         for have, lack in (
             (family.client_id, family.client_secret),
             (family.client_secret, family.client_id),
         ):
             if environ.get(have) and not environ.get(lack):
-                state = "empty" if lack in environ else "not set"
-                lines.append(f"{have} is set, but {lack} is {state}.")
+                yield have, lack, "empty" if lack in environ else "not set"
+
+
+def what_is_missing(environ: Environment) -> str:
+    """Why these variables sign nobody in, and which would."""
+    lines = ["No Genesys Cloud credentials."]
+    lines += [f"{have} is set, but {lack} is {state}." for have, lack, state in halves(environ)]
     if environ.get(BARE_TOKEN):
         lines.append(
             f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"

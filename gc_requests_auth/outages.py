@@ -85,8 +85,10 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
         )
         return setback(text, budget=None)
     if found(requests.exceptions.ProxyError):
-        status = _proxy_said(found_causes)
-        return setback(f"{_PROXY}{status}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
+        status = proxy_status(found_causes)
+        hint = ": it wants credentials" if status == 407 else ""
+        said_so = f", which answers {status}{hint}" if status else ""
+        return setback(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
     # Ours is a sound URL; what can not be parsed is the proxy's.
     if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
         return setback(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
@@ -142,14 +144,13 @@ def _tls(chain: list[BaseException]) -> str:
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
 
 
-def _proxy_said(chain: list[BaseException]) -> str:
-    """The status the proxy answered CONNECT with; http.client has it in a text only."""
+def proxy_status(chain: list[BaseException]) -> int | None:
+    """The status a proxy answered CONNECT with; http.client has it in a text only."""
     for cause in chain:
         _, found, said = str(cause).partition("Tunnel connection failed: ")
         if found and said[:3].isdigit():
-            hint = ": it wants credentials" if said.startswith("407") else ""
-            return f", which answers {said[:3]}{hint}"
-    return ""
+            return int(said[:3])
+    return None
 
 
 def causes(problem: BaseException) -> Iterator[BaseException]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Generator, Iterator
@@ -70,6 +72,19 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name is looked up anywhere: there is only this machine."""
+    resolve = socket.getaddrinfo
+
+    def here(host: Any, *more: Any, **options: Any) -> Any:
+        if host not in {"127.0.0.1", "localhost"}:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +151,27 @@ def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
     yield counted
     counted.close()
     assert not _running_sandbox._login.scripted, "scripted answers that nobody asked for"
+
+
+@pytest.fixture
+def environ(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a user of the sandbox."""
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+    return sandbox.sandbox.environ
+
+
+@pytest.fixture
+def trusted(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The same, trusting the servers of `wire` as well."""
+    import wire  # not needed by those who borrow this file, as test_secrets does
+
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+        file.write(Path(environ["REQUESTS_CA_BUNDLE"]).read_bytes())
+        file.write(wire.authority().cert_pem.bytes())
+        file.flush()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", file.name)
+        yield file.name
 
 
 # -- the sweep: whatever a test does, no secret is seen -------------------------------------------

@@ -95,7 +95,7 @@ def test_a_missing_extra_is_no_traceback(
     def missing() -> int:
         raise ModuleNotFoundError(name="trustme")
 
-    monkeypatch.setattr(cli, "_demo", missing)
+    monkeypatch.setattr(demo, "main", missing)
 
     assert cli.main(["demo"]) == 2
     assert "gc-requests-auth[sandbox]" in capsys.readouterr().err
@@ -122,12 +122,69 @@ def test_another_missing_module_is_not_mistaken_for_the_extra(
     def broken() -> int:
         raise ModuleNotFoundError("of something else", name="something_else")
 
-    monkeypatch.setattr(cli, "_demo", broken)
+    monkeypatch.setattr(demo, "main", broken)
     with pytest.raises(ModuleNotFoundError, match="something else"):
         cli.main(["demo"])
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["sandbox"]])
+def test_ctrl_c_ends_a_command_politely(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "main", interrupted)
+
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_a_pipe_that_nobody_reads_to_its_end_is_no_traceback() -> None:
+    script = """
+import os, sys
+from gc_requests_auth import cli, demo
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+demo.main = lambda: print("x", flush=True)
+sys.exit(cli.main(["demo"]))
+"""
+    done = run_python(script)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_broken_pipe_is_told_as_a_shell_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> int:
+        raise BrokenPipeError
+
+    replaced: list[int] = []
+
+    def note(source: int, target: int) -> None:
+        os.close(source)
+        replaced.append(target)
+
+    with monkeypatch.context() as patched:  # not for long: pytest's capturing needs it, too
+        patched.setattr(demo, "main", broken)
+        patched.setattr(os, "dup2", note)
+        patched.setattr(sys, "stdout", sys.__stdout__)
+        status = cli.main(["demo"])
+
+    assert status == 141
+    assert len(replaced) == 1
+
+
+def test_the_exit_statuses_of_check_are_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    said = capsys.readouterr().out
+
+    for line in ("0  fine", "1  refused:", "2  misconfigured:", "3  unreachable:"):
+        assert line in said
+    assert "secret" not in said, "no option takes one"
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["demo"], ["sandbox"]])
 def test_help_is_ascii_within_80_columns_and_shows_an_example(
     command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.answers import Answer, basic_credentials
+from gc_requests_auth.answers import Answer, basic_credentials, look_swapped
 from gc_requests_auth.credentials import Identity
 from gc_requests_auth.login import request_token
 from gc_requests_auth.process import USER_AGENT
@@ -49,6 +49,12 @@ IDENTITY = Identity("0f1e2d3c-client-0001", Secret(SECRET))
 
 #: What the login service says when all is well.
 GOOD = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in": 86399})
+
+
+INVALID_CLIENT = {"error": "invalid_client", "error_description": "authentication failed"}
+
+#: Of the form of a client id.
+AN_ID = "9d2b7e0a-4c1f-4b6e-8a53-0f6c1d2e3a4b"
 
 
 def said(**more: object) -> str:
@@ -723,6 +729,52 @@ def test_404_of_a_host_that_is_no_login_host_names_the_one_that_is(
     assert type(error) is BadTokenAnswerError
     assert f"{host} is no login service" in str(error)
     assert f"login_url='{login_url}'" in str(error)
+
+
+#: What the API answers to whoever has no token.
+NO_BEARER = {"message": "No bearer.", "code": "authentication.required", "status": 401}
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "said"),
+    [("api.mypurecloud.de", 401, {}), ("gateway.example.com", 401, NO_BEARER)],
+    ids=["by its name", "by its words"],
+)
+def test_the_api_is_known_for_no_login_service_by_its_name_and_by_its_words(
+    host: str, status: int, said: dict[str, object]
+) -> None:
+    with requests_mock.Mocker() as double:
+        double.post(f"https://{host}/oauth/token", status_code=status, json=said)
+        error = refusal(f"https://{host}")
+
+    assert type(error) is BadTokenAnswerError
+    assert f"{host} is no login service: it has nothing at /oauth/token" in str(error)
+
+
+def test_a_path_of_the_api_is_named_as_what_is_wrong() -> None:
+    with requests_mock.Mocker() as double:
+        double.post("https://login.mypurecloud.de/api/v2/oauth/token", status_code=404)
+        error = refusal("https://login.mypurecloud.de/api/v2")
+
+    assert "has no such path as is asked: nothing at /api/v2/oauth/token" in str(error)
+    assert "login_url='https://login.mypurecloud.de'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("client_id", "client_secret", "swapped"),
+    [("a-secret", AN_ID, True), (AN_ID, AN_ID, False), (AN_ID, SECRET, False), ("b", "c", False)],
+)
+def test_id_and_secret_look_swapped_only_if_the_secret_alone_has_the_form_of_an_id(
+    client_id: str, client_secret: str, swapped: bool
+) -> None:
+    identity = Identity(client_id, Secret(client_secret))
+    with requests_mock.Mocker() as double:
+        double.post("https://login.test/oauth/token", status_code=400, json=INVALID_CLIENT)
+        error = refusal("https://login.test", identity=identity)
+
+    assert look_swapped(identity) is swapped
+    assert ("Client id and client secret look swapped" in str(error)) is swapped
+    assert "or the region is wrong" in str(error)
 
 
 CORRELATION_ID = "5a6d0000-0000-4000-8000-0000000000aa"

@@ -52,6 +52,7 @@ LADDER = [
     "auth",
     "session",
     "httpie",
+    "diagnosis",
     "sandbox",
     "demo",
     "token_command",
@@ -61,11 +62,28 @@ LADDER = [
 ]
 
 
-def imports_of(file: Path) -> set[str]:
-    """The modules of this package that a file imports, wherever in it."""
+#: The same within the package `diagnosis`.
+ROOMS = [
+    "report",
+    "bounded",
+    "certificates",
+    "origins",
+    "route",
+    "causes",
+    "network",
+    "api",
+    "walk",
+    "find_region",
+    "command",
+    "__init__",
+]
+
+
+def imports_of(file: Path, level: int = 1) -> set[str]:
+    """The modules of this package that a file imports, wherever in it, with so many dots."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if isinstance(node, ast.ImportFrom) and node.level == level:
             found |= {node.module} if node.module else {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert not (node.module or "").startswith("gc_requests_auth"), "imports are relative"
@@ -80,19 +98,30 @@ def test_every_module_stands_on_the_ladder() -> None:
     assert names - {"__pycache__"} == set(LADDER)
 
 
+def needs_of(name: str) -> set[str]:
+    """The rungs that a module or a package of the ladder imports from."""
+    folder = PACKAGE / name
+    if folder.is_dir():
+        return set().union(*(imports_of(file, 2) for file in folder.glob("*.py")))
+    return imports_of(PACKAGE / f"{name}.py")
+
+
 @pytest.mark.parametrize("name", [name for name in LADDER if name != "sandbox"])
 def test_a_module_imports_only_from_modules_before_it(name: str) -> None:
     before = set(LADDER[: LADDER.index(name)])
 
-    assert imports_of(PACKAGE / f"{name}.py") <= before
+    assert needs_of(name) <= before
+
+
+def test_a_room_of_the_diagnosis_imports_only_from_rooms_before_it() -> None:
+    assert {file.stem for file in (PACKAGE / "diagnosis").glob("*.py")} == set(ROOMS)
+    for name in ROOMS:
+        before = set(ROOMS[: ROOMS.index(name)])
+        assert imports_of(PACKAGE / "diagnosis" / f"{name}.py") <= before, name
 
 
 def test_nothing_of_the_library_needs_the_sandbox() -> None:
-    needing = {
-        name
-        for name in LADDER
-        if name != "sandbox" and "sandbox" in imports_of(PACKAGE / f"{name}.py")
-    }
+    needing = {name for name in LADDER if name != "sandbox" and "sandbox" in needs_of(name)}
 
     assert needing == {"demo", "cli"}
 
@@ -117,6 +146,7 @@ def test_no_file_is_longer_than_300_lines() -> None:
         "tomllib",
         "httpie",
         "gc_requests_auth.httpie",
+        "gc_requests_auth.diagnosis",
     ],
 )
 def test_importing_the_package_does_not_import(unwanted: str) -> None:

@@ -224,22 +224,29 @@ class Proxy(_Listener):
     """A CONNECT proxy: a tunnel to wherever it is asked for, or a refusal.
 
     :param refusal: The status it answers CONNECT with, instead of a tunnel.
+    :param ports: Of 127.0.0.1, by ``host:port``: who is asked for really leads there.
     """
 
-    def __init__(self, refusal: int | None = None) -> None:
+    def __init__(self, refusal: int | None = None, ports: Mapping[str, int] | None = None) -> None:
         super().__init__()
         self.url = f"http://127.0.0.1:{self.port}"
         #: Each ``host:port`` it was asked for.
         self.targets: list[str] = []
+        self.requests: list[Received] = []
         self._refusal = refusal
+        self._ports = dict(ports or {})
 
     def _serve(self, connection: socket.socket) -> None:
-        request = Peer(connection, self.released).read()
+        peer = Peer(connection, self.released)
+        peer.requests = self.requests
+        request = peer.read()
         target = request.line.split()[1] if request else ""
         self.targets.append(target)
         if self._refusal is not None:
             connection.sendall(message(self._refusal, ""))
             return
+        if target in self._ports:
+            target = f"127.0.0.1:{self._ports[target]}"
         host, _, port = target.partition(":")
         with socket.create_connection((host, int(port)), _LONGEST) as there:
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
