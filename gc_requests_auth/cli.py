@@ -11,6 +11,12 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import NamedTuple
 
+from .errors import (
+    BadTokenAnswerError,
+    ConfigurationError,
+    GenesysCloudError,
+    LoginUnreachableError,
+)
 from .process import VERSION
 
 #: What a shell sees of a process that SIGINT or SIGPIPE ended.
@@ -53,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("This needs one more package:", file=sys.stderr)
         print("    pip install 'gc-requests-auth[sandbox]'", file=sys.stderr)
         return 2
+    except GenesysCloudError as error:
+        from .diagnosis.report import wrapped
+
+        print(wrapped(f"{error}", indent=0), file=sys.stderr)
+        return _status_of(error)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return _INTERRUPTED
@@ -60,6 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # As Python's documentation of SIGPIPE has it, or the flush at exit would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+
+
+def _status_of(error: GenesysCloudError) -> int:
+    """As in `_STATUS`."""
+    if isinstance(error, ConfigurationError | BadTokenAnswerError):
+        return 2
+    return 3 if error.retryable or isinstance(error, LoginUnreachableError) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,12 +102,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_options(parser: argparse.ArgumentParser) -> None:
+def _profile_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         metavar="NAME",
         help="of the gc CLI, to sign in with in place of the environment",
     )
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    _profile_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     parser.add_argument(
         "--find-region",
@@ -113,6 +135,54 @@ def _check(options: argparse.Namespace) -> int:
     if options.regions is not None:
         options.parser.error("--try narrows --find-region, which is missing")
     return command.check(profile=options.profile, json=options.json)
+
+
+def _token_options(parser: argparse.ArgumentParser) -> None:
+    _profile_option(parser)
+    parser.add_argument(
+        "--stdin",
+        action="store_true",
+        help="read client id and client secret from standard input, a line each",
+    )
+    parser.add_argument("--header", action="store_true", help="print a header line for curl -H @-")
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="keep the token in a file of yours, and print the one that is there",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="not that one, though: it was answered 401. It is replaced",
+    )
+
+
+def _token(options: argparse.Namespace) -> int:
+    from . import token_command
+
+    return token_command.show(
+        header=options.header,
+        store=options.store,
+        fresh=options.fresh,
+        stdin=options.stdin,
+        profile=options.profile,
+    )
+
+
+def _revoke_options(parser: argparse.ArgumentParser) -> None:
+    _profile_option(parser)
+    parser.add_argument(
+        "--stdin",
+        action="store_true",
+        help="revoke the token on standard input, as the token command prints it, in place of the"
+        " one that token --store keeps",
+    )
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    from . import token_command
+
+    return token_command.end(stdin=options.stdin, profile=options.profile)
 
 
 def _demo(_: argparse.Namespace) -> int:
@@ -149,6 +219,25 @@ _COMMANDS = (
             "gc-requests-auth check --find-region --try eu-west-1,usw2",
         ),
         _check_options,
+        _STATUS,
+    ),
+    Command(
+        "token",
+        "print an access token, and nothing else",
+        _token,
+        (
+            "gc-requests-auth token --header --store |",
+            "    curl -H @- https://api.mypurecloud.ie/api/v2/routing/queues",
+        ),
+        _token_options,
+        _STATUS,
+    ),
+    Command(
+        "revoke",
+        "end an access token before its time",
+        _revoke,
+        ("gc-requests-auth revoke", "echo $TOKEN | gc-requests-auth revoke --stdin"),
+        _revoke_options,
         _STATUS,
     ),
     Command(
