@@ -443,6 +443,29 @@ def test_a_file_in_place_of_the_directory_is_a_failure(
     assert directory.read_text() == "value"
 
 
+def test_no_look_leaves_a_file_open(
+    store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a good one nor a vain one: a process that looks for weeks would run out of them."""
+    opened: list[int] = []
+    real = os.open
+
+    def spy(*arguments: Any, **more: Any) -> int:
+        opened.append(real(*arguments, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", spy)
+    store.get(KEY)
+    file.unlink()
+    file.mkdir()
+    said_of(store)
+
+    assert len(opened) == 2
+    for handle in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(handle)
+
+
 def test_bytes_that_are_no_text_are_read_as_some(store: FileTokenStore, file: Path) -> None:
     file.write_bytes(b"\xff\xfe{")
 
