@@ -8,6 +8,7 @@ import time
 
 import pytest
 from conftest import run_python
+from fleet import until
 
 from gc_requests_auth import background
 from gc_requests_auth.background import FORK_WAITS, in_background
@@ -94,9 +95,7 @@ def test_a_fork_waits_half_a_second_at_most_however_many_hang() -> None:
 
     assert FORK_WAITS - 0.05 < took < 2 * FORK_WAITS
     assert took_again < FORK_WAITS / 2, "of eight forks in a row, the first one waits"
-    for thread in threading.enumerate():
-        if thread.name == "gc_requests_auth":
-            thread.join(30)
+    until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
 
 
 @forks

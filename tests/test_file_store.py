@@ -6,7 +6,6 @@ import errno
 import os
 import pickle
 import stat
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -243,8 +242,9 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
     stamp = FileTokenStore._stamp
 
     def announce(of: FileTokenStore, key: str) -> object:
+        seen = stamp(of, key)
         waiting.set()
-        return stamp(of, key)
+        return seen
 
     def wait() -> str | None:
         with store.lock(KEY):
@@ -441,6 +441,29 @@ def test_a_file_in_place_of_the_directory_is_a_failure(
     with pytest.raises(OSError, match="exists"):
         store.set(KEY, "other", 60)
     assert directory.read_text() == "value"
+
+
+def test_no_look_leaves_a_file_open(
+    store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a good one nor a vain one: a process that looks for weeks would run out of them."""
+    opened: list[int] = []
+    real = os.open
+
+    def spy(*arguments: Any, **more: Any) -> int:
+        opened.append(real(*arguments, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", spy)
+    store.get(KEY)
+    file.unlink()
+    file.mkdir()
+    said_of(store)
+
+    assert len(opened) == 2
+    for handle in opened:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(handle)
 
 
 def test_bytes_that_are_no_text_are_read_as_some(store: FileTokenStore, file: Path) -> None:
@@ -843,12 +866,3 @@ print(call(auth))
 
     assert out == "200\n200\n[0, 0, 0, 0, 0, 0, 0, 0]\n200\n"
     assert sandbox.token_requests == 2, "the first token, and one renewal for nine processes"
-
-
-def test_of_many_threads_and_processes_the_test_itself_is_left_alone() -> None:
-    """Nothing of the above stays behind."""
-    assert sys.is_finalizing() is False
-    for thread in threading.enumerate():
-        if thread.name == "gc_requests_auth":
-            thread.join(30)  # pragma: no cover -- as fast as that, hardly ever
-    assert not [one for one in threading.enumerate() if one.name == "gc_requests_auth"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import TOKEN
+from fleet import until
 
 from gc_requests_auth import visit as module
 from gc_requests_auth.sealed import UnsoundError
@@ -58,9 +59,7 @@ def visitors() -> list[threading.Thread]:
 @pytest.fixture(autouse=True)
 def _no_thread_stays() -> Iterator[None]:
     yield
-    for thread in visitors():
-        thread.join(LONG)
-    assert visitors() == []
+    until(lambda: visitors() == [])
 
 
 def test_a_step_returns_what_its_work_does() -> None:
