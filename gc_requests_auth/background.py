@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 #: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
 #: error in many a test suite, and a child is better off without their half-done work; yet a login
-#: service that hangs must not hold up a fork.
+#: service that hangs must not hold up a fork. The end of an interpreter waits as long: what is cut
+#: off may leave a lock in a store behind.
 FORK_WAITS = 0.5
 
 
@@ -28,6 +33,8 @@ def in_background(work: Callable[[], None]) -> bool:
 
     At the exit of an interpreter, for one (Python 3.12), or where there are too many.
     """
+    if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
+        return False
     try:
         _Worker(work).start()
     except RuntimeError:
@@ -53,16 +60,33 @@ def precede_at_forks(other: str) -> None:
 def _before_fork(of: str) -> None:
     if of != _preceded[-1]:
         return  # it has been waited for
-    until = time.monotonic() + FORK_WAITS
-    for thread in threading.enumerate():
-        if (
-            isinstance(thread, _Worker)
-            and not thread.hangs
-            and thread is not threading.current_thread()
-        ):
-            thread.join(max(0.0, until - time.monotonic()))
-            thread.hangs = thread.is_alive()
+    _see_them_end()
 
+
+def _see_them_end() -> None:
+    """Wait for such threads, for all of them together no longer than that."""
+    until = time.monotonic() + FORK_WAITS
+    while workers := [
+        thread
+        for thread in threading.enumerate()
+        if isinstance(thread, _Worker)
+        and not thread.hangs
+        and thread is not threading.current_thread()
+    ]:
+        for worker in workers:
+            with suppress(RuntimeError):  # it is not quite started yet
+                worker.join(max(0.0, until - time.monotonic()))
+            while _is_there(worker) and time.monotonic() < until:
+                time.sleep(0.001)
+            worker.hangs = time.monotonic() >= until
+
+
+def _is_there(worker: _Worker) -> bool:
+    """Whether the system still has the thread: on Python 3.12, join() may come too early."""
+    return worker.is_alive() or Path(f"/proc/self/task/{worker.native_id}").exists()
+
+
+atexit.register(_see_them_end)
 
 # Which such a thread may need to come to its end: process.undivided.
 precede_at_forks("process")

@@ -10,7 +10,8 @@ one there, and takes that. A store that fails changes one thing: the token is as
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .credentials import Identity
 from .new_token import TokenRequest
@@ -50,6 +51,7 @@ class Sharing:
         self._clock = clock
         self._failing = False
         self._seal: Seal | None = None
+        self._before: Visit | None = None
 
     def __call__(
         self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
@@ -60,7 +62,6 @@ class Sharing:
         """
         start = Moment.now(self._clock)
         seal = self._seal = Seal(identity, self._login_url())
-        visit = Visit()
 
         def look() -> AccessToken | None:
             token = self._look(seal)
@@ -75,7 +76,7 @@ class Sharing:
             if ttl > 0:
                 self._store.set(seal.key, seal.close(token), ttl)
 
-        try:
+        with self._visit() as visit:
             found = visit.do(look, LOOK)
             if found is None:
                 visit.hold(lambda: self._store.lock(seal.key), LOCK)
@@ -86,37 +87,38 @@ class Sharing:
             token = self._request(identity, instead_of=instead_of, within=within, persist=persist)
             visit.do(leave, LEAVE)
             return token
-        finally:
-            visit.end(LEAVE)
-            self._tell(visit.problem)
 
     def stored(self, identity: Identity) -> AccessToken | None:
         """The token in the store, if it lives. Asks for none."""
         seal = self._seal = Seal(identity, self._login_url())
-        visit = Visit()
-        try:
+        with self._visit() as visit:
             return visit.do(lambda: self._look(seal), LOOK)
-        finally:
-            visit.end(LEAVE)
-            self._tell(visit.problem)
 
     def drop(self, value: str) -> None:
         """Take this token out of the store, if it is still the one in there."""
         seal = self._seal
         if seal is None:
             return
-        visit = Visit()
 
         def drop() -> None:
             stored = self._look(seal)
             if stored is not None and stored.value == value:
                 self._store.delete(seal.key)
 
-        try:
+        with self._visit() as visit:
             visit.hold(lambda: self._store.lock(seal.key), LOOK)
             visit.do(drop, LOOK)
+
+    @contextmanager
+    def _visit(self) -> Iterator[Visit]:
+        """A visit to the store, unless the one before is still stuck there; what came of it is told."""
+        before = self._before
+        visit = before if before is not None and before.is_stuck else Visit()
+        try:
+            yield visit
         finally:
             visit.end(LEAVE)
+            self._before = visit
             self._tell(visit.problem)
 
     def _look(self, seal: Seal) -> AccessToken | None:

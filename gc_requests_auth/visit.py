@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import Any, Generic, TypeVar
 
+from . import process
 from .background import in_background
 from .sealed import UnsoundError
 from .stores import StoreError
@@ -26,16 +27,26 @@ class Visit:
         self.problem: str | None = None
         self._steps: SimpleQueue[_Step[Any] | None] = SimpleQueue()
         self._held = ExitStack()
-        self._lost = not in_background(self._work)
-        if self._lost:
-            self.problem = "no thread can be started for it"
+        self._gone = Event()
+        self._forks = process.forks
+        self._lost = False
+        # Without a thread, unbounded: at the end of a script, whose other threads may run for days.
+        self._unaccompanied = not in_background(self._work)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it still waits for a store that did not answer in time."""
+        return self._lost and not self._gone.is_set() and self._forks == process.forks
 
     def do(self, work: Callable[[], T], within: float) -> T | None:
         """What `work` returns; None if it fails, or takes longer than so many seconds."""
         if self._lost:
             return None
         step = _Step(work)
-        self._steps.put(step)
+        if self._unaccompanied:
+            step.take()
+        else:
+            self._steps.put(step)
         if not step.ended.wait(within):
             self._lost = True
             self.problem = self.problem or f"it does not answer within {within:.1f} s"
@@ -57,6 +68,7 @@ class Visit:
             step.take()
         with suppress(BaseException):  # a step that was waited for no longer
             self._held.close()
+        self._gone.set()
 
 
 class _Step(Generic[T]):

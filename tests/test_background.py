@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from conftest import run_python
@@ -253,3 +255,92 @@ print(time.monotonic() - start < FORK_WAITS, os.waitpid(child, 0)[1])
 """)
 
     assert (done.stdout, done.stderr) == ("True 0\n", "")
+
+
+# -- the end of an interpreter --------------------------------------------------------------------
+
+
+def test_an_interpreter_that_is_coming_down_starts_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+
+    assert not in_background(lambda: None)
+
+
+@pytest.mark.parametrize("store", ["None", "FileTokenStore(sys.argv[1])"])
+def test_a_call_from_a_finalizer_does_not_hang(store: str, tmp_path: Path) -> None:
+    """Python 3.11 would wait for ever for a thread that is never run."""
+    done = run_python(
+        f"""
+import sys
+import requests_mock
+from gc_requests_auth import FileTokenStore, GenesysCloudAuth
+from gc_requests_auth.tokens import Clock
+
+now = [1000.0]
+GenesysCloudAuth._clock = Clock(lambda: now[0], lambda: now[0])
+
+class Last:
+    def __del__(self, write=sys.stdout.write):
+        write(self.auth.access_token())
+
+last = Last()
+with requests_mock.Mocker() as mocker:
+    mocker.post("https://login.mypurecloud.ie/oauth/token", json={{"access_token": "t"}})
+    last.auth = GenesysCloudAuth("client", "secret", region="eu-west-1", store={store})
+    last.auth.access_token()
+now[0] += 260  # it is to be renewed
+""",
+        str(tmp_path),
+    )
+
+    assert (done.stdout, done.stderr, done.returncode) == ("t", "", 0)
+
+
+def test_the_end_of_an_interpreter_waits_for_what_may_hold_a_lock() -> None:
+    done = run_python("""
+import atexit, threading
+from gc_requests_auth.background import in_background
+
+begun, leaving = threading.Event(), threading.Event()
+def work():
+    begun.set()
+    leaving.wait(30)
+    print("done")
+in_background(work)
+begun.wait(30)
+atexit.register(leaving.set)  # the last that comes is called first
+""")
+
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+def test_a_thread_that_is_not_quite_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    worker = background._Worker(done.set)
+    seen: list[list[threading.Thread]] = [[worker], [worker], [worker]]
+
+    def enumerate_() -> list[threading.Thread]:
+        if len(seen) == 2:
+            worker.start()
+        return seen.pop() if seen else []
+
+    monkeypatch.setattr(threading, "enumerate", enumerate_)
+    background._see_them_end()
+
+    assert done.is_set()
+    assert not worker.is_alive()
+    assert seen == []
+
+
+def test_a_thread_is_waited_for_until_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.12 counts the system's when it warns of a fork among threads."""
+    there = [True, True, True, False]
+    monkeypatch.setattr(background, "_is_there", lambda _: there.pop(0))
+    ended = threading.Event()
+    in_background(lambda: void(ended.wait(30)))
+    ended.set()
+    background._see_them_end()
+
+    assert there == []

@@ -669,7 +669,11 @@ def test_a_client_that_tries_again_for_long_keeps_a_call_for_two_seconds(
     sandbox: Counted, tmp_path: Path
 ) -> None:
     """redis-py's own default, from release 6 on: three times, with seconds between them."""
-    retry = redis.retry.Retry(redis.backoff.ConstantBackoff(20), 3)
+    over = threading.Event()
+
+    backoff = redis.backoff.ConstantBackoff(0)
+    backoff.compute = lambda failures: 0.0 * over.wait(30)
+    retry = redis.retry.Retry(backoff, 3)
     client = Server(tmp_path).client(retry=retry)
     auth = sandbox.auth(store=RedisTokenStore(client))
     start = time.monotonic()
@@ -677,6 +681,10 @@ def test_a_client_that_tries_again_for_long_keeps_a_call_for_two_seconds(
     assert requests.get(sandbox.api_url + ME, auth=auth, verify=sandbox.ca_file, timeout=30).ok
     assert time.monotonic() - start < 4
     assert sandbox.token_requests == 1
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name == "gc_requests_auth":
+            thread.join(30)
 
 
 def test_importing_the_store_imports_no_redis() -> None:

@@ -469,18 +469,36 @@ def test_the_limits_are_what_the_readme_says() -> None:
     assert (module.LOOK, module.LOCK, module.LEAVE) == (2.0, 30.0, 0.5)
 
 
-def test_where_no_thread_can_be_started_the_token_is_asked_for(
-    process: Process,
-    login: Login,
-    store: Kept,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_where_no_thread_can_be_started_the_store_serves_all_the_same(
+    process: Process, login: Login, store: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gc_requests_auth.visit.in_background", lambda work: False)
 
-    assert process().value == f"{TOKEN}-1"
-    assert store.asked == []
-    assert said(caplog) == [FAILS + "no thread can be started for it"]
+    assert process().value == process().value == f"{TOKEN}-1"
+    assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
+
+
+def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
+    process: Process,
+    login: Login,
+    store: Kept,
+    hanging: Hanging,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Else it would keep one thread more with each token."""
+    store.before["get"] = hanging
+    values = [process(instead_of="x").value for _ in range(4)]
+    visitors = [one for one in threading.enumerate() if one.name == "gc_requests_auth"]
+
+    assert values == [f"{TOKEN}-{n}" for n in range(1, 5)]
+    assert (len(visitors), store.asked) == (1, ["get"])
+    assert len(said(caplog)) == 1
+
+    hanging.let_go.set()
+    visitors[0].join(30)
+    del store.before["get"]
+    assert process().value == f"{TOKEN}-5"
+    assert process().value == f"{TOKEN}-5"
 
 
 # -- with everything above it ---------------------------------------------------------------------

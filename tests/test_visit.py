@@ -239,15 +239,35 @@ def test_what_is_no_lock_is_a_problem() -> None:
     assert visit.problem.startswith(("TypeError", "AttributeError"))
 
 
-def test_where_no_thread_can_be_started_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_thread_can_be_started_the_steps_are_taken_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python 3.12 starts none once the main thread has ended, though others may run for days."""
     monkeypatch.setattr(module, "in_background", lambda work: False)
     visit, lock = Visit(), Lock()
 
-    assert visit.do(lambda: 7, LONG) is None
+    assert visit.do(threading.current_thread, LONG) is threading.current_thread()
     visit.hold(lock, LONG)
+    assert not lock.left.is_set()
     visit.end(LONG)
-    assert visit.problem == "no thread can be started for it"
-    assert lock.threads == []
+    assert lock.left.is_set()
+    assert (visit.problem, visit.is_stuck) == (None, False)
+
+
+def test_a_visit_is_stuck_while_its_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    visit, hanging = Visit(), Hanging()
+    assert not visit.is_stuck
+    visit.do(hanging, 0)
+    visit.end(LONG)
+    assert visit.is_stuck
+    with monkeypatch.context() as child:  # of a fork, to which the thread does not come along
+        child.setattr(module.process, "forks", module.process.forks + 1)
+        assert not visit.is_stuck
+    hanging.let_go.set()
+    for thread in visitors():
+        thread.join(LONG)
+
+    assert not visit.is_stuck
 
 
 def test_a_visit_that_is_over_leaves_no_thread() -> None:
