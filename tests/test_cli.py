@@ -184,7 +184,7 @@ def test_the_exit_statuses_of_check_are_in_its_help(capsys: pytest.CaptureFixtur
     assert "secret" not in said, "no option takes one"
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["demo"], ["sandbox"]])
+@pytest.mark.parametrize("command", [[], ["check"], ["token"], ["revoke"], ["demo"], ["sandbox"]])
 def test_help_is_ascii_within_80_columns_and_shows_an_example(
     command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from conftest import TOKEN
 from fleet import until
 
+from gc_requests_auth import process
 from gc_requests_auth import visit as module
 from gc_requests_auth.sealed import UnsoundError
 from gc_requests_auth.stores import StoreError
@@ -256,18 +257,18 @@ def test_where_no_thread_can_be_started_the_steps_are_taken_here(
 
 def test_a_visit_is_stuck_while_its_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     visit, hanging = Visit(), Hanging()
-    assert not visit.is_stuck
+    seen = [visit.is_stuck]
     visit.do(hanging, 0)
     visit.end(LONG)
-    assert visit.is_stuck
+    seen.append(visit.is_stuck)
     with monkeypatch.context() as child:  # of a fork, to which the thread does not come along
-        child.setattr(module.process, "forks", module.process.forks + 1)
-        assert not visit.is_stuck
+        child.setattr(process, "forks", process.forks + 1)
+        seen.append(visit.is_stuck)
     hanging.let_go.set()
     for thread in visitors():
         thread.join(LONG)
 
-    assert not visit.is_stuck
+    assert [*seen, visit.is_stuck] == [False, True, False, False]
 
 
 def test_a_visit_that_is_over_leaves_no_thread() -> None:
