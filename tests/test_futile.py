@@ -270,6 +270,22 @@ def test_the_api_is_asked_once_a_path_and_with_the_idle_time_out_left_alone(
     assert (asked.method, asked.target, asked.status) == ("HEAD", f"{ME}?preserveIdleTTL=true", 200)
 
 
+def test_where_the_api_can_not_be_asked_the_401_goes_back(
+    sandbox: Counted, session: requests.Session
+) -> None:
+    class Refusing(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *a: Any, **o: Any) -> requests.Response:
+            if request.method == "HEAD":
+                raise requests.ConnectionError
+            return super().send(request, *a, **o)
+
+    session.mount("https://", Refusing())
+    for name in NAMES[:20]:
+        assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
+
+    assert sandbox.token_requests == 1 + FETCHES - 1
+
+
 def test_a_revocation_noticed_on_another_path_recovers_at_once(
     sandbox: Counted, session: requests.Session
 ) -> None:

@@ -501,6 +501,12 @@ def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
     assert process().value == f"{TOKEN}-5"
 
 
+def test_there_is_nothing_to_drop_where_nothing_was_taken(store: Kept, login: Login) -> None:
+    Sharing(store, lambda: URL, login, login.time.clock).drop(TOKEN)
+
+    assert store.asked == []
+
+
 # -- with everything above it ---------------------------------------------------------------------
 
 

@@ -642,6 +642,35 @@ def test_without_a_thread_and_inline_nothing_is_done_before_the_end(
     assert source.current().value == f"{TOKEN}-2"
 
 
+def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_to_renew(renewing, fake_time)
+    room = renewing._rooms.here()
+
+    def overtaken(left: float) -> bool:
+        room.flight = room.flight or flight.Flight(60, fake_time.clock)
+        return False
+
+    monkeypatch.setattr(renewing, "_resting", overtaken)
+
+    assert renewing.current().value == f"{TOKEN}-1"
+    assert in_background() == []
+    assert len(login.calls) == 1
+
+
+def test_ctrl_c_during_a_renewal_of_its_own_ends_a_call(
+    source: TokenSource, login: Login, fake_time: FakeTime
+) -> None:
+    source.current()
+    fake_time.advance(L - 9)
+    login.failure = KeyboardInterrupt()  # type: ignore[assignment]
+
+    with pytest.raises(KeyboardInterrupt):
+        source.current()
+    assert source.current().value == f"{TOKEN}-1"
+
+
 def test_a_vault_that_ends_its_thread_is_not_asked_again_at_once(
     login: Login, fake_time: FakeTime
 ) -> None:
