@@ -30,8 +30,11 @@ from gc_requests_auth import (
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
+    cli,
 )
 from gc_requests_auth.adapter import ApiAdapter
+from gc_requests_auth.diagnosis import find_region
+from gc_requests_auth.diagnosis.report import Status
 from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
 from gc_requests_auth.regions import REGIONS
 from gc_requests_auth.sandbox.api import Api
@@ -784,3 +787,37 @@ def test_settings_name_every_variable() -> None:
     assert f"``{PROFILE}``" in text
     assert f"``{LOGIN_URL}``" in text
     assert f"``{API_URL}``" in text
+
+
+# -- check.rst ------------------------------------------------------------------------------------
+
+
+def test_check_says_what_its_keys_are(
+    here: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Page("check").text
+    named = {name: set(re.findall(r"``(\w+)``", rest)) for name, rest in _rows(text)}
+    assert cli.main(["check", "--json"]) == 0
+    walked = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr(find_region, "login_url_of", lambda domain: here.login_url)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", TOKEN)
+    assert cli.main(["check", "--find-region", "--try", "euw1", "--json"]) == 1
+    searched = json.loads(capsys.readouterr().out)
+
+    assert set(walked) | set(searched) == set(named)
+    assert set(walked["steps"][0]) == named["steps"]
+    assert set(searched["causes"][0]) == named["causes"]
+    assert set(searched["regions"][0]) == named["regions"] - {"steps"}
+
+
+def _rows(text: str) -> list[tuple[str, str]]:
+    """The keys of the table, and all that is said of each."""
+    table = text[text.index("Key  ") :]
+    return re.findall(r"^``(\w+)`` (.*(?:\n  .*)*)", table, re.MULTILINE)
+
+
+def test_check_says_what_its_exit_statuses_are() -> None:
+    statuses = dict(re.findall(r"^(\d)  +(\w+)", Page("check").text, re.MULTILINE))
+
+    assert statuses == {"0": "All", "1": "Refused", "2": "Misconfigured", "3": "Unreachable"}
+    assert [one.name.title() for one in Status] == ["Fine", *list(statuses.values())[1:]]
