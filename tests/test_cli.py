@@ -39,14 +39,14 @@ class Forgetful(GenesysCloudSession):
 def test_the_demo_fails_when_tokens_are_not_shared(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "THREADS", 2)
+    monkeypatch.setattr(demo, "THREADS", 1)  # two may meet in one flight
     monkeypatch.setattr(demo, "GenesysCloudSession", Forgetful)
 
     assert cli.main(["demo"]) == 1
     said = capsys.readouterr().out
-    assert "FAIL  2 threads, 20 calls: 20 x 200; tokens obtained so far: 21." in " ".join(
+    assert "FAIL  1 threads, 10 calls: 10 x 200; tokens obtained so far: 11." in " ".join(
         said.split()
-    ).replace("FAIL 2", "FAIL  2")
+    ).replace("FAIL 1", "FAIL  1")
     assert "promises were not kept" in said
 
 
