@@ -168,7 +168,9 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if answer.status_code != 401:
             self._futile.was_of_use(refused)
             return answer, True
-        if refused is not None and (token.shared or not fetches):
+        sent = response.elapsed.total_seconds()
+        brand_new = fetches or token.born.age(self._clock) <= sent  # since the request was sent
+        if refused is not None and (token.shared or not brand_new):
             return answer, False
         self._futile.refused_again(request)
         self._notices.second_401(response if options.get("stream") else answer, answer)

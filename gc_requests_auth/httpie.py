@@ -70,8 +70,7 @@ class _Auth(GenesysCloudAuth):
         for name in ("verify", "cert", "proxies"):
             setattr(self._way, name, way[name])
         r = _told(super().__call__, r)
-        if isinstance(r.headers.get("Authorization"), Secret):
-            r.headers["Authorization"] = _Unshown(r.headers["Authorization"])
+        _do_not_show(r)
         return r
 
     def _unsent(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -86,7 +85,18 @@ class _Auth(GenesysCloudAuth):
     def _on_response(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        return _told(super()._on_response, response, options)
+        request = response.request
+        answer = _told(super()._on_response, response, options)
+        # After a replay both go on: the next hop of a redirect is made from the first.
+        _do_not_show(request)
+        _do_not_show(answer.request)
+        return answer
+
+
+def _do_not_show(request: requests.PreparedRequest) -> None:
+    header: object = request.headers.get("Authorization")
+    if isinstance(header, Secret):
+        request.headers["Authorization"] = _Unshown(header)
 
 
 class _Unshown(Secret):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,9 +95,14 @@ def _read(name: str) -> tuple[Path, Secret, bool]:
     path = Path(FILE)
     try:
         path = path.expanduser()
-        with path.open("rb") as file:
+        # O_NONBLOCK: a pipe that lies there would wait for a writer.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(handle, "rb") as file:
+            mode = os.fstat(handle).st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(0, "it is no plain file")
             # Bits of other users; on Windows they mean nothing.
-            exposed = sys.platform != "win32" and bool(os.fstat(file.fileno()).st_mode & 0o044)
+            exposed = sys.platform != "win32" and bool(mode & 0o044)
             # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
             return path, Secret(file.read().decode("utf-8-sig", "surrogateescape")), exposed
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home

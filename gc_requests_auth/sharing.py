@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .credentials import Identity
+from .errors import ConfigurationError
 from .new_token import TokenRequest
 from .sealed import Seal
 from .stores import TokenStore
@@ -89,13 +90,22 @@ class Sharing:
             return token
 
     def stored(self, identity: Identity) -> AccessToken | None:
-        """The token in the store, if it lives. Asks for none."""
+        """The token in the store, if it lives. Asks for none.
+
+        :raises ConfigurationError: if the store can not tell.
+        """
         seal = self._seal = Seal(identity, self._login_url())
         with self._visit() as visit:
-            return visit.do(lambda: self._look(seal), LOOK)
+            found = visit.do(lambda: self._look(seal), LOOK)
+        if visit.problem is not None:
+            raise ConfigurationError(f"The token store can not be used: {visit.problem}.")
+        return found
 
     def drop(self, value: str) -> None:
-        """Take this token out of the store, if it is still the one in there."""
+        """Take this token out of the store, if it is still the one in there.
+
+        Without the lock, which others may hold for long: it saves token requests, and nothing else.
+        """
         seal = self._seal
         if seal is None:
             return
@@ -106,7 +116,6 @@ class Sharing:
                 self._store.delete(seal.key)
 
         with self._visit() as visit:
-            visit.hold(lambda: self._store.lock(seal.key), LOOK)
             visit.do(drop, LOOK)
 
     @contextmanager

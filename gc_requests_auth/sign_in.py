@@ -112,6 +112,7 @@ class SignIn:
         """Go on with the token that is in the store, if one lives there; asks for none.
 
         :returns: That token.
+        :raises ConfigurationError: if the store can not tell.
         """
         if self._sharing is None:
             return None
@@ -124,7 +125,7 @@ class SignIn:
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
 
-        It is forgotten even where the call fails. Without a living token in hand, nothing is sent.
+        It ends for all that share it; they ask for another. It is forgotten even where the call fails. Without a living token in hand, nothing is sent.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the

@@ -5,10 +5,13 @@ Neither takes a secret as an argument: every user of a machine can read those.
 
 from __future__ import annotations
 
+import io
 import sys
+from contextlib import suppress
 from typing import Any
 
 from .auth import GenesysCloudAuth
+from .credentials import conceal
 from .errors import ConfigurationError
 from .file_store import FileTokenStore
 from .revoking import revoke_token
@@ -24,8 +27,11 @@ def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | 
     :raises GenesysCloudError: if there is no token to be had.
     """
     auth = _auth(store=store, pair=_lines(2) if stdin else None, profile=profile)
-    refused = auth._take_stored() if fresh else None
-    token = auth.access_token(rejected=refused)
+    refused = None
+    if fresh:
+        with suppress(ConfigurationError):  # what can not be read is replaced as well
+            refused = conceal(auth._take_stored())
+    token = conceal(auth.access_token(rejected=refused))
     print(f"Authorization: Bearer {token}" if header else token)
     if sys.stdout.isatty():
         print(
@@ -61,6 +67,8 @@ def end(*, stdin: bool, profile: str | None) -> int:
         print("There is no token in the store to revoke.")
         return 0
     auth.revoke()
+    if auth._take_stored() is not None:
+        raise ConfigurationError("It is revoked, but could not be taken out of the store.")
     print("Revoked, and taken out of the store.")
     return 0
 
@@ -76,7 +84,10 @@ def _auth(*, store: bool, pair: tuple[Secret, ...] | None, profile: str | None) 
 
 def _lines(count: int) -> tuple[Secret, ...]:
     """So many lines of standard input, each without its end."""
-    lines = tuple(Secret(sys.stdin.readline().rstrip("\r\n")) for _ in range(count))
+    # As bytes: text that can not be decoded would be quoted by the error.
+    source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer
+    raw = (source.readline().rstrip(b"\r\n") for _ in range(count))
+    lines = tuple(Secret(line.decode("utf-8", "surrogateescape")) for line in raw)
     if not all(lines):
         wanted = "client id and client secret, a line each" if count == 2 else "the token"
         raise ConfigurationError(f"standard input must hold {wanted}.")

@@ -344,3 +344,15 @@ def test_a_thread_is_waited_for_until_the_system_has_none(monkeypatch: pytest.Mo
     background._see_them_end()
 
     assert there == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="not the system of Linux")
+def test_whether_the_system_has_a_thread_is_asked_of_the_system() -> None:
+    worker = background._Worker(lambda: None)
+    worker.start()
+    worker.join(30)
+    worker._native_id = threading.main_thread().native_id  # type: ignore[attr-defined]
+    seen = [background._is_there(worker)]
+    worker._native_id = 0  # type: ignore[attr-defined]
+
+    assert [*seen, background._is_there(worker)] == [True, False]

@@ -20,8 +20,12 @@ from gc_requests_auth import (
     LoginThrottledError,
     futile,
 )
+from gc_requests_auth.adapter import ApiAdapter
 from gc_requests_auth.futile import FETCHES, MEMORY, PATHS, Futile
-from gc_requests_auth.tokens import AccessToken
+from gc_requests_auth.retry import ApiPolicy
+from gc_requests_auth.sandbox.api import Api
+from gc_requests_auth.sandbox.wire import Reply, Request
+from gc_requests_auth.tokens import AccessToken, Clock
 
 API = "https://api.mypurecloud.ie/api/v2"
 ME = "/api/v2/tokens/me"
@@ -175,6 +179,17 @@ def test_a_fetch_that_was_of_use_is_not_counted(memory: Futile) -> None:
     memory.was_of_use(None)
 
 
+def test_who_asks_the_api_while_another_begins_to_fetch_goes_along(memory: Futile) -> None:
+    for n in range(FETCHES):
+        memory.may_fetch(asking(f"{API}/{NAMES[n]}"), f"token-{n}", over)
+
+    def meanwhile() -> bool:
+        memory._fetches["token"] = memory._fetches["token-0"]
+        return False
+
+    assert memory.may_fetch(asking(f"{API}/users"), "token", meanwhile)
+
+
 def test_a_request_that_carried_no_token_is_not_counted(memory: Futile) -> None:
     spend(memory)
 
@@ -268,6 +283,39 @@ def test_the_api_is_asked_once_a_path_and_with_the_idle_time_out_left_alone(
 
     assert sandbox.api_requests == 4 * 2 + 2 + 1
     assert (asked.method, asked.target, asked.status) == ("HEAD", f"{ME}?preserveIdleTTL=true", 200)
+
+
+def test_a_session_does_not_wait_to_ask_the_api(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its retries are for the call, whose answer is there already."""
+    waited: list[float] = []
+
+    class Throttled(ApiAdapter):
+        _clock = Clock(sleep=waited.append)
+
+    with GenesysCloudSession(
+        sandbox.client_id,
+        sandbox.client_secret,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+    ) as session:
+        session.verify = sandbox.ca_file
+        session.mount("https://", Throttled(session._is_ours, ApiPolicy(3, 180.0), 1))
+        for name in NAMES[:4]:
+            session.get(f"/sandbox/status/{name}/401")
+        answer = Api.answer
+
+        def throttled(self: Api, request: Request) -> Reply:
+            if request.method == "HEAD":
+                return Reply(429, headers={"Retry-After": "100"})
+            return answer(self, request)
+
+        monkeypatch.setattr(Api, "answer", throttled)
+        assert session.get(f"/sandbox/status/{NAMES[4]}/401").status_code == 401
+
+    assert waited == []
+    assert sandbox.sandbox.api_exchanges[-1].status == 429
 
 
 def test_where_the_api_can_not_be_asked_the_401_goes_back(
@@ -413,6 +461,24 @@ def test_where_the_token_of_another_process_is_revoked_as_well_a_new_one_is_fetc
     assert sandbox.token_requests == 2
 
 
+def test_a_token_that_came_while_the_request_was_out_is_brand_new(
+    sandbox: Counted, session: requests.Session, auth: GenesysCloudAuth
+) -> None:
+    """Another thread fetched it: refused as well, it shows that the path is forbidden."""
+
+    class Overtaken(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *a: Any, **o: Any) -> requests.Response:
+            answer = super().send(request, *a, **o)
+            if sandbox.token_requests == 1:
+                auth.access_token(rejected=auth.access_token())
+            return answer
+
+    session.mount("https://", Overtaken())
+
+    assert status(session, sandbox, "/sandbox/status/401") == 401
+    assert (sandbox.token_requests, sandbox.api_requests) == (2, 2)
+
+
 def test_there_it_ends(
     sandbox: Counted,
     session: requests.Session,
@@ -427,7 +493,9 @@ def test_there_it_ends(
     assert sandbox.token_requests == 2
 
 
-def test_a_session_keeps_all_of_that_in_its_history(sandbox: Counted) -> None:
+def test_a_session_keeps_all_of_that_in_its_history(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with GenesysCloudSession(
         sandbox.client_id,
         sandbox.client_secret,
@@ -447,7 +515,19 @@ def test_a_session_keeps_all_of_that_in_its_history(sandbox: Counted) -> None:
         sandbox.sandbox.revoke_all()
         answer = session.get("/sandbox/echo")
 
+        script = [Reply(401), Reply(401), Reply(302, headers={"Location": "/sandbox/echo"})]
+        reply = Api.answer
+        monkeypatch.setattr(
+            Api,
+            "answer",
+            lambda self, request: script.pop(0) if script else reply(self, request),
+        )
+        source._request = shared
+        redirected = session.get("/somewhere")
+
     assert [one.status_code for one in answer.history] == [401, 401]
+    assert [one.status_code for one in redirected.history] == [401, 401, 302]
+    assert redirected.status_code == 200
 
 
 def test_forget_has_a_futile_path_tried_again(

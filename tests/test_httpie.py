@@ -23,6 +23,8 @@ from httpie.context import Environment
 from httpie.core import main
 
 from gc_requests_auth.httpie import _Unshown
+from gc_requests_auth.sandbox.api import Api
+from gc_requests_auth.sandbox.wire import Reply, Request
 
 ME = "/api/v2/tokens/me"
 
@@ -189,6 +191,24 @@ def test_a_request_is_shown_without_the_token_it_carries(
     assert sent.startswith("Bearer ")
     shown = _Unshown(sent)
     assert f"{shown} {shown!s} {shown!r}" == "<hidden> <hidden> <hidden>"
+
+
+@pytest.mark.usefixtures("pair")
+def test_nor_is_it_shown_after_a_replay_and_a_redirect(
+    http: Callable[..., Done], sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests makes the next hop from the request that was replayed."""
+    answer, first = Api.answer, [Reply(401), Reply(302, headers={"Location": "/sandbox/echo"})]
+
+    def scripted(self: Api, request: Request) -> Reply:
+        return first.pop(0) if first else answer(self, request)
+
+    monkeypatch.setattr(Api, "answer", scripted)
+    done = http("-v", "--all", "--follow", f"{sandbox.api_url}/somewhere")
+
+    assert done.status == 0
+    assert sandbox.token_requests == 2
+    assert done.out.count("\nAuthorization: <hidden>\n") == 2
 
 
 @pytest.mark.usefixtures("pair")

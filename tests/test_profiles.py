@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import pickle
 import sys
 import threading
@@ -324,6 +325,15 @@ def test_a_secret_that_strayed_into_the_name_is_not_repeated(write: Callable[...
     auth = GenesysCloudAuth(profile=SECRET)
     assert SECRET not in f"{auth!r} {vars(auth)}"
     assert complaint(lambda: auth.client_id).startswith("There is no profile <name not shown> in ")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this platform")
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".gc").mkdir()
+    os.mkfifo(tmp_path / ".gc" / "config.toml")
+    said = complaint(GenesysCloudAuth(profile="prod").access_token)
+
+    assert "it is no plain file" in said
 
 
 @pytest.mark.parametrize("broken", ["a directory", "no home"])

@@ -156,8 +156,6 @@ def provoke(name: str, mocker: requests_mock.Mocker) -> GenesysCloudError:
         case "GrantTypeError":
             text = "client is not authorized to use the client_credential grant type"
             mocker.post(LOGIN, status_code=400, json=error_body("unauthorized_client", text))
-        case "LoginThrottledError":
-            mocker.post(LOGIN, status_code=429, headers={"Retry-After": "3600"})
         case "BadTokenAnswerError":
             mocker.post("https://api.mypurecloud.ie/oauth/token", status_code=404)
             options["login_url"] = "https://api.mypurecloud.ie"

@@ -11,7 +11,7 @@ import requests
 from conftest import SECRET, Counted
 from wire import closed_port
 
-from gc_requests_auth import FileTokenStore, cli
+from gc_requests_auth import ConfigurationError, FileTokenStore, cli, token_command
 
 ME = "/api/v2/tokens/me"
 
@@ -31,10 +31,11 @@ class Shell:
         self._monkeypatch = monkeypatch
         self.status, self.out, self.err = -1, "", ""
 
-    def __call__(self, *arguments: str, stdin: str = "", terminal: bool = False) -> str:
+    def __call__(self, *arguments: str, stdin: str | bytes = "", terminal: bool = False) -> str:
         out, err = Terminal() if terminal else io.StringIO(), io.StringIO()
         with self._monkeypatch.context() as patch:
-            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            lines = stdin if isinstance(stdin, bytes) else stdin.encode()
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines), "ascii"))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             self.status = cli.main(arguments)
@@ -132,6 +133,21 @@ def test_half_a_pair_on_standard_input_is_refused(shell: Shell, said: str) -> No
     assert "client id and client secret, a line each" in " ".join(shell.err.split())
 
 
+def test_what_can_not_be_decoded_is_refused_by_name(shell: Shell) -> None:
+    assert shell("token", "--stdin", stdin=b"id-12345678\ns\x81cret-of-some-length\n") == ""
+    assert shell.status == 2
+    assert "client_secret" in shell.err
+    assert "cret-of" not in shell.err
+
+
+def test_a_standard_input_that_is_closed_holds_nothing(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(ConfigurationError, match="must hold client id and client secret"):
+        token_command.show(header=False, store=False, fresh=False, stdin=True, profile=None)
+
+
 def test_credentials_may_come_from_a_profile(
     sandbox: Counted, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +234,53 @@ def test_with_nothing_stored_nothing_is_sent(sandbox: Counted, shell: Shell) -> 
     assert shell("revoke") == "There is no token in the store to revoke.\n"
     assert shell.status == 0
     assert (sandbox.token_requests, sandbox.api_requests) == (0, 0)
+
+
+def test_a_stored_token_that_others_could_read_is_not_passed_over_in_silence(
+    sandbox: Counted, shell: Shell
+) -> None:
+    """Somebody may have read it: that is why it is to be revoked."""
+    token = shell("token", "--store")
+    (file,) = stored()
+    file.chmod(0o644)
+
+    assert shell("revoke") == ""
+    assert shell.status == 2
+    assert "open to other users" in " ".join(shell.err.split())
+    assert accepted(sandbox, token)
+    file.chmod(0o600)
+    assert shell("revoke") == "Revoked, and taken out of the store.\n"
+
+
+def test_fresh_replaces_what_can_not_be_read_as_well(sandbox: Counted, shell: Shell) -> None:
+    shell("token", "--store")
+    (file,) = stored()
+    file.write_text("damaged")
+
+    fresh = shell("token", "--store", "--fresh")
+    assert accepted(sandbox, fresh)
+    assert shell("token", "--store") == fresh
+
+
+def test_revoke_does_not_wait_for_the_lock(sandbox: Counted, shell: Shell) -> None:
+    token = shell("token", "--store")
+    store = FileTokenStore()
+    (file,) = stored()
+    with store.lock(file.stem):
+        assert shell("revoke") == "Revoked, and taken out of the store.\n"
+    assert not accepted(sandbox, token)
+
+
+def test_a_token_that_stays_in_the_store_is_told(
+    sandbox: Counted, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = shell("token", "--store")
+    monkeypatch.setattr(FileTokenStore, "delete", lambda *_: None)
+
+    assert shell("revoke") == ""
+    assert shell.status == 2
+    assert "could not be taken out of the store" in " ".join(shell.err.split())
+    assert not accepted(sandbox, token)
 
 
 @pytest.mark.parametrize("how", [[], ["--header"]])

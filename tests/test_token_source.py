@@ -659,6 +659,19 @@ def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
     assert len(login.calls) == 1
 
 
+def test_who_comes_to_a_renewal_when_it_has_just_failed_rests_as_well(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_to_renew(renewing, fake_time)
+    rested = [True, False]  # the second look, under the lock, is the one that counts
+    monkeypatch.setattr(renewing, "_resting", lambda left: rested.pop())
+
+    assert renewing.current().value == f"{TOKEN}-1"
+    assert rested == []
+    assert in_background() == []
+    assert len(login.calls) == 1
+
+
 def test_ctrl_c_during_a_renewal_of_its_own_ends_a_call(
     source: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
