@@ -132,7 +132,10 @@ class FileTokenStore(TokenStore):
         return self.path / f"{key}.json"
 
     def _make_directory(self) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: mkdir(parents=True) would leave the mode of all but the last to the umask.
+        missing = [one for one in (self.path, *self.path.parents) if not one.exists()]
+        for one in reversed(missing):
+            one.mkdir(mode=0o700, exist_ok=True)
         self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
 
     def _stamp(self, key: str) -> object:

@@ -162,6 +162,13 @@ def test_files_are_born_0600_in_a_0700_directory_whatever_the_umask(
     assert store.get(KEY) == "value"
 
 
+def test_directories_above_that_are_made_are_no_ones_elses_either(tmp_path: Path) -> None:
+    with umask(0):
+        FileTokenStore(tmp_path / "home" / ".cache" / "tokens").set(KEY, "value", 60)
+
+    assert mode(tmp_path / "home") == mode(tmp_path / "home" / ".cache") == 0o700
+
+
 def test_a_directory_that_is_there_is_used_as_it_is(store: FileTokenStore, directory: Path) -> None:
     directory.mkdir(mode=0o755)
     directory.chmod(0o755)
