@@ -445,7 +445,7 @@ def test_a_file_in_place_of_the_directory_is_a_failure(
     lay(directory)
 
     assert "no plain file" in said_of(store)
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(StoreError, match="no plain file"):
         store.set(KEY, "other", 60)
     assert directory.read_text() == "value"
 
