@@ -16,7 +16,6 @@ from ..errors import (
     GrantTypeError,
     LoginThrottledError,
     LoginUnreachableError,
-    TokenError,
 )
 from ..places import Place
 from ..regions import DOMAINS, PARENTS, REGIONS, parse_region
@@ -105,9 +104,8 @@ class Answer(NamedTuple):
                 return True
             case LoginUnreachableError() | LoginThrottledError():
                 return False
-            case TokenError(error=None):
-                return True
-        return False
+            case error:
+                return self.silent and getattr(error, "error", None) is None
 
     @property
     def knows_client(self) -> bool:
