@@ -63,7 +63,10 @@ KNOWN_WRONG = {
 #: What a person pastes in front of the domain.
 _SERVICES = ("api-downloads.", "login.", "apps.", "api.")
 
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
+#: No top-level domain has more than 24 characters; a secret behind a dot has.
+_DOMAIN = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
+)
 
 #: What may be quoted at length: no label is as long as a secret, and nothing stands around it.
 _QUOTABLE = re.compile(r"(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?", re.IGNORECASE)

@@ -306,6 +306,7 @@ def test_rubbish_is_refused(rubbish: str) -> None:
         "bob:hunter2@a.ie",
         "https://bob:hunter2@api.usw2.pure.clod",
         "a.hunter2_5xKqWvB8nRt3LmZp7YcD",
+        "a.hunter2-5xKqWvB8nRt3LmZp7YcD",
         "hunter2-5xKqWvB8nRt3LmZp7YcD.pure.clod",
     ],
 )
