@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
 import signal
@@ -21,6 +22,9 @@ from .process import VERSION
 
 #: What a shell sees of a process that SIGINT or SIGPIPE ended.
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
+
+#: What keeps a full or broken device from taking what is printed.
+_NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 _STATUS = """\
 exit status:
@@ -50,9 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :returns: The exit status: 0 fine, 2 something is missing; else as the command's help says.
     """
+    if sys.stderr is None:  # closed by 2>&-; print() would turn to stdout
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- to the end
     options = _parser().parse_args(argv)
+    for stream, name in ((sys.stdout, "output"), (sys.stdin, "input")):
+        if stream is None and (name == "output" or getattr(options, "stdin", False)):
+            print(f"Standard {name} is closed, and is needed.", file=sys.stderr)
+            return 2
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()  # here, where its failure can be told; at exit it could not
+        return status
     except ModuleNotFoundError as missing:
         if missing.name != "trustme":
             raise
@@ -68,9 +80,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # As Python's documentation of SIGPIPE has it, or the flush at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
+    except OSError as problem:
+        if problem.errno not in _NOT_WRITTEN:
+            raise
+        _drop_output()
+        print(f"The output could not be written: {problem.strerror}.", file=sys.stderr)
+        return 2
+
+
+def _drop_output() -> None:
+    """As Python's documentation of SIGPIPE has it, or the flush at exit would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _status_of(error: GenesysCloudError) -> int:

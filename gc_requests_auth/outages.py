@@ -69,9 +69,16 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
     if isinstance(problem, BodyTooSlowError):
         return setback(_SLOW, LoginTimeoutError)
     if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
-        return setback(
-            f"was not asked. {problem}: see verify=, cert= or REQUESTS_CA_BUNDLE.", budget=None
+        what, _, path = str(problem).partition(": ")
+        text = f"was not asked. {what}: {path_shown(path)}: see verify=, cert= or"
+        return setback(f"{text} REQUESTS_CA_BUNDLE.", budget=None)
+    # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
+    if isinstance(problem, UnicodeEncodeError) and problem.encoding == "latin-1":
+        text = (
+            "was not asked: the user name or the password of the proxy can not be sent, since it"
+            f" has characters outside Latin-1. {_CHECK_PROXY}"
         )
+        return setback(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
         return None
     if found(requests.exceptions.ContentDecodingError):
@@ -142,6 +149,11 @@ def _tls(chain: list[BaseException]) -> str:
     if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
         return "was not asked: the CA bundle or the client certificate is no PEM file."
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
+
+
+def path_shown(path: str) -> str:
+    """A path for a message; what is no path may be the file itself, a private key say."""
+    return path if len(path) <= 200 and path.isprintable() else "(not shown: this is no path)"
 
 
 def proxy_status(chain: list[BaseException]) -> int | None:

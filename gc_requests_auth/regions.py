@@ -63,7 +63,13 @@ KNOWN_WRONG = {
 #: What a person pastes in front of the domain.
 _SERVICES = ("api-downloads.", "login.", "apps.", "api.")
 
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?")
+#: No top-level domain has more than 24 characters; a secret behind a dot has.
+_DOMAIN = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
+)
+
+#: What may be quoted at length: no label is as long as a secret, and nothing stands around it.
+_QUOTABLE = re.compile(r"(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?", re.IGNORECASE)
 
 HOW_TO_FIND = (
     "To find yours, sign in to Genesys Cloud and look at the address bar:"
@@ -139,7 +145,8 @@ def _near_miss(domain: str) -> str | None:
         tail = ".".join(labels[start:])
         for parent in PARENTS:
             if tail != parent and _edits(tail, parent) <= 1:
-                return ".".join([*labels[:start], parent])
+                meant = ".".join([*labels[:start], parent])
+                return meant if _QUOTABLE.fullmatch(meant) else f"a region below {parent}"
     return None
 
 
@@ -157,6 +164,7 @@ def _edits(left: str, right: str) -> int:
 
 def _quoted(name: str) -> str:
     """The name for a message; not if it could be a secret that strayed into the wrong argument."""
-    if len(name) <= 60 and (len(name) <= 20 or "." in name):
+    quotable = _QUOTABLE.fullmatch(name) if len(name) > 20 else "@" not in name
+    if quotable and len(name) <= 60:
         return ascii(str.__str__(name))
     return "What is given as region"

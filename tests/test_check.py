@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import signal
 import socket
 import ssl
@@ -441,6 +442,18 @@ def test_a_netrc_entry_is_named_and_its_password_is_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("environ")
+def test_a_netrc_in_another_encoding_is_said_not_to_be_read(tmp_path: Path) -> None:
+    entry = f"machine 127.0.0.1 login J\xfcrgen password {SECRET}\n"
+    (tmp_path / ".netrc").write_bytes(entry.encode("latin-1"))
+    steps = walk()
+
+    assert status_of(steps.values()) is Status.FINE
+    assert steps["route"].finding.endswith("; a netrc that can not be read")
+    assert "A call without auth= would fail over it" in steps["route"].details[0]
+    assert steps["route"].facts["netrc"] == []
+
+
+@pytest.mark.usefixtures("environ")
 def test_variables_that_requests_does_not_heed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.com:3128")
     monkeypatch.setenv("SSL_CERT_FILE", "bundle.pem")
@@ -479,6 +492,38 @@ def test_a_ca_bundle_that_is_none_is_a_fault_of_the_settings(
 
 
 @pytest.mark.usefixtures("environ")
+def test_a_ca_bundle_behind_a_locked_door_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = os.stat
+
+    def locked(path: Any, *more: Any, **options: Any) -> os.stat_result:
+        if str(path) == "/locked/bundle.pem":  # no door is locked to root, who may run this
+            raise PermissionError(13, "Permission denied")
+        return look(path, *more, **options)
+
+    monkeypatch.setattr(os, "stat", locked)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/locked/bundle.pem")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.finding == "REQUESTS_CA_BUNDLE names a file that may not be read here"
+
+
+@pytest.mark.usefixtures("environ")
+def test_certificates_in_place_of_their_path_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"-----BEGIN CERTIFICATE-----\n{SECRET * 20}\n-----END CERTIFICATE-----\n"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", text)
+
+    assert cli.main(["check"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert "route: REQUESTS_CA_BUNDLE names no file" in out
+    assert "1. REQUESTS_CA_BUNDLE names no file: (not shown: this is no path)." in out
+
+
+@pytest.mark.usefixtures("environ")
 def test_a_folder_of_cas_is_left_to_openssl(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -487,7 +532,17 @@ def test_a_folder_of_cas_is_left_to_openssl(
     assert failed(walk(), Status.UNREACHABLE).name == "login TLS"
 
 
-@pytest.mark.parametrize("proxy", ["http://proxy:port", "http://", "http://[bad"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://proxy:port",
+        "http://",
+        "http://[bad",
+        "http://bob:2024/xyz@h:1",
+        "http://bob:2024?xyz@h:1",
+        "bob:2024#xyz@h:1",
+    ],
+)
 @pytest.mark.usefixtures("environ")
 def test_a_proxy_that_is_no_url_is_a_fault_of_the_settings(
     proxy: str, monkeypatch: pytest.MonkeyPatch
@@ -496,6 +551,29 @@ def test_a_proxy_that_is_no_url_is_a_fault_of_the_settings(
     step = failed(walk(), Status.MISCONFIGURED)
 
     assert (step.name, step.finding) == ("route", "ALL_PROXY is no URL of a proxy")
+    assert "2024" not in str(step)
+    assert "2024" not in str(causes(step))
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_password_that_can_not_be_sent_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://bob:%E2%82%AC{SECRET}@127.0.0.1:9")
+
+    assert cli.main(["check"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert "route: HTTPS_PROXY holds a user name or password that can not be sent" in out
+    assert "bob" not in out
+
+
+def test_a_socks_proxy_takes_any_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://bob:%E2%82%AC@127.0.0.1:9")
+    with network.Network(TIMEOUT, Clock(), 1.0) as here:
+        route = here.route("https://login.mypurecloud.ie")
+
+    assert route.by == "proxy socks5h://127.0.0.1:9"
 
 
 def test_a_route_prints_without_the_password_of_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -975,6 +1053,14 @@ def test_names_from_elsewhere_are_printed_as_plain_ascii(
     [
         ({"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 1800}, "30 min: a token that"),
         ({"enableIdleTokenTimeout": True}, "on, of a length that is not told"),
+        (
+            {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 10**400},
+            "on, of a length that is not told",
+        ),
+        (
+            {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": float("nan")},
+            "on, of a length that is not told",
+        ),
         ({"enableIdleTokenTimeout": False, "idleTokenTimeoutSeconds": 1800}, "none"),
         ({"enableIdleTokenTimeout": "no", "idleTokenTimeoutSeconds": 1800}, "none"),
     ],

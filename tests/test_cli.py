@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -172,6 +173,121 @@ def test_a_broken_pipe_is_told_as_a_shell_tells_it(monkeypatch: pytest.MonkeyPat
 
     assert status == 141
     assert len(replaced) == 1
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of sh, of `RUN` say; the demo prints one word."""
+    script = """
+import sys
+from gc_requests_auth import cli, demo
+demo.main = lambda: print("printed") or 0
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    return subprocess.run(
+        ["sh", "-c", line],
+        env={
+            **os.environ,
+            "SCRIPT": script,
+            "PYTHON": sys.executable,
+            "PYTHONUNBUFFERED": "",  # as it is where nobody sets it
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+RUN = '"$PYTHON" -W error -c "$SCRIPT"'
+
+
+def test_what_is_buffered_for_a_broken_pipe_is_told_as_a_shell_tells_it() -> None:
+    script = """
+import os, sys
+from gc_requests_auth import cli, demo
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+demo.main = lambda: print("x") or 0
+sys.exit(cli.main(["demo"]))
+"""
+    done = run_python(script, env={**os.environ, "PYTHONUNBUFFERED": ""})
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+def test_a_full_device_is_an_error_line() -> None:
+    done = shell(f"{RUN} demo >/dev/full")
+
+    said = "The output could not be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_a_full_disk_is_told_in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    dropped: list[bool] = []
+    monkeypatch.setattr(demo, "main", full)
+    monkeypatch.setattr(cli, "_drop_output", lambda: dropped.append(True))
+
+    assert cli.main(["demo"]) == 2
+    assert capsys.readouterr().err.startswith("The output could not be written: No space")
+    assert dropped
+
+
+def test_another_failure_of_the_system_is_not_mistaken_for_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise OSError(errno.EADDRINUSE, "Address in use")
+
+    monkeypatch.setattr(demo, "main", broken)
+    with pytest.raises(OSError, match="Address in use"):
+        cli.main(["demo"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("demo >&-", "Standard output is closed, and is needed.\n"),
+        ("token --stdin <&-", "Standard input is closed, and is needed.\n"),
+        ("revoke --stdin <&-", "Standard input is closed, and is needed.\n"),
+        ("token 2>&-", ""),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+def test_a_closed_stream_is_an_error_line(line: str, said: str) -> None:
+    done = shell(f"{RUN} {line}")
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize(("name", "command"), [("stdout", "demo"), ("stdin", "token --stdin")])
+def test_a_closed_stream_is_told_in_process(
+    name: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, name, None)
+        status = cli.main(command.split())
+
+    assert status == 2
+    assert "is closed, and is needed" in capsys.readouterr().err
+
+
+def test_without_an_error_stream_errors_go_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", None)
+        status = cli.main(["token"])
+        sys.stderr.close()
+
+    assert status == 2
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_exit_statuses_of_check_are_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:

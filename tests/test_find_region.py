@@ -213,9 +213,10 @@ def test_a_region_that_throttles_is_asked_again_ever_more_slowly(
         (THROTTLED, "?     login.mypurecloud.ie: throttles, and went on doing so", 3),
         (DOWN, "?     login.mypurecloud.ie: 127.0.0.1", 3),
         (GRANT_TYPE, "yes   login.mypurecloud.ie: knows this client, which is of another grant", 1),
-        (wire.reply(403, ""), "no    login.mypurecloud.ie: 127.0.0.1", 1),
+        (wire.reply(403, ""), "?     login.mypurecloud.ie: 127.0.0.1", 1),
+        (wire.say(400, error="access_denied"), "?     login.mypurecloud.ie: 127.0.0.1", 3),
     ],
-    ids=["throttled", "down", "grant type", "forbidden"],
+    ids=["throttled", "down", "grant type", "forbidden", "another error"],
 )
 def test_each_answer_is_told(
     act: Callable[[wire.Peer], object],
@@ -251,6 +252,39 @@ def test_where_none_gave_an_answer_the_secret_is_not_blamed(
     answers = list(ask_regions(IDENTITY, ["mypurecloud.ie"], world.login_url, fake_time.clock))
 
     assert [one.cause for one in verdict(answers)[2]] == ["Without an answer: mypurecloud.ie"]
+
+
+@pytest.mark.parametrize(
+    ("act", "status"),
+    [
+        (wire.reply(200, "<html>Sign in"), Status.MISCONFIGURED),
+        (wire.reply(302, "", {"Location": "https://portal.example.com/"}), Status.MISCONFIGURED),
+        (wire.reply(403, "<html>Blocked"), Status.REFUSED),
+        (wire.reply(407, "<html>Who are you?"), Status.REFUSED),
+    ],
+    ids=["sign-in page", "redirect", "forbidden", "proxy"],
+)
+def test_where_a_portal_answers_for_all_the_secret_is_not_blamed(
+    act: wire.Act, status: Status, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.elsewhere = world.serve(act)
+
+    assert cli.main(["check", "--find-region", "--try", "euw1,usw2"]) == status
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert out.count("? login.") == 2
+    assert "1. What answers is not the login service: login." in out
+    assert "The secret" not in out
+    assert "2. " not in out
+
+
+def test_where_a_portal_answers_for_some_nothing_is_concluded(world: World) -> None:
+    world.urls["mypurecloud.ie"] = world.serve(wire.reply(200, "<html>Sign in")).url
+    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"], world.login_url))
+    _, status, causes = verdict(answers)
+
+    assert status is Status.UNREACHABLE
+    assert causes[-1].cause == "What answers is not the login service: login.mypurecloud.ie"
 
 
 def test_a_region_that_stalls_is_left_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

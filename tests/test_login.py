@@ -1034,6 +1034,28 @@ def test_refusal_of_a_proxy_is_told_from_the_login_service(status: int, fragment
     assert proxy.targets == ["login.mypurecloud.ie:443"]
 
 
+def test_proxy_password_that_can_not_be_sent_is_named_and_not_shown() -> None:
+    session = requests.Session()
+    session.proxies = {"https": f"http://bob:%E2%82%AC{SECRET}@127.0.0.1:9"}
+
+    error = unreachable("https://login.mypurecloud.ie", session)
+
+    assert type(error) is LoginUnreachableError
+    assert "the user name or the password of the proxy can not be sent" in str(error)
+    assert "bob" not in str(error)
+    assert error.__cause__ is error.__context__ is None
+    assert not error.retryable
+
+
+def test_text_that_strayed_into_the_place_of_a_path_is_not_shown() -> None:
+    session = requests.Session()
+    session.verify = f"-----BEGIN CERTIFICATE-----\n{SECRET}\n"
+
+    error = unreachable(f"https://127.0.0.1:{wire.closed_port()}", session)
+
+    assert "invalid path: (not shown: this is no path): see verify=" in str(error)
+
+
 def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")

@@ -299,6 +299,28 @@ def test_rubbish_is_refused(rubbish: str) -> None:
     assert len(said) < 1000
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://bob:hunter2@api.mypurecloud.ie",
+        "bob:hunter2@a.ie",
+        "https://bob:hunter2@api.usw2.pure.clod",
+        "a.hunter2_5xKqWvB8nRt3LmZp7YcD",
+        "a.hunter2-5xKqWvB8nRt3LmZp7YcD",
+        "hunter2-5xKqWvB8nRt3LmZp7YcD.pure.clod",
+    ],
+)
+def test_what_may_hold_a_secret_is_not_quoted(name: str) -> None:
+    said = refusal(name)
+
+    assert said.startswith("What is given as region ")
+    assert "hunter2" not in said
+
+
+def test_a_long_name_is_quoted_if_it_looks_like_a_domain() -> None:
+    assert refusal("https://apps.usw2.pure.clod/").startswith("'https://apps.usw2.pure.clod/' is")
+
+
 def test_an_unknown_name_is_told_all_known_ones() -> None:
     said = refusal("eu-west-9")
     assert all(region.aws in said for region in REGIONS)

@@ -15,6 +15,8 @@ from .causes import api_refused
 from .network import Network
 from .report import Finding, plain
 
+_A_YEAR = 366 * 86400
+
 
 def who_am_i(network: Network, place: Place, token: AccessToken) -> Finding:
     """Organisation, client, grant type and state.
@@ -47,7 +49,8 @@ def idle_timeout(network: Network, place: Place, token: AccessToken) -> Finding:
     said = _ask(network, place, token, "/api/v2/tokens/timeout")
     seconds = said.get("idleTokenTimeoutSeconds")
     enabled = said.get("enableIdleTokenTimeout") is True
-    if not enabled or not isinstance(seconds, int | float):
+    # A NaN is no JSON, and an integer may be larger than any float.
+    if not enabled or not isinstance(seconds, int | float) or not 0 <= seconds <= _A_YEAR:
         text = "on, of a length that is not told" if enabled else "none"
         return Finding(text, facts={"enabled": enabled, "seconds": None})
     text = (

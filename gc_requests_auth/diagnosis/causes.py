@@ -168,7 +168,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, route: Route, issuer: str | 
         ]
     else:
         finding = f"TLS is intercepted, or the CA is not known here: {shown}"
-        trusted = route.ca_bundle or "those of certifi"
+        trusted = route.ca_shown or "those of certifi"
         causes = [
             Cause(
                 "A company proxy or a virus scanner opens TLS, and its CA is not trusted here",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..credentials import Identity
 from ..errors import (
+    BadTokenAnswerError,
     ConfigurationError,
     CredentialsRefusedError,
     GenesysCloudError,
@@ -93,7 +94,18 @@ class Answer(NamedTuple):
     @property
     def silent(self) -> bool:
         """Whether it neither accepted nor refused."""
-        return isinstance(self.error, LoginUnreachableError | LoginThrottledError)
+        return not self.knows_client and not isinstance(self.error, CredentialsRefusedError)
+
+    @property
+    def strange(self) -> bool:
+        """Whether something answered that does not speak as a login service does."""
+        match self.error:
+            case BadTokenAnswerError():
+                return True
+            case LoginUnreachableError() | LoginThrottledError():
+                return False
+            case error:
+                return self.silent and getattr(error, "error", None) is None
 
     @property
     def knows_client(self) -> bool:
@@ -187,12 +199,30 @@ def verdict(answers: Sequence[Answer]) -> tuple[str | None, Status, list[Cause]]
         )
         cause = Cause(f"{found.domain} knows this client, but not for this grant type", remedy)
         return found.domain, Status.REFUSED, [cause]
-    silent = [one.domain for one in answers if one.silent]
-    causes = [] if len(silent) == len(answers) else _none_accepts({one.domain for one in answers})
+    refused = [one for one in answers if not one.silent]
+    strange = [one for one in answers if one.strange]
+    silent = [one.domain for one in answers if one.silent and not one.strange]
+    causes = _none_accepts({one.domain for one in answers}) if refused else []
+    if strange:
+        hosts = ", ".join(f"login.{one.domain}" for one in strange)
+        remedy = (
+            "A sign-in page, a firewall or a proxy answers in its place: ask those who run the"
+            " network for a way to these hosts, or for the proxy to set in HTTPS_PROXY."
+        )
+        causes.append(Cause(f"What answers is not the login service: {hosts}", remedy))
     if silent:
         remedy = "gc-requests-auth check, with one of them as the region, says why."
         causes.append(Cause(f"Without an answer: {', '.join(silent)}", remedy))
-    return None, Status.UNREACHABLE if silent else Status.REFUSED, causes
+    return None, _status(answers), causes
+
+
+def _status(answers: Sequence[Answer]) -> Status:
+    """Where none knows the client: as of `check` in any of these regions, if all say the same."""
+    if not all(one.strange for one in answers):
+        return Status.UNREACHABLE if any(one.silent for one in answers) else Status.REFUSED
+    if any(isinstance(one.error, BadTokenAnswerError) for one in answers):
+        return Status.MISCONFIGURED
+    return Status.REFUSED
 
 
 def _none_accepts(asked: set[str]) -> list[Cause]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 
+from ..outages import path_shown
 from .report import Cause, Finding, Status, Trouble
 
 #: In the order in which they count for https (urllib.request.getproxies, requests' select_proxy).
@@ -58,6 +59,11 @@ class Route:
         return parts.hostname or "", parts.port or 443
 
     @property
+    def ca_shown(self) -> str | None:
+        """The CA bundle as it may be printed."""
+        return self.ca_bundle and path_shown(self.ca_bundle)
+
+    @property
     def by(self) -> str:
         """The proxy as it may be printed: without user and password."""
         if self.proxy is None:
@@ -75,12 +81,21 @@ def routes_found(routes: list[Route]) -> Finding:
     for route in routes:
         _check_ca_bundle(route.ca_bundle)
     ways = list(dict.fromkeys(f"{one.by}{_proxy_source(one)}" for one in routes))
-    bundle = routes[0].ca_bundle
+    bundle = routes[0].ca_shown
     source = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
     trusted = f"CA bundle {bundle} from {source}" if bundle else "CAs of certifi"
-    netrc = [urlsplit(one.url).hostname or "" for one in routes if _in_netrc(one.url)]
-    entries = f"a ~/.netrc entry for {', '.join(dict.fromkeys(netrc))}" if netrc else "no netrc"
     details = []
+    entries = "no netrc"
+    try:
+        netrc = [urlsplit(one.url).hostname or "" for one in routes if _in_netrc(one.url)]
+    except UnicodeError:  # with the password in it
+        netrc, entries = [], "a netrc that can not be read"
+        details.append(
+            "The netrc file is not in this machine's encoding. It is not used, since auth= beats it."
+            " A call without auth= would fail over it."
+        )
+    if netrc:
+        entries = f"a ~/.netrc entry for {', '.join(dict.fromkeys(netrc))}"
     if len(ways) > 1:
         details += [f"{urlsplit(one.url).netloc} by {one.by}" for one in routes]
     if netrc:
@@ -130,48 +145,59 @@ def _in_netrc(url: str) -> bool:
 
 def _parsed(proxy: str) -> SplitResult:
     """The proxy's URL, as lenient as requests is about its scheme."""
+    problem = "is no URL of a proxy"
+    remedy = (
+        "It looks like http://proxy.example.com:3128; special characters in a user name or password"
+        " are percent-encoded."
+    )
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         sound = bool(parts.hostname) and (parts.port or 1) > 0
+        # An @ behind the host ends a password with a bare / ? or # in it, the beginning of which
+        # was taken for the host and the port.
+        if sound and "@" not in f"{parts.path}{parts.query}{parts.fragment}":
+            if not parts.scheme.startswith("socks"):  # requests puts them into a header
+                "".join(requests.utils.get_auth_from_url(parts.geturl())).encode("latin-1")
+            return parts
+    except UnicodeError:  # a ValueError, too
+        problem = "holds a user name or password that can not be sent"
+        remedy = "Requests sends Latin-1 there, and no other characters: have the password changed."
     except ValueError:
-        sound = False
-    if sound:
-        return parts
+        pass
     source = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), "the setting")
+    cause = Cause(f"{source} {problem}", remedy)
+    raise Trouble(f"{source} {problem}", Status.MISCONFIGURED, [cause])
+
+
+def _check_ca_bundle(path: str | None) -> None:
+    problem = _ca_problem(path) if path is not None else None
+    if path is None or problem is None:
+        return
+    source = next((name for name in _CA_VARIABLES if os.environ.get(name)), "the setting")
     raise Trouble(
-        f"{source} is no URL of a proxy",
+        f"{source} {problem}",
         Status.MISCONFIGURED,
         [
             Cause(
-                f"{source} is no URL of a proxy",
-                "It looks like http://proxy.example.com:3128; special characters in a user name or"
-                " password are percent-encoded.",
+                f"{source} {problem}: {path_shown(path)}",
+                "Point it at a PEM file with the CA certificates to trust, or unset it to trust"
+                " those of certifi.",
             )
         ],
     )
 
 
-def _check_ca_bundle(path: str | None) -> None:
-    if path is None:
-        return
-    source = next((name for name in _CA_VARIABLES if os.environ.get(name)), "the setting")
-    problem = None
-    if not Path(path).exists():
-        problem = "names a file that is not there"
-    elif Path(path).is_file():
-        try:
+def _ca_problem(path: str) -> str | None:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 -- it may be no path at all
+        if stat.S_ISREG(mode):
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-        except (ssl.SSLError, OSError):
-            problem = "names a file that can not be read as PEM certificates"
-    if problem:
-        raise Trouble(
-            f"{source} {problem}",
-            Status.MISCONFIGURED,
-            [
-                Cause(
-                    f"{source} {problem}: {path}",
-                    "Point it at a PEM file with the CA certificates to trust, or unset it to trust"
-                    " those of certifi.",
-                )
-            ],
-        )
+    except ssl.SSLError:
+        return "names a file that can not be read as PEM certificates"
+    except (FileNotFoundError, NotADirectoryError):
+        return "names a file that is not there"
+    except PermissionError:
+        return "names a file that may not be read here"
+    except OSError:  # File name too long: the certificates themselves, say
+        return "names no file"
+    return None
