@@ -138,6 +138,21 @@ def test_what_is_given_is_validated_at_construction() -> None:
     complaint(lambda: GenesysCloudAuth(region="mypurecloud.ae"))
 
 
+def test_an_identity_prints_its_short_name_only() -> None:
+    given = settings(client_id=ID, client_secret=Secret(SECRET)).given
+    assert repr(given) == "Identity(...1a2b, client_secret=<hidden>)"
+    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=Secret(SECRET)))
+
+
+def test_id_and_secret_swapped_show_nothing_of_the_secret() -> None:
+    auth = GenesysCloudAuth(SECRET, ID, region="eu-west-1")
+    said = f"{auth!r} {auth._settings!r} {vars(auth._lookup)}"
+    assert "client (not shown) at mypurecloud.ie" in said
+    assert "Identity((not shown), client_secret=<hidden>)" in said
+    assert SECRET[-4:] not in said
+    assert f"{auth.client_id!r}" == f"'{SECRET}'", "who asks for it gets it"
+
+
 def test_what_is_absent_raises_at_first_use() -> None:
     auth = GenesysCloudAuth()
     assert repr(auth) == "<GenesysCloudAuth, not yet looked up>"
