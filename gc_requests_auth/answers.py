@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from .credentials import Identity
 from .errors import (
@@ -23,12 +23,10 @@ from .errors import (
     LoginUnreachableError,
     TokenError,
 )
+from .redaction import forms_of, redacted, swapped
 from .regions import HOW_TO_FIND
 from .retry import SERVER_FAULT, THROTTLED, Budget, retry_after_seconds
 from .tokens import B64TOKEN, Secret
-
-#: A UUID; what has this form beside something that has not is the id.
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 _NOT_ACCEPTED = (
     "The client secret, the client id or the region is wrong; Genesys Cloud does not tell which. Or"
@@ -252,34 +250,19 @@ class Answer:
 
         An error page of a gateway may well repeat, whole or cut, the header it did not like.
         """
-        secret = self.identity.client_secret
-        hidden = [
-            basic_credentials(self.identity),
-            base64.b64encode(secret.encode()).decode(),
-            quote(secret),
-            quote(secret, safe=""),
-            quote_plus(secret),
-            secret,
-        ]
+        identity = self.identity
+        hidden = [basic_credentials(identity), *forms_of(identity.client_secret)]
         token = (self._object() or {}).get("access_token")
-        if isinstance(token, str) and token:
-            hidden.append(token)
-        for one in hidden:
-            text = text.replace(one, "...")
-        text = text.replace(self.identity.client_id, self.identity.name)
-
-        def unless_cut_from_one(run: re.Match[str]) -> str:
-            gives_away = any(run[0].lower() in one.lower() for one in hidden)
-            return "..." if gives_away else run[0]
-
-        text = re.sub(r"[\w+/=~-]{6,}", unless_cut_from_one, text)
+        if isinstance(token, str):
+            hidden.append(Secret(token))
+        text = redacted(text, hidden, identity.client_id, identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def look_swapped(identity: Identity) -> bool:
     """Whether the secret has the form of an id, and the id has not."""
-    return bool(_UUID.fullmatch(identity.client_secret)) > bool(_UUID.fullmatch(identity.client_id))
+    return swapped(identity.client_id, identity.client_secret)
 
 
 def basic_credentials(identity: Identity) -> Secret:

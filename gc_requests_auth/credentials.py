@@ -19,6 +19,7 @@ from .environment import (
 from .errors import ConfigurationError
 from .places import Place, base_url
 from .profiles import family_of
+from .redaction import name_of
 from .regions import parse_region
 from .tokens import Secret
 
@@ -48,10 +49,11 @@ class Vault:
         return credentials if isinstance(credentials, cls | None) else cls(credentials)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Identity:
     """An OAuth client that can sign in."""
 
+    #: Unprintable, too: it may be the secret, in the wrong place.
     client_id: str
     client_secret: Secret
 
@@ -70,17 +72,15 @@ class Identity:
                 f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
                 " name."
             )
-        return cls(str(client_id), client_secret)
+        return cls(client_id, client_secret)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.name}, client_secret=<hidden>)"
 
     @property
     def name(self) -> str:
-        """The client as it may be named in logs and messages."""
-        return short_name(self.client_id)
-
-
-def short_name(client_id: str) -> str:
-    """``...1a2b``: enough to tell one's clients apart, too little to be worth anything."""
-    return f"...{client_id[-4:]}" if len(client_id) > 8 else "..."
+        """The client as it may be named in logs and messages: not by what may be its secret."""
+        return name_of(self.client_id, self.client_secret)
 
 
 @dataclass(frozen=True, slots=True)

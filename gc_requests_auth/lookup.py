@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .credentials import Identity, Settings, short_name
+from .credentials import Identity, Settings
 from .environment import PROFILE, Environment, Family, read_environment, rivals
 from .errors import ConfigurationError
 from .places import Place
@@ -21,7 +21,9 @@ class Lookup:
         #: What was found, by the one key there is, so that setdefault() can tell the first finder.
         self._found: dict[str, Environment] = {}
         self._place = settings.place({}) if settings.names_a_place else None
-        self._client_id = None if settings.given is None else settings.given.client_id
+        given = settings.given
+        #: Id and name of the client. Not its secret: a vault's is for one request.
+        self._client = None if given is None else (given.client_id, given.name)
 
     def place(self) -> Place:
         """Where tokens come from and may go.
@@ -41,19 +43,20 @@ class Lookup:
         :raises ConfigurationError: if nobody says.
         """
         identity = self._settings.identity(self.environment())
-        self._client_id = identity.client_id
+        self._client = identity.client_id, identity.name
         return identity
 
     def client_id(self) -> str:
         """The client, a vault's as it last said."""
-        return self._client_id or self.identity().client_id
+        # Made printable: it is asked for.
+        return str(self._client[0] if self._client else self.identity().client_id)
 
     def description(self) -> str | None:
         """Client and place in a few words; None while they are not known. Looks nothing up."""
-        place, client_id = self._place, self._client_id
-        if place is None or client_id is None:
+        place, client = self._place, self._client
+        if place is None or client is None:
             return None
-        return f"client {short_name(client_id)} at {place.region or place.login_host}"
+        return f"client {client[1]} at {place.region or place.login_host}"
 
     def environment(self) -> Environment:
         """The variables that are set and, if a profile says who signs in, its keys.

@@ -17,6 +17,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from .bodies import BodyTooLongError, BodyTooSlowError, read_within, rewind
 from .credentials import conceal
 from .process import USER_AGENT
+from .redaction import redacted
 from .tokens import Secret
 
 #: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
@@ -215,7 +216,11 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
 
 def _loggable(said: object, response: requests.Response) -> str:
     """What may stand in a log; not what a server echoes of the request's own credentials."""
-    authorization = str(response.request.headers.get("Authorization"))
     if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
         return "unknown"
-    return "unknown" if said in authorization else said
+    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
+    sent = [
+        one.request.headers.get("Authorization") for one in (*refused_before(response), response)
+    ]
+    hidden = [Secret(str(one).rpartition(" ")[2]) for one in sent if one]
+    return said if redacted(said, hidden) == said else "unknown"

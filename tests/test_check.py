@@ -1030,6 +1030,38 @@ def test_what_the_api_does_not_tell_is_said_not_to_be_told(
     assert set(client.facts.values()) == {None}
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.usefixtures("trusted")
+def test_a_token_in_place_of_a_name_is_not_printed(
+    form: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    me = {
+        "OAuthClient": {"name": TOKEN, "state": f"x_{TOKEN[:-1]}", "authorizedGrantType": "ok"},
+        "organization": {"name": TOKEN.upper()},
+    }
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(200, GRANTED))
+        own_api(stack, monkeypatch, wire.say(200, **me), wire.say(200))
+        assert cli.main(["check", *form]) == 0
+    out = capsys.readouterr().out
+
+    assert "'...' of organisation '...', grant type ok, state x_..." in " ".join(out.split())
+    assert TOKEN[:-1].lower() not in out.lower()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_token_within_a_code_or_a_correlation_id_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"message": "no", "code": f"bad:{TOKEN}", "status": 401})
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(200, GRANTED))
+        own_api(stack, monkeypatch, wire.reply(401, body, {"ININ-Correlation-Id": f"x.{TOKEN}"}))
+        assert cli.main(["check"]) == Status.REFUSED
+
+    assert TOKEN not in "".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.usefixtures("trusted")
 def test_names_from_elsewhere_are_printed_as_plain_ascii(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

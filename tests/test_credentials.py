@@ -13,8 +13,9 @@ import requests
 from conftest import SECRET
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
-from gc_requests_auth.credentials import ABSENT, Identity, Settings, Vault, conceal, short_name
+from gc_requests_auth.credentials import ABSENT, Identity, Settings, Vault, conceal
 from gc_requests_auth.environment import FAMILIES, Environment, Family
+from gc_requests_auth.redaction import short_name
 from gc_requests_auth.regions import HOW_TO_FIND
 from gc_requests_auth.tokens import Secret
 
@@ -135,6 +136,21 @@ def test_what_is_given_is_validated_at_construction() -> None:
     said = complaint(lambda: GenesysCloudAuth(ID, f"{SECRET}\n", region="eu-west-1"))
     assert said.startswith("client_secret begins or ends with white space")
     complaint(lambda: GenesysCloudAuth(region="mypurecloud.ae"))
+
+
+def test_an_identity_prints_its_short_name_only() -> None:
+    given = settings(client_id=ID, client_secret=Secret(SECRET)).given
+    assert repr(given) == "Identity(...1a2b, client_secret=<hidden>)"
+    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=Secret(SECRET)))
+
+
+def test_id_and_secret_swapped_show_nothing_of_the_secret() -> None:
+    auth = GenesysCloudAuth(SECRET, ID, region="eu-west-1")
+    said = f"{auth!r} {auth._settings!r} {vars(auth._lookup)}"
+    assert "client (not shown) at mypurecloud.ie" in said
+    assert "Identity((not shown), client_secret=<hidden>)" in said
+    assert SECRET[-4:] not in said
+    assert f"{auth.client_id!r}" == f"'{SECRET}'", "who asks for it gets it"
 
 
 def test_what_is_absent_raises_at_first_use() -> None:

@@ -342,6 +342,9 @@ def test_oauthlib_insecure_transport_is_neither_set_nor_a_way_to_plain_http(
 
 BASIC = str(basic_credentials(IDENTITY))
 
+#: A secret as one copies it in haste.
+CUT = SECRET[:-1]
+
 
 class Good(NamedTuple):
     """An answer that looks odd and is a token all the same."""
@@ -639,6 +642,28 @@ BAD_ANSWERS = {
     ),
     "echo of half the secret": described(f"is {SECRET[:20]}?", "is ...?"),
     "echo of half the Basic value": described(f"is {BASIC[:40]}?", "is ...?"),
+    "echo of a cut secret in a form": described(f"client_secret={CUT}", "client_secret=..."),
+    "echo of a cut secret in a word": described(f"bad_{CUT}", "bad_..."),
+    "echo of a cut secret as error": described("no", "no", error=f"odd_{CUT}")._replace(
+        error="odd_..."
+    ),
+    "echo of a cut Basic value": described(
+        f"Authorization=Basic/{BASIC[:-4]}", "Authorization=Basic/..."
+    ),
+    "echo of the secret in capitals": described(f"bad_{SECRET.upper()}!", "bad_...!"),
+    "echo of a cut secret as host": Bad(
+        wire.reply(302, "", {"Location": f"https://x-{CUT}.example/"}),
+        BadTokenAnswerError,
+        "redirects to x-....example, and",
+        302,
+    ),
+    "echo of the client id in capitals": described(
+        f"unknown client {IDENTITY.client_id.upper()}", "unknown client ...0001"
+    ),
+    "echo of a cut client id": described(
+        f"client {IDENTITY.client_id[:-1]} unknown", "client ... unknown"
+    ),
+    "echo of the secret where a long text is cut": described(" " * 994 + "_" + SECRET, "_..."),
     "control characters": described("a\r\nb\0c\x1b[31md\u202ee\u2028f", "a b c [31md e f"),
     "half a surrogate": described("a\ud800b", "a b"),
     "10 KB": described("a" * 10_000, "a" * 197 + "..."),
@@ -777,6 +802,17 @@ def test_id_and_secret_look_swapped_only_if_the_secret_alone_has_the_form_of_an_
     assert "or the region is wrong" in str(error)
 
 
+def test_a_secret_in_place_of_the_id_is_not_shown_to_its_end() -> None:
+    identity = Identity(SECRET, Secret(AN_ID))
+    echo = {"error": "invalid_client", "error_description": f"unknown client {SECRET}"}
+    with requests_mock.Mocker() as double:
+        double.post("https://login.test/oauth/token", status_code=400, json=echo)
+        error = refusal("https://login.test", identity=identity)
+
+    assert "refuses client (not shown): invalid_client (unknown client (not shown))" in str(error)
+    assert SECRET[-4:] not in f"{error} {vars(error)}"
+
+
 CORRELATION_ID = "5a6d0000-0000-4000-8000-0000000000aa"
 
 CORRELATION_IDS: dict[str, tuple[dict[str, str], str | None]] = {
@@ -793,6 +829,7 @@ CORRELATION_IDS: dict[str, tuple[dict[str, str], str | None]] = {
     "10 KB": ({"ININ-Correlation-Id": "a" * 10_000}, None),
     "echo of the secret": ({"ININ-Correlation-Id": SECRET}, None),
     "echo of the Basic value": ({"ININ-Correlation-Id": f"Basic {BASIC}"}, None),
+    "echo of a cut secret": ({"ININ-Correlation-Id": f"id-{SECRET[:-1]}"}, None),
 }
 
 

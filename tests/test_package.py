@@ -20,6 +20,7 @@ LADDER = [
     "process",
     "errors",
     "tokens",
+    "redaction",
     "regions",
     "retry",
     "environment",

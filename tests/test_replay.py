@@ -395,10 +395,31 @@ def test_correlation_id_is_read_under_its_newer_or_its_older_name(
     assert correlation_id(refused(headers=headers)) == expected
 
 
-@pytest.mark.parametrize("echoed", [TOKEN, TOKEN[5:], TOKEN[:-5], f"Bearer:{TOKEN}"[7:]])
+@pytest.mark.parametrize(
+    "echoed",
+    [
+        TOKEN,
+        TOKEN[5:],
+        TOKEN[:-5],
+        f"Bearer:{TOKEN}"[7:],
+        f"bad:{TOKEN}",
+        f"x.{TOKEN}",
+        f"x.{TOKEN[:-1]}.y",
+        TOKEN.upper(),
+    ],
+)
 def test_what_a_server_echoes_of_the_token_is_not_logged(echoed: str) -> None:
     response = refused(b'{"code": "%b"}' % echoed.encode(), headers={"ININ-Correlation-Id": echoed})
     response.request.headers["Authorization"] = Secret(f"Bearer {TOKEN}")
+    assert error_code(response) == correlation_id(response) == "unknown"
+
+
+def test_of_a_replay_neither_token_is_logged() -> None:
+    echo = b'{"code": "bad:%b"}' % TOKEN.encode()
+    response, first = refused(echo, headers={"ININ-Correlation-Id": f"x.{TOKEN}"}), refused()
+    first.request.headers["Authorization"] = Secret(f"Bearer {TOKEN}")
+    response.request.headers["Authorization"] = Secret("Bearer another-token")
+    vars(response)["_refused"] = first
     assert error_code(response) == correlation_id(response) == "unknown"
 
 

@@ -12,6 +12,7 @@ import pickle
 import shutil
 import threading
 import traceback
+import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,6 +118,15 @@ def test_errors_pickle_without_request_and_secret(sandbox: Counted) -> None:
         assert str(twin) == str(error.value)
         assert vars(twin) == {**vars(error.value), "request": None}
     assert SECRET.encode() not in pickle.dumps(error.value)
+
+
+def test_a_refused_secret_in_place_of_the_id_shows_nowhere(sandbox: Counted) -> None:
+    auth = sandbox.auth(client_id=SECRET, client_secret=str(uuid.uuid4()))
+    with pytest.raises(CredentialsRefusedError, match="look swapped") as error:
+        auth.access_token()
+
+    assert "Identity(" in rendered(error.value)
+    assert SECRET[-4:] not in rendered(error.value)
 
 
 @pytest.mark.parametrize(

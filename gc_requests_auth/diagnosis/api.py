@@ -9,6 +9,7 @@ import requests
 
 from ..bodies import BodyTooLongError
 from ..places import Place
+from ..redaction import redacted
 from ..replay import correlation_id, error_code
 from ..tokens import AccessToken
 from .causes import api_refused
@@ -28,10 +29,10 @@ def who_am_i(network: Network, place: Place, token: AccessToken) -> Finding:
     client = _object(said, "OAuthClient")
     organization = _object(said, "organization") or _object(said, "homeOrganization")
     facts = {
-        "organization": _text(organization, "name"),
-        "client_name": _text(client, "name"),
-        "grant_type": _text(client, "authorizedGrantType"),
-        "state": _text(client, "state"),
+        "organization": _text(organization, "name", token),
+        "client_name": _text(client, "name", token),
+        "grant_type": _text(client, "authorizedGrantType", token),
+        "state": _text(client, "state", token),
     }
     told = {name: fact or "(not told)" for name, fact in facts.items()}
     text = (
@@ -88,6 +89,7 @@ def _object(said: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(said: dict[str, Any], name: str) -> str | None:
+def _text(said: dict[str, Any], name: str, token: AccessToken) -> str | None:
+    """Without the token, which a gateway may put anywhere."""
     found = said.get(name)
-    return plain(found, 100) if isinstance(found, str) else None
+    return plain(redacted(found, [token.value]), 100) if isinstance(found, str) else None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..answers import look_swapped
-from ..credentials import Identity, Settings, short_name
+from ..credentials import Identity, Settings
 from ..environment import (
     API_URL,
     BARE_TOKEN,
@@ -28,6 +28,7 @@ from ..errors import ConfigurationError
 from ..lookup import Lookup, logger
 from ..places import Place
 from ..profiles import FILE, read_profile
+from ..redaction import short_name
 from ..regions import DOMAINS, REGIONS, parse_region
 from .report import Cause, Fact, Finding, Status, Trouble
 
