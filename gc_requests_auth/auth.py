@@ -120,7 +120,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     ) -> requests.Response:
         """Send once more, with a token other than the refused one.
 
-        The replay dispatches no hooks, hence it is made once, whatever it brings; and it keeps no
+        A replay dispatches no hooks, hence none follows from it, whatever it brings; and it keeps no
         state, hence a prepared request may be sent again. The caller's hooks, which come after
         ours, see only the final answer.
         """
@@ -170,9 +170,10 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             return answer, True
         sent = response.elapsed.total_seconds()
         brand_new = fetches or token.born.age(self._clock) <= sent  # since the request was sent
-        if refused is not None and (token.shared or not brand_new):
+        if brand_new and not token.shared:
+            self._futile.refused_again(request)
+        elif refused is not None:
             return answer, False
-        self._futile.refused_again(request)
         self._notices.second_401(response if options.get("stream") else answer, answer)
         return answer, True
 

@@ -479,6 +479,28 @@ def test_a_token_that_came_while_the_request_was_out_is_brand_new(
     assert (sandbox.token_requests, sandbox.api_requests) == (2, 2)
 
 
+def test_a_401_to_what_was_no_token_of_ours_makes_no_path_futile(
+    sandbox: Counted, session: requests.Session, auth: GenesysCloudAuth, fake_time: FakeTime
+) -> None:
+    """A netrc entry, say: the token that is sent in its place may be an old one, and over."""
+    auth.access_token()
+    fake_time.advance(100)
+    sandbox.sandbox.revoke_all()
+
+    class Netrc(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *a: Any, **o: Any) -> requests.Response:
+            first.append(request.headers["Authorization"])
+            if len(first) == 1:
+                request.headers["Authorization"] = "Basic of-the-netrc"
+            return super().send(request, *a, **o)
+
+    first: list[object] = []
+    session.mount("https://", Netrc())
+    assert status(session, sandbox, ME) == 401
+    assert status(session, sandbox, ME) == 200
+    assert sandbox.token_requests == 2
+
+
 def test_there_it_ends(
     sandbox: Counted,
     session: requests.Session,
