@@ -125,7 +125,8 @@ class SignIn:
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
 
-        It ends for all that share it; they ask for another. It is forgotten even where the call fails. Without a living token in hand, nothing is sent.
+        It ends for all that share it; they ask for another. It is forgotten even where the call
+        fails. Without a living token in hand, nothing is sent.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudError
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSession
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
 from gc_requests_auth.tokens import Clock
@@ -126,6 +126,18 @@ class Counted:
         """Close the sessions it gave out."""
         for session in self._sessions:
             session.close()
+
+    def signed_in(self, **more: Any) -> GenesysCloudSession:
+        """A session of ours that signs in to it."""
+        session = GenesysCloudSession(
+            self.client_id,
+            self.client_secret,
+            login_url=self.login_url,
+            api_url=self.api_url,
+            **more,
+        )
+        session.verify = self.ca_file
+        return session
 
     def auth(self, **more: Any) -> GenesysCloudAuth:
         """An auth that signs in to it."""

@@ -16,7 +16,6 @@ from conftest import TOKEN, Counted, FakeTime
 
 from gc_requests_auth import (
     GenesysCloudAuth,
-    GenesysCloudSession,
     LoginThrottledError,
     futile,
 )
@@ -294,13 +293,7 @@ def test_a_session_does_not_wait_to_ask_the_api(
     class Throttled(ApiAdapter):
         _clock = Clock(sleep=waited.append)
 
-    with GenesysCloudSession(
-        sandbox.client_id,
-        sandbox.client_secret,
-        login_url=sandbox.login_url,
-        api_url=sandbox.api_url,
-    ) as session:
-        session.verify = sandbox.ca_file
+    with sandbox.signed_in() as session:
         session.mount("https://", Throttled(session._is_ours, ApiPolicy(3, 180.0), 1))
         for name in NAMES[:4]:
             session.get(f"/sandbox/status/{name}/401")
@@ -518,13 +511,7 @@ def test_there_it_ends(
 def test_a_session_keeps_all_of_that_in_its_history(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with GenesysCloudSession(
-        sandbox.client_id,
-        sandbox.client_secret,
-        login_url=sandbox.login_url,
-        api_url=sandbox.api_url,
-    ) as session:
-        session.verify = sandbox.ca_file
+    with sandbox.signed_in() as session:
         session.get(ME)
         source = session.auth._source
         ask, clock = source._request, session.auth._clock

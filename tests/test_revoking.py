@@ -18,7 +18,6 @@ from wire import closed_port
 from gc_requests_auth import (
     FileTokenStore,
     GenesysCloudAuth,
-    GenesysCloudSession,
     LoginTimeoutError,
     LoginUnreachableError,
     TokenError,
@@ -195,13 +194,7 @@ def test_it_goes_the_way_of_the_session_that_is_lent(sandbox: Counted) -> None:
 
 
 def test_a_session_revokes_its_own_and_stays_usable(sandbox: Counted) -> None:
-    with GenesysCloudSession(
-        sandbox.client_id,
-        sandbox.client_secret,
-        login_url=sandbox.login_url,
-        api_url=sandbox.api_url,
-    ) as session:
-        session.verify = sandbox.ca_file
+    with sandbox.signed_in() as session:
         assert session.get(ME).status_code == 200
         session.auth.revoke()
         assert session.get(ME).status_code == 200

@@ -50,15 +50,7 @@ APPS = "https://apps.mypurecloud.ie"
 
 def signed_in(sandbox: Counted, **more: Any) -> GenesysCloudSession:
     """A session that signs in to the sandbox."""
-    session = GenesysCloudSession(
-        sandbox.client_id,
-        sandbox.client_secret,
-        login_url=sandbox.login_url,
-        api_url=sandbox.api_url,
-        **more,
-    )
-    session.verify = sandbox.ca_file
-    return session
+    return sandbox.signed_in(**more)
 
 
 @pytest.fixture

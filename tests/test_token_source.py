@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
+from fleet import until
 
 from gc_requests_auth import background, flight, process, refusal
 from gc_requests_auth.credentials import Identity
@@ -153,16 +154,6 @@ def waiters(source: TokenSource) -> int:
     """How many threads wait for the flight under way."""
     one = source._rooms.here().flight
     return 0 if one is None else len(one.ended._cond._waiters)  # type: ignore[attr-defined]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Give way to other threads until it is so."""
-    pause = threading.Event()
-    for _ in range(30_000):
-        if condition():
-            return
-        pause.wait(0.001)
-    raise AssertionError("it never came to pass")  # pragma: no cover
 
 
 # -- windows --------------------------------------------------------------------------------------
