@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .environment import (
     API_URL,
@@ -37,11 +36,13 @@ ABSENT: Final = Absent()
 CredentialsCallable = Callable[[], tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Vault:
     """Such a function, without a printable form: it may be bound to what it returns."""
 
-    ask: CredentialsCallable
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: CredentialsCallable) -> None:
+        self.ask = ask
 
     @classmethod
     def of(cls, credentials: Any) -> Vault | None:
@@ -49,8 +50,7 @@ class Vault:
         return credentials if isinstance(credentials, cls | None) else cls(credentials)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Identity:
+class Identity(NamedTuple):
     """An OAuth client that can sign in."""
 
     #: Unprintable, too: it may be the secret, in the wrong place.
@@ -83,8 +83,7 @@ class Identity:
         return name_of(self.client_id, self.client_secret)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the caller said. Validated at once; what is absent is looked up when it is needed."""
 
     #: None: ask `credentials`, or else `profile`, or else the environment.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import requests
@@ -30,7 +29,6 @@ class TokenRequest(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class NewToken:
     """Asks for one, each time it is called.
 
@@ -38,10 +36,17 @@ class NewToken:
     :param timeout: Seconds to connect and seconds to read, of each attempt.
     """
 
-    place: Callable[[], Place]
-    session: requests.Session | None
-    timeout: tuple[float, float]
-    clock: Clock
+    def __init__(
+        self,
+        place: Callable[[], Place],
+        session: requests.Session | None,
+        timeout: tuple[float, float],
+        clock: Clock,
+    ) -> None:
+        self._place = place
+        self._session = session
+        self._timeout = timeout
+        self._clock = clock
 
     def __call__(
         self,
@@ -60,10 +65,10 @@ class NewToken:
 
         return request_token(
             identity,
-            self.place().token_url,
-            session=self.session,
-            timeout=self.timeout,
+            self._place().token_url,
+            session=self._session,
+            timeout=self._timeout,
             within=within,
             persist=persist,
-            clock=self.clock,
+            clock=self._clock,
         )

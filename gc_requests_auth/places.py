@@ -7,7 +7,7 @@ by one, and never by a suffix test: ``https://api.mypurecloud.ie.evil.example`` 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import requests
@@ -30,8 +30,7 @@ _NEEDS_PARSING = re.compile(r"/\.|[%\\@?\x00-\x20\x7f]|oauth", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where tokens come from and where they may go."""
 
     #: The domain of the region; None where both URLs are given instead.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 #: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
@@ -68,8 +67,7 @@ class Moment(NamedTuple):
         return max(clock.monotonic() - self.monotonic, clock.wall() - self.wall)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AccessToken:
+class AccessToken(NamedTuple):
     """A bearer token (RFC 6750) and how long it is good for."""
 
     value: Secret
