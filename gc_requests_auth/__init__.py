@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from .auth import GenesysCloudAuth
-from .errors import (
-    BadTokenAnswerError,
-    ConfigurationError,
-    CredentialsRefusedError,
-    GenesysCloudError,
-    GrantTypeError,
-    LoginThrottledError,
-    LoginTimeoutError,
-    LoginUnreachableError,
-    RegionMismatchError,
-    TokenError,
-)
-from .file_store import FileTokenStore
+from typing import TYPE_CHECKING, Any
+
 from .process import VERSION as __version__
-from .redis_store import RedisTokenStore
-from .session import GenesysCloudSession
-from .stores import TokenStore
+from .process import undivided as _undivided
+
+if TYPE_CHECKING:
+    from .auth import GenesysCloudAuth
+    from .errors import (
+        BadTokenAnswerError,
+        ConfigurationError,
+        CredentialsRefusedError,
+        GenesysCloudError,
+        GrantTypeError,
+        LoginThrottledError,
+        LoginTimeoutError,
+        LoginUnreachableError,
+        RegionMismatchError,
+        TokenError,
+    )
+    from .file_store import FileTokenStore
+    from .redis_store import RedisTokenStore
+    from .session import GenesysCloudSession
+    from .stores import TokenStore
 
 __all__ = [
     "BadTokenAnswerError",
@@ -39,3 +44,27 @@ __all__ = [
     "TokenStore",
     "__version__",
 ]
+
+#: The rooms of what is imported when it is first asked for (PEP 562); all else is an error.
+_ROOMS = {
+    "GenesysCloudAuth": "auth",
+    "GenesysCloudSession": "session",
+    "FileTokenStore": "file_store",
+    "RedisTokenStore": "redis_store",
+    "TokenStore": "stores",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    with _undivided:
+        room = import_module(f".{_ROOMS.get(name, 'errors')}", __name__)
+    globals()[name] = getattr(room, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

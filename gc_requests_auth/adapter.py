@@ -15,9 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from . import process
-from .bodies import rewind
-from .outages import causes
-from .replay import drain
+from .bodies import drain, rewind
 from .retry import ApiPolicy, retry_after_seconds
 from .tokens import Clock
 
@@ -64,6 +62,8 @@ class ApiAdapter(HTTPAdapter):
                     raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
+                if response.status_code < 400:
+                    return response
                 said = response
             wait = self._wait(request, said, attempt, waited)
             if wait is None or not rewind(request):
@@ -105,6 +105,9 @@ class ApiAdapter(HTTPAdapter):
 def _may_pass(broken: requests.ConnectionError) -> bool:
     """Whether it may be otherwise the next time; not a certificate, nor the word of a test double."""
     if isinstance(broken, requests.exceptions.SSLError):
+        with process.undivided:
+            from .outages import causes
+
         dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
         return any(isinstance(cause, dropped) for cause in causes(broken))
     return bool(broken.args) and isinstance(broken.args[0], Exception)

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
-from .errors import GenesysCloudError
-from .futile import Futile
-from .notices import Notices
-from .replay import (
-    Hook,
-    can_be_replayed,
-    drain,
-    hooks_of,
-    redirect_target,
-    replay,
-    token_in,
-    token_lives,
-    withhold_authorization,
-    without_secrets,
-)
+from . import process
+from .errors import GenesysCloudError, without_secrets
+from .hook import Hook, hooks_of
 from .sign_in import SignIn
 from .tokens import Secret
+
+if TYPE_CHECKING:
+    from .second_try import SecondTry
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -63,36 +54,37 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self._futile = Futile(self._clock)
-        self._notices = Notices(self._clock)
+        self._replaced_a_header = False
+        #: By the one key there is, so that setdefault() can tell the first thread that needs it.
+        self._found: dict[str, SecondTry] = {}
 
     def forget(self) -> None:
         """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
 
         The token is not taken back from a store either; there, it stays for others.
         """
-        self._futile.forget()
+        for second_try in list(self._found.values()):
+            second_try.forget()
         super().forget()
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by requests for every request that is about to be sent."""
+        url = r.url or ""
         try:
             place = self._lookup.place()
-            if not place.takes_token(r.url or ""):
-                place.object_to(r.url or "")
+            if not place.takes_token(url):
+                place.object_to(url)
                 return r
             token = self._source.current()
         except GenesysCloudError as error:
             error.request = without_secrets(r)
             raise
         if not isinstance(r.headers.get("Authorization", token.header), Secret):
-            self._notices.replaced_header()
+            self._tell_of_replacing()
         r.headers["Authorization"] = token.header
-        # A new dict, since a copy of a request shares its original's. Without the hook of another
-        # auth, which would replay for another organisation; and before the caller's hooks, which
-        # see only what ours returns.
-        others = [hook for hook in hooks_of(r) if not isinstance(hook, Hook)]
-        r.hooks = {**(r.hooks or {}), "response": [Hook(self), *others]}
+        # A new dict, since a copy of a request shares its original's. Before the caller's hooks,
+        # which see only what ours returns.
+        r.hooks = {"response": [Hook(self, url), *_foreign_hooks(r)]}
         return r
 
     def _on_response(
@@ -105,77 +97,41 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if not self._owns(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
-            kept = [hook for hook in hooks_of(request) if not isinstance(hook, Hook)]
-            request.hooks = {"response": kept}
+            request.hooks = {"response": _foreign_hooks(request)}
             return response
         if response.status_code == 401:
-            response = self._after_401(response, options)
-        if response.is_redirect and not self._owns(redirect_target(response)):
-            # requests itself keeps the header within a host: for a pre-signed link, say.
-            withhold_authorization(request, response)
+            response = self._second_try().instead_of(response, options)
+        if response.is_redirect:
+            with process.undivided:
+                from .replay import redirect_target, withhold_authorization
+
+            if not self._owns(redirect_target(response)):
+                # requests itself keeps the header within a host: for a pre-signed link, say.
+                withhold_authorization(request, response)
         return response
 
-    def _after_401(
-        self, response: requests.Response, options: Mapping[str, Any]
-    ) -> requests.Response:
-        """Send once more, with a token other than the refused one.
+    def _second_try(self) -> SecondTry:
+        known = self._found.get("second try")
+        if known is None:
+            with process.undivided:
+                from .second_try import SecondTry
 
-        A replay dispatches no hooks, hence none follows from it, whatever it brings; and it keeps no
-        state, hence a prepared request may be sent again. The caller's hooks, which come after
-        ours, see only the final answer.
-        """
-        original = response.request
-        answer, final = self._once_more(response, options)
-        if not final:
-            # Refused as well was a token that another thread or process had put in its place: all
-            # of them are revoked, then, and a brand-new one has not been tried.
-            answer, _ = self._once_more(answer, options)
-            original.headers["Authorization"] = answer.request.headers["Authorization"]
-        return answer
+            made = SecondTry(
+                self._source,
+                lambda: self._lookup.place().api_url,
+                self._settings.token_timeout,
+                self._clock,
+            )
+            known = self._found.setdefault("second try", made)
+        return known
 
-    def _once_more(
-        self, response: requests.Response, options: Mapping[str, Any]
-    ) -> tuple[requests.Response, bool]:
-        """The answer to a request that was answered 401; and whether another try is pointless."""
-        request = response.request
-        refused = token_in(request)
-        token = self._source.in_hand(other_than=refused)
-        fetches = token is None
-        if fetches:
-
-            def lives() -> bool:
-                api, timeout = self._lookup.place().api_url, self._settings.token_timeout
-                return token_lives(response, api, {**options, "timeout": timeout})
-
-            if not self._futile.may_fetch(request, refused, lives):
-                logger.info("a 401 goes back: a new token would not cure it")
-                return response, True
-        repeatable = can_be_replayed(response)
-        if repeatable:
-            drain(response)
-        try:
-            token = token or self._source.other_than(refused)
-        except GenesysCloudError as error:
-            self._futile.failed(refused)
-            response.close()
-            error.request = without_secrets(request)
-            raise
-        if not repeatable:
-            logger.info("a 401 goes back: the body of its request can not be sent twice")
-            return response, True
-        answer = replay(response, token.header, options)
-        logger.info("replayed after a 401, answered %s", answer.status_code)
-        if answer.status_code != 401:
-            self._futile.was_of_use(refused)
-            return answer, True
-        sent = response.elapsed.total_seconds()
-        brand_new = fetches or token.born.age(self._clock) <= sent  # since the request was sent
-        if brand_new and not token.shared:
-            self._futile.refused_again(request)
-        elif refused is not None:
-            return answer, False
-        self._notices.second_401(response if options.get("stream") else answer, answer)
-        return answer, True
+    def _tell_of_replacing(self) -> None:
+        if not self._replaced_a_header:
+            self._replaced_a_header = True
+            logger.warning(
+                "replaced an Authorization header by the access token, as requests does for auth=;"
+                " auth=lambda r: r sends a single call as it is"
+            )
 
     def _owns(self, url: str) -> bool:
         return self._lookup.place().takes_token(url)
@@ -195,3 +151,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         token = self._source.in_hand()
         if token is not None and self._owns(request.url or ""):
             request.headers["Authorization"] = token.header
+
+
+def _foreign_hooks(request: requests.PreparedRequest) -> list[Any]:
+    """The hooks of a request without those of an auth: another's would replay for another one."""
+    return [hook for hook in hooks_of(request) if not isinstance(hook, Hook)]

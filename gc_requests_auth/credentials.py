@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from . import process
+from .arguments import ABSENT, Vault, conceal
 from .environment import (
     API_URL,
     LOGIN_URL,
@@ -17,37 +18,9 @@ from .environment import (
 )
 from .errors import ConfigurationError
 from .places import Place, base_url
-from .profiles import family_of
 from .redaction import name_of
 from .regions import parse_region
 from .tokens import Secret
-
-
-class Absent:
-    """The default of an argument whose None is a mistake."""
-
-    def __repr__(self) -> str:
-        return "..."
-
-
-ABSENT: Final = Absent()
-
-#: What a `credentials=` callable is: asked before every token request, answers (id, secret).
-CredentialsCallable = Callable[[], tuple[str, str]]
-
-
-class Vault:
-    """Such a function, without a printable form: it may be bound to what it returns."""
-
-    __slots__ = ("ask",)
-
-    def __init__(self, ask: CredentialsCallable) -> None:
-        self.ask = ask
-
-    @classmethod
-    def of(cls, credentials: Any) -> Vault | None:
-        """The function so wrapped, if it is not yet; None if there is none."""
-        return credentials if isinstance(credentials, cls | None) else cls(credentials)
 
 
 class Identity(NamedTuple):
@@ -164,7 +137,12 @@ class Settings(NamedTuple):
         """The variables, or the keys of a profile, that say who signs in; None if others do."""
         whole = whole_family(environ) if self.uses_environment else None
         profile = self.profile_in(environ)
-        return family_of(profile) if profile else whole
+        if not profile:
+            return whole
+        with process.undivided:
+            from .profiles import family_of
+
+        return family_of(profile)
 
     def place(self, environ: Environment) -> Place:
         """Where this is, `environ` (and the profile within it) asked for what arguments leave open.
@@ -219,18 +197,6 @@ def _ask(credentials: Vault) -> Identity:
     return Identity.checked(
         pair[0], pair[1], ("client_id of credentials=", "client_secret of credentials=")
     )
-
-
-def conceal(value: Any) -> Any:
-    """Text made unprintable; anything else that is no text reduced to its class.
-
-    For the first line of a function that is handed a secret, so that no frame of ours holds a
-    plain one when something raises.
-    """
-    if isinstance(value, str):
-        # Not str(): an Enum member or a redacting subclass has a text of its own for that.
-        return Secret(str.__str__(value))
-    return value if value is None or value is ABSENT or isinstance(value, type) else type(value)
 
 
 def _check(field: str, value: Any) -> None:

@@ -110,3 +110,12 @@ class LoginUnreachableError(TokenError, requests.ConnectionError):
 
 class LoginTimeoutError(LoginUnreachableError, requests.Timeout):
     """No answer in time; ``token_timeout=`` sets how long each attempt may take."""
+
+
+def without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """What an error may carry of a request: method, URL, and the headers that are no secrets."""
+    told = requests.PreparedRequest()
+    told.method, told.url, told.headers = request.method, request.url, request.headers.copy()
+    for name in ("Authorization", "Proxy-Authorization", "Cookie"):
+        told.headers.pop(name, None)
+    return told

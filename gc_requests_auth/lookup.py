@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
+from . import process
 from .credentials import Identity, Settings
 from .environment import PROFILE, Environment, Family, read_environment, rivals
 from .errors import ConfigurationError
 from .places import Place
-from .profiles import Profile, read_profile
+
+if TYPE_CHECKING:
+    from .profiles import Profile
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -84,6 +88,9 @@ class Lookup:
         return published
 
     def _read(self, name: str) -> Profile:
+        with process.undivided:
+            from .profiles import read_profile
+
         try:
             return read_profile(name)
         except ConfigurationError as error:

@@ -24,8 +24,9 @@ _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 #: a request that brings a second one.
 _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
-#: What a prefix alone can not judge: dot segments, encodings, separators, queries, the token URL.
-_NEEDS_PARSING = re.compile(r"/\.|[%\\@?\x00-\x20\x7f]|oauth", re.IGNORECASE)
+#: A URL that can not mean anything but what it seems to: no user, no encoding, no odd separator, no
+#: fragment. What is left to look for are dot segments and the signatures.
+_PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -43,6 +44,8 @@ class Place(NamedTuple):
     prefixes: tuple[str, ...]
     #: Whether `api_url` was named rather than derived from the region.
     explicit: bool
+    #: The same prefixes; none where the token endpoint lies at one of their hosts.
+    shortcuts: tuple[str, ...]
 
     @classmethod
     def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Place:
@@ -62,12 +65,16 @@ class Place(NamedTuple):
             prefixes: tuple[str, ...] = (f"{api_url}/",)
         else:
             prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
+        login_url = login_url or f"https://login.{region}"
+        login_host = _authority(urlsplit(login_url))
+        gateway = any(_authority(urlsplit(prefix)) == login_host for prefix in prefixes)
         return cls(
             region=region,
-            login_url=login_url or f"https://login.{region}",
+            login_url=login_url,
             api_url=api_url or f"https://api.{region}",
             prefixes=prefixes,
             explicit=api_url is not None,
+            shortcuts=() if gateway else prefixes,
         )
 
     @property
@@ -86,7 +93,13 @@ class Place(NamedTuple):
         A plain URL is decided by its prefix, which is much cheaper than parsing it; everything that
         could mean something else than it seems to is taken apart.
         """
-        if url.startswith(self.prefixes) and not _NEEDS_PARSING.search(url):
+        if (
+            url.startswith(self.shortcuts)
+            and _PLAIN.fullmatch(url)
+            and "/." not in url
+            and "Signature" not in url
+            and "Key-Pair-Id" not in url
+        ):
             return True
         if _UNPRINTABLE.search(url):  # urlsplit() drops some of these, the wire may not
             return False

@@ -5,77 +5,24 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
-from .bodies import BodyTooLongError, BodyTooSlowError, read_within, rewind
-from .credentials import conceal
+from .arguments import conceal
+from .bodies import rewind
+from .hook import refused_before
 from .process import USER_AGENT
 from .redaction import redacted
 from .tokens import Secret
 
-#: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
-#: connection. Genesys Cloud's have some 200 bytes.
-DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
-
 #: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
 #: passes hooks more than that.
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
-
-
-class Signing(Protocol):
-    """What a hook needs of an auth."""
-
-    def _on_response(
-        self, response: requests.Response, options: Mapping[str, Any]
-    ) -> requests.Response: ...
-
-    def _owns(self, url: str) -> bool: ...
-
-    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None: ...
-
-    def _sign_again(self, request: requests.PreparedRequest) -> None: ...
-
-
-class Hook:
-    """The response hook of an auth. It stays behind when a response or a request is pickled.
-
-    Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
-    comes out of the pickle is a function that does nothing.
-    """
-
-    def __init__(self, auth: Signing) -> None:
-        self.auth = auth
-
-    def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
-        """Called by requests for every answer."""
-        return self.auth._on_response(response, options)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _nothing, ()
-
-    def __deepcopy__(self, memo: object) -> Hook:
-        return self
-
-
-def _nothing() -> Callable[..., None]:
-    return _do_nothing
-
-
-def _do_nothing(*_: object, **__: object) -> None:
-    """What is left of a hook after a journey."""
-
-
-def hooks_of(request: requests.PreparedRequest) -> list[Any]:
-    """The response hooks of a request, in any of the forms that requests puts up with."""
-    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
-    return [hooks] if callable(hooks) else list(hooks)
 
 
 def token_in(request: requests.PreparedRequest) -> Secret | None:
@@ -111,12 +58,6 @@ def token_lives(response: requests.Response, api_url: str, options: Mapping[str,
     return answer.status_code != 401
 
 
-def drain(response: requests.Response) -> None:
-    """Read what is left of an answer, so that its connection is free; or give up both."""
-    with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
-        read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
-
-
 def replay(
     response: requests.Response, authorization: Secret, options: Mapping[str, Any]
 ) -> requests.Response:
@@ -141,12 +82,6 @@ def replay(
     vars(answer)["_refused"] = response  # the history is requests' to overwrite
     answer.request = again
     return answer
-
-
-def refused_before(answer: requests.Response) -> list[requests.Response]:
-    """The 401s that this is a replay of, the first one first."""
-    refused: requests.Response | None = vars(answer).get("_refused")
-    return [] if refused is None else [*refused_before(refused), refused]
 
 
 def redirect_target(response: requests.Response) -> str:
@@ -180,15 +115,6 @@ def correlation_id(response: requests.Response) -> str:
     headers = response.headers
     said = headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id")
     return _loggable(said, response)
-
-
-def without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """What an error may carry of a request: method, URL, and the headers that are no secrets."""
-    told = requests.PreparedRequest()
-    told.method, told.url, told.headers = request.method, request.url, request.headers.copy()
-    for name in ("Authorization", "Proxy-Authorization", "Cookie"):
-        told.headers.pop(name, None)
-    return told
 
 
 def _send(

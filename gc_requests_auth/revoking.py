@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import requests
 
+from .bodies import drain
 from .errors import LoginUnreachableError, TokenError
 from .outages import explain
-from .replay import correlation_id, drain
+from .replay import correlation_id
 from .tokens import Secret
 from .transport import send_as
 

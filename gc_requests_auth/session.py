@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,20 @@ from urllib.parse import unquote
 import requests
 
 from .adapter import ApiAdapter
+from .arguments import ABSENT, CredentialsCallable, Vault, conceal
 from .auth import GenesysCloudAuth
 from .bodies import rewind
-from .credentials import ABSENT, CredentialsCallable, Vault, conceal
 from .errors import ConfigurationError
+from .hook import Hook, hooks_of, refused_before
 from .process import USER_AGENT
-from .replay import Hook, hooks_of, refused_before
 from .retry import ApiPolicy
 from .stores import TokenStore
 from .tokens import Secret
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+#: What can not lead anywhere else, if it has no dot segments either.
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 #: Where `timeout` stands among the arguments of `Session.request`, behind method and URL.
 _TIMEOUT_POSITION = 6
@@ -118,8 +120,9 @@ class GenesysCloudSession(requests.Session):
         auth: object = self.auth  # somebody may have put another one there
         relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
         if relative and isinstance(auth, GenesysCloudAuth):
-            request = copy.copy(request)  # the caller's stays as it is
-            request.url = completed(auth.api_url, str(url))
+            ours = requests.Request()  # the caller's stays as it is
+            vars(ours).update(vars(request), url=completed(auth.api_url, str(url)))
+            request = ours
         return super().prepare_request(request)
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
@@ -145,12 +148,15 @@ class GenesysCloudSession(requests.Session):
             )
         hooks = _ours_of(request)
         for hook in hooks:
-            hook.auth._keep_to_own_hosts(request)
-        token = isinstance(_header(request, "Authorization"), Secret)
-        if token and not hooks and not self._is_ours(str(request.url)):
-            del request.headers["Authorization"]  # its hook was taken off, or stayed in a pickle
+            if hook.url is not request.url:
+                hook.auth._keep_to_own_hosts(request)
+        if not hooks:
+            token = isinstance(_header(request, "Authorization"), Secret)
+            if token and not self._is_ours(str(request.url)):
+                del request.headers["Authorization"]  # its hook was taken off, or left in a pickle
         response = super().send(request, **options)
-        if isinstance(response, requests.Response):  # and no mock
+        real = isinstance(response, requests.Response)  # and no mock
+        if real and (response.history or refused_before(response)):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
@@ -204,6 +210,8 @@ def completed(base: str, path: str) -> str:
 
     :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading.
     """
+    if _PLAIN_PATH.fullmatch(path) and "/." not in path:
+        return f"{base}{path}"
     path = path.lstrip()
     depth = 0
     for name in re.split(r"[/\\]", unquote(re.split(r"[?#]", path, maxsplit=1)[0])):

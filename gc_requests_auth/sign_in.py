@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 
-from .credentials import ABSENT, CredentialsCallable, Settings, Vault, conceal
+from . import process
+from .arguments import ABSENT, CredentialsCallable, Vault, conceal
+from .credentials import Settings
 from .errors import ConfigurationError
 from .lookup import Lookup
 from .new_token import NewToken, TokenRequest
-from .sharing import Sharing
 from .stores import TokenStore
 from .token_source import LONGEST_FLIGHT, TokenSource
 from .tokens import Clock
+
+if TYPE_CHECKING:
+    from .sharing import Sharing
 
 
 class SignIn:
@@ -65,6 +69,9 @@ class SignIn:
         )
         self._sharing: Sharing | None = None
         if self._store is not None:
+            with process.undivided:
+                from .sharing import Sharing
+
             request = self._sharing = Sharing(
                 self._store, lambda: lookup.place().login_url, request, self._clock
             )

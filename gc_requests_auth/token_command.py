@@ -10,8 +10,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from .arguments import conceal
 from .auth import GenesysCloudAuth
-from .credentials import conceal
 from .errors import ConfigurationError
 from .file_store import FileTokenStore
 from .revoking import revoke_token

@@ -116,7 +116,10 @@ class AccessToken(NamedTuple):
 
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
-        return self.lifetime - self.born.age(clock)
+        born = self.born
+        # As `Moment.age` has it, once more: this is asked before every call.
+        monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
+        return self.lifetime - (max(wall, monotonic))
 
 
 def lifetime_of(expires_in: object) -> float:

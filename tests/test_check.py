@@ -25,7 +25,8 @@ import wire
 from conftest import SECRET, TOKEN, Counted, FakeTime, run_python
 
 from gc_requests_auth import cli
-from gc_requests_auth.credentials import ABSENT, Settings
+from gc_requests_auth.arguments import ABSENT
+from gc_requests_auth.credentials import Settings
 from gc_requests_auth.diagnosis import bounded, certificates, network
 from gc_requests_auth.diagnosis.report import Status, Step, plain, status_of
 from gc_requests_auth.diagnosis.walk import Walk

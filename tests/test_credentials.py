@@ -13,7 +13,8 @@ import requests
 from conftest import SECRET
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
-from gc_requests_auth.credentials import ABSENT, Identity, Settings, Vault, conceal
+from gc_requests_auth.arguments import ABSENT, Vault, conceal
+from gc_requests_auth.credentials import Identity, Settings
 from gc_requests_auth.environment import FAMILIES, Environment, Family
 from gc_requests_auth.redaction import short_name
 from gc_requests_auth.regions import HOW_TO_FIND

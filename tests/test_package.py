@@ -20,6 +20,7 @@ LADDER = [
     "process",
     "errors",
     "tokens",
+    "arguments",
     "redaction",
     "regions",
     "retry",
@@ -29,6 +30,7 @@ LADDER = [
     "credentials",
     "lookup",
     "bodies",
+    "hook",
     "replay",
     "answers",
     "outages",
@@ -49,7 +51,7 @@ LADDER = [
     "token_source",
     "sign_in",
     "futile",
-    "notices",
+    "second_try",
     "auth",
     "session",
     "httpie",
@@ -156,6 +158,45 @@ def test_importing_the_package_does_not_import(unwanted: str) -> None:
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
+#: What a process that starts with a token in its store, and meets no trouble, does without.
+FOR_TROUBLE = {
+    "answers",
+    "futile",
+    "login",
+    "outages",
+    "profiles",
+    "replay",
+    "second_try",
+    "revoking",
+}
+
+
+def test_a_good_day_imports_nothing_for_bad_ones(tmp_path: Path) -> None:
+    script = f"""
+import sys, requests_mock
+from gc_requests_auth import FileTokenStore, GenesysCloudSession
+def call():
+    with GenesysCloudSession("client", "secret", region="eu-west-1", store=FileTokenStore(sys.argv[1])) as session:
+        return session.get("/api/v2/users").status_code
+with requests_mock.Mocker() as mocker:
+    mocker.get("https://api.mypurecloud.ie/api/v2/users")
+    if sys.argv[2:]:
+        mocker.post("https://login.mypurecloud.ie/oauth/token", json={{"access_token": "t"}})
+    status = call()
+print(status, sorted(name for name in {FOR_TROUBLE!r} if f"gc_requests_auth.{{name}}" in sys.modules))
+"""
+    first = run_python(script, str(tmp_path), "first of all")
+    done = run_python(script, str(tmp_path))
+
+    assert first.stdout == "200 ['answers', 'login', 'outages']\n"
+    assert (done.stdout, done.stderr) == ("200 []\n", "")
+
+
+def test_a_name_that_is_not_public_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="'gc_requests_auth' has no attribute 'GenesysAuth'"):
+        gc_requests_auth.GenesysAuth  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_oauthlib_comes_with_the_first_token_request() -> None:
     script = """
 import sys, requests_mock
@@ -175,11 +216,14 @@ print(before, "oauthlib" in sys.modules)
 def test_all_lists_exactly_what_is_public() -> None:
     public = {
         name
-        for name, value in vars(gc_requests_auth).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+        for name in dir(gc_requests_auth)
+        if not name.startswith("_")
+        and not isinstance(getattr(gc_requests_auth, name), types.ModuleType)
     }
 
-    assert public - {"annotations"} == set(gc_requests_auth.__all__) - {"__version__"}
+    assert public - {"annotations", "Any", "TYPE_CHECKING"} == set(gc_requests_auth.__all__) - {
+        "__version__"
+    }
     assert gc_requests_auth.__all__ == sorted(gc_requests_auth.__all__)
 
 

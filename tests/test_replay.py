@@ -17,17 +17,17 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth.bodies import drain
+from gc_requests_auth.errors import without_secrets
+from gc_requests_auth.hook import Hook
 from gc_requests_auth.replay import (
-    Hook,
     _renew_cookies,
     can_be_replayed,
     correlation_id,
-    drain,
     error_code,
     redirect_target,
     replay,
     withhold_authorization,
-    without_secrets,
 )
 from gc_requests_auth.tokens import Secret
 
@@ -103,13 +103,13 @@ def test_hook_passes_on_how_the_response_was_sent() -> None:
     response, other = refused(), refused()
     auth = Auth(other)
 
-    assert Hook(auth)(response, "of another library", timeout=3) is other
+    assert Hook(auth, URL)(response, "of another library", timeout=3) is other
     assert auth.seen == [(response, {"timeout": 3})]
 
 
 def test_hook_that_was_pickled_does_nothing_and_holds_nothing() -> None:
     auth = Auth(refused())
-    hook = Hook(auth)
+    hook = Hook(auth, URL)
     pickled = pickle.dumps(hook)
     unpickled = pickle.loads(pickled)
 

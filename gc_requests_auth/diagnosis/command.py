@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ..credentials import ABSENT, Settings
+from ..arguments import ABSENT
+from ..credentials import Settings
 from ..errors import ConfigurationError
 from . import find_region
 from .find_region import ask_regions, verdict

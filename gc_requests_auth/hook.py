@@ -1,0 +1,69 @@
+"""What an auth leaves on a request: its hook. And on an answer: the way back to the 401 before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import requests
+
+
+class Signing(Protocol):
+    """What a hook needs of an auth."""
+
+    def _on_response(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response: ...
+
+    def _owns(self, url: str) -> bool: ...
+
+    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None: ...
+
+    def _sign_again(self, request: requests.PreparedRequest) -> None: ...
+
+
+class Hook:
+    """The response hook of an auth. It stays behind when a response or a request is pickled.
+
+    Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
+    comes out of the pickle is a function that does nothing.
+    """
+
+    __slots__ = ("auth", "url")
+
+    def __init__(self, auth: Signing, url: str) -> None:
+        self.auth = auth
+        #: Which it was signed for. After a redirect, the request is for another one.
+        self.url = url
+
+    def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
+        """Called by requests for every answer; most of them need nothing."""
+        if response.status_code == 200:
+            return response
+        return self.auth._on_response(response, options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nothing, ()
+
+    def __deepcopy__(self, memo: object) -> Hook:
+        return self
+
+
+def _nothing() -> Callable[..., None]:
+    return _do_nothing
+
+
+def _do_nothing(*_: object, **__: object) -> None:
+    """What is left of a hook after a journey."""
+
+
+def hooks_of(request: requests.PreparedRequest) -> list[Any]:
+    """The response hooks of a request, in any of the forms that requests puts up with."""
+    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
+    return [hooks] if callable(hooks) else list(hooks)
+
+
+def refused_before(answer: requests.Response) -> list[requests.Response]:
+    """The 401s that this is a replay of, the first one first."""
+    refused: requests.Response | None = vars(answer).get("_refused")
+    return [] if refused is None else [*refused_before(refused), refused]
