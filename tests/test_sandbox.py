@@ -1002,6 +1002,17 @@ def test_the_record_knows_when_each_request_arrived(
     assert [one.at for one in limited.api_exchanges] == [1000.0, 1005.0, 1005.0, 1065.0]
 
 
+def test_the_record_is_of_the_arrival_however_long_the_answer_takes(
+    limited: GenesysCloudSandbox, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited._api.closing, "wait", fake_time.advance)
+    token = token_of(limited)
+    answers = [call(limited, "GET", "/sandbox/slow?seconds=29.5", token) for _ in range(3)]
+
+    assert [one.at for one in limited.api_exchanges] == [1000.0, 1029.5, 1059.0]
+    assert [standing_of(one)[2] for one in answers] == ["60", "31", "1"]
+
+
 def test_the_clock_is_one_that_goes_on(sandbox: Counted) -> None:
     before = time.monotonic()
     call(sandbox, "GET", "/sandbox/status/200")

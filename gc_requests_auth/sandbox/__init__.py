@@ -38,14 +38,14 @@ class GenesysCloudSandbox:
     :param lifetime: Seconds, the ``expires_in`` of its tokens.
     :param latency: Seconds the login service takes for an answer.
     :param rate_limit: API requests a window that each token is allowed (Genesys Cloud: 300); None
-        is no limit. What a token sends beyond it, in the window that began with its first request,
-        is answered 429. Whatever it sends is counted, and each answer says so in Genesys Cloud's
-        headers.
-    :param rate_window: Seconds of a window. One shorter than Genesys Cloud's minute plays it faster.
-        Seconds have decimals there, in ``Retry-After`` as well, which only whole seconds conform
-        to HTTP in: the retries of urllib3 end with `InvalidHeader`.
-    :param token_rate_limit: Token requests a window; to the ones beyond it the login service says
-        so, in a 400.
+        is no limit. A window begins with a token's first request. All that a valid token sends
+        counts, is told the count in the headers ``inin-ratelimit-*``, and beyond the limit is
+        answered 429.
+    :param rate_window: Seconds of a window. One shorter than Genesys Cloud's minute plays it faster;
+        the seconds it speaks of have decimals then, or a rounded one would cost half a window.
+        HTTP knows no decimals in ``Retry-After``: the retries of urllib3 raise `InvalidHeader`.
+    :param token_rate_limit: Token requests a window, of whomever; beyond it the login service
+        answers Genesys Cloud's 400 "rate limit exceeded". None is no limit.
 
     It knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
     service; ``/api/v2/tokens/me``, ``/api/v2/tokens/timeout``, ``/api/v2/organizations/me``,
