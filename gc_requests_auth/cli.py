@@ -213,12 +213,27 @@ def _demo(_: argparse.Namespace) -> int:
     return demo.main()
 
 
-def _sandbox(_: argparse.Namespace) -> int:
+def _sandbox_options(parser: argparse.ArgumentParser) -> None:
+    for name, kind, letter, text in (
+        ("--rate-limit", int, "N", "API requests a window for each token; Genesys Cloud has 300"),
+        ("--rate-window", float, "SECONDS", "of a window; 60 as in Genesys Cloud if not given"),
+        ("--token-rate-limit", int, "N", "token requests a window"),
+    ):
+        parser.add_argument(name, type=kind, metavar=letter, help=text)
+
+
+def _sandbox(options: argparse.Namespace) -> int:
     from .sandbox import GenesysCloudSandbox
 
+    names = ("rate_limit", "rate_window", "token_rate_limit")
+    asked = {name: value for name in names if (value := getattr(options, name)) is not None}
+    try:
+        made = GenesysCloudSandbox(**asked)
+    except ValueError as wrong:
+        options.parser.error(f"{wrong}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its files go with it
     try:
-        with GenesysCloudSandbox() as sandbox:
+        with made as sandbox:
             print("# Runs until Ctrl-C. In another shell:")
             for name, value in sandbox.environ.items():
                 print(f"export {name}={shlex.quote(value)}")
@@ -272,6 +287,7 @@ _COMMANDS = (
         "sandbox",
         "run a Genesys Cloud look-alike on this machine",
         _sandbox,
-        ("gc-requests-auth sandbox",),
+        ("gc-requests-auth sandbox", "gc-requests-auth sandbox --rate-limit 300"),
+        _sandbox_options,
     ),
 )

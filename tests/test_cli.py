@@ -353,10 +353,6 @@ def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.Monk
 def test_the_sandbox_command_ends_with_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Interrupted:
-        def wait(self) -> None:
-            raise KeyboardInterrupt
-
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(cli, "Event", Interrupted)
     monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
@@ -367,11 +363,53 @@ def test_the_sandbox_command_ends_with_ctrl_c(
     assert "export NAME='a value'" in capsys.readouterr().out
 
 
+def test_the_sandbox_command_takes_rate_limits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "Event", Interrupted)
+    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    options = ["--rate-limit", "60", "--rate-window", "2.5", "--token-rate-limit", "3"]
+
+    assert cli.main(["sandbox", *options]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2:] == [
+        "export rate_limit=60",
+        "export rate_window=2.5",
+        "export token_rate_limit=3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rate-limit", "0"], "error: rate_limit is 0; it is 1 or more"),
+        (["--rate-window", "0"], "error: rate_window is 0.0; it is a number of seconds above 0"),
+        (["--token-rate-limit", "many"], "error: argument --token-rate-limit: invalid int value"),
+    ],
+)
+def test_a_rate_limit_that_can_not_be_is_a_usage_error(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["sandbox", *options])
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+class Interrupted:
+    """An event that Ctrl-C comes before."""
+
+    def wait(self) -> None:
+        raise KeyboardInterrupt
+
+
 class Silent:
     """A sandbox that does not run."""
 
-    def __init__(self) -> None:
-        self.environ = {"NAME": "a value"}
+    def __init__(self, **asked: float) -> None:
+        self.environ = {"NAME": "a value", **{name: f"{asked[name]!r}" for name in asked}}
 
     def __enter__(self) -> Self:
         return self

@@ -37,6 +37,7 @@ from gc_requests_auth.diagnosis import find_region
 from gc_requests_auth.diagnosis.report import Status
 from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
 from gc_requests_auth.regions import REGIONS
+from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
 
@@ -738,6 +739,17 @@ def test_testing_page_keeps_to_the_lines_it_is_to_take() -> None:
     assert len(fixture[fixture.index("@pytest.fixture") :].splitlines()) == 6
     assert sum("requests_mock." in line for line in mock.splitlines()) == 2
     assert sum("responses." in line for line in double.splitlines()) == 3
+
+
+def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
+    page = Page("testing")
+    inline = re.findall(r"``(GenesysCloudSandbox\(.+?\))``", page.text)
+    command = re.findall(r"``gc-requests-auth (sandbox .+?)``", page.text)
+    made = [eval(one, {"GenesysCloudSandbox": GenesysCloudSandbox}) for one in inline]
+
+    assert len(made) == 2
+    assert {one.throttled_requests for one in made} == {0}, "as the page calls it"
+    assert [cli._parser().parse_args(one.split()).rate_limit for one in command] == [300]
 
 
 # -- httpie.rst -----------------------------------------------------------------------------------

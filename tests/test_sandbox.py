@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,10 +20,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import SECRET, Counted, Sweep
+from conftest import SECRET, Counted, FakeTime, Sweep
 
 import gc_requests_auth.sandbox
 from gc_requests_auth.sandbox import Exchange, GenesysCloudSandbox
+from gc_requests_auth.sandbox.limits import RateLimit
 from gc_requests_auth.sandbox.wire import Request
 
 CORRELATION_ID = "5a6d0000-0000-4000-8000-00000000c0de"
@@ -342,6 +344,11 @@ def fault(status: int, code: str, message: str) -> dict[str, Any]:
     return {"message": message, "code": code, "status": status, "details": [], "errors": []}
 
 
+def too_many(seconds: str) -> dict[str, Any]:
+    text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+    return {**fault(429, "too.many.requests.retry.after", text), "contextId": CORRELATION_ID}
+
+
 BAD_CREDENTIALS = fault(401, "bad.credentials", "Invalid login credentials.")
 NO_BEARER = fault(
     401,
@@ -359,6 +366,7 @@ PATHS = [
     "/api/v2/nothing",
     "/sandbox/echo",
     "/sandbox/slow?seconds=0",
+    "/sandbox/busy",
 ]
 
 
@@ -592,8 +600,7 @@ def test_status_429_says_when_to_come_again(query: str, seconds: str, sandbox: C
 
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == seconds
-    text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
-    assert answer.json() == fault(429, "too.many.requests.retry.after", text)
+    assert answer.json() == too_many(seconds)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 500, 502, 503, 504])
@@ -680,10 +687,337 @@ def test_many_at_once_are_all_counted(pool: ThreadPoolExecutor) -> None:
 
 
 def test_printed_exchange_shows_neither_headers_nor_body(sweep: Sweep) -> None:
-    exchange = Exchange("POST", "/x", 200, {"Authorization": f"Bearer {SECRET}"}, SECRET.encode())
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    exchange = Exchange("POST", "/x", 200, headers, SECRET.encode(), 0.0)
     sweep.texts.append(repr(exchange))
 
     assert repr(exchange) == "Exchange(method='POST', target='/x', status=200)"
+
+
+# -- rate limits ----------------------------------------------------------------------------------
+
+
+def standing_of(answer: requests.Response) -> tuple[str, str, str]:
+    """Count, allowed and reset, as the headers say them."""
+    count, allowed, reset = (
+        answer.headers[f"inin-ratelimit-{name}"] for name in ("count", "allowed", "reset")
+    )
+    return count, allowed, reset
+
+
+@pytest.fixture
+def limited(fake_time: FakeTime) -> Iterator[GenesysCloudSandbox]:
+    """Three requests a minute and two tokens, on a clock that stands still."""
+    with GenesysCloudSandbox(rate_limit=3, token_rate_limit=2) as sandbox:
+        sandbox._api.clock = sandbox._login.clock = lambda: fake_time.monotonic
+        yield sandbox
+
+
+def test_a_window_lets_through_what_is_allowed_and_no_more() -> None:
+    limit = RateLimit(3)
+
+    standings = [limit.count("a", 1000.0) for _ in range(5)]
+
+    assert [one.count for one in standings] == [1, 2, 3, 4, 5]
+    assert [one.exceeded for one in standings] == [False, False, False, True, True]
+    assert {one.allowed for one in standings} == {3}
+
+
+def test_a_window_begins_at_its_first_request_and_ends_on_the_dot() -> None:
+    limit = RateLimit(2)
+
+    counts = [limit.count("a", now).count for now in (1000.0, 1059.999, 1060.0, 1075.0)]
+    again = [limit.count("a", now).count for now in (1119.999, 1500.0, 1559.999)]
+
+    assert counts == [1, 2, 1, 2]
+    assert again == [3, 1, 2]
+
+
+def test_each_token_has_a_window_of_its_own() -> None:
+    limit = RateLimit(1)
+
+    standings = [limit.count(key, now) for key, now in (("a", 0.0), ("b", 30.0), ("a", 59.0))]
+    third = limit.count("b", 60.0)
+
+    assert [(one.count, one.reset) for one in standings] == [(1, "60"), (1, "60"), (2, "1")]
+    assert (third.count, third.reset) == (2, "30")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "past", "reset"),
+    [
+        (60, 0.0, "60"),
+        (60, 17.5, "43"),
+        (60, 18.0, "42"),
+        (60, 59.0, "1"),
+        (60, 59.999, "1"),
+        (90, 0.5, "90"),
+        (59.5, 0.0, "59.500"),
+        (2, 0.0, "2.000"),
+        (2, 1.25, "0.750"),
+        (2, 1.9375, "0.063"),
+        (2, 2 - 2**-20, "0.001"),
+    ],
+)
+def test_reset_is_never_too_early_and_has_decimals_below_a_minute_alone(
+    seconds: float, past: float, reset: str
+) -> None:
+    limit = RateLimit(9, seconds)
+    limit.count("a", 1024.0)
+
+    assert limit.count("a", 1024.0 + past).reset == reset
+    assert limit.count("a", 1024.0 + past + float(reset)).count == 1, "who waits so long is welcome"
+
+
+def test_one_that_another_thread_overtook_is_counted_with_it() -> None:
+    limit = RateLimit(9)
+    limit.count("a", 1000.5)
+
+    late = limit.count("a", 1000.0)
+
+    assert (late.count, late.reset) == (2, "60")
+
+
+def test_many_at_once_get_no_more_than_is_allowed(pool: ThreadPoolExecutor) -> None:
+    limit = RateLimit(100)
+    start = threading.Barrier(8)
+
+    def burst(_: int) -> list[int]:
+        start.wait(5)
+        return [limit.count("a", 0.0).count for _ in range(2000)]
+
+    counts = [count for counts in pool.map(burst, range(8)) for count in counts]
+
+    assert sorted(counts) == list(range(1, 16001))
+
+
+def test_a_token_beyond_its_limit_hears_so_in_the_words_of_genesys_cloud(
+    limited: GenesysCloudSandbox, fake_time: FakeTime
+) -> None:
+    token = token_of(limited)
+    let_through = [call(limited, "GET", "/api/v2/tokens/me", token) for _ in range(3)]
+    fake_time.advance(18)
+    refused = call(limited, "GET", "/api/v2/tokens/me", token)
+    fake_time.advance(41.5)
+    still = call(limited, "GET", "/api/v2/tokens/me", token)
+    fake_time.advance(0.5)
+    again = call(limited, "GET", "/api/v2/tokens/me", token)
+
+    assert [one.status_code for one in let_through] == [200, 200, 200]
+    assert list(map(standing_of, let_through)) == [(count, "3", "60") for count in "123"]
+    assert (refused.status_code, refused.json()) == (429, too_many("42"))
+    assert refused.headers["Retry-After"] == "42"
+    assert refused.headers["Content-Type"] == "application/json"
+    assert standing_of(refused) == ("4", "3", "42")
+    assert (still.status_code, still.headers["Retry-After"]) == (429, "1")
+    assert (again.status_code, standing_of(again)) == (200, ("1", "3", "60"))
+    assert "Retry-After" not in again.headers
+    assert (limited.api_requests, limited.throttled_requests) == (6, 2)
+
+
+def test_a_scaled_window_says_its_seconds_with_decimals(fake_time: FakeTime) -> None:
+    with GenesysCloudSandbox(rate_limit=1, rate_window=2) as sandbox:
+        sandbox._api.clock = lambda: fake_time.monotonic
+        token = token_of(sandbox)
+        first = call(sandbox, "GET", "/api/v2/tokens/me", token)
+        fake_time.advance(1.25)
+        refused = call(sandbox, "GET", "/api/v2/tokens/me", token)
+        fake_time.advance(0.75)
+        again = call(sandbox, "GET", "/api/v2/tokens/me", token)
+
+    assert standing_of(first) == ("1", "1", "2.000")
+    assert (refused.status_code, refused.json()) == (429, too_many("0.750"))
+    assert standing_of(refused) == ("2", "1", refused.headers["Retry-After"])
+    assert standing_of(again) == ("1", "1", "2.000")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v2/tokens/me", 200),
+        ("HEAD", "/api/v2/tokens/me", 200),
+        ("DELETE", "/api/v2/tokens/me", 200),
+        ("GET", "/api/v2/users/me", 400),
+        ("GET", "/api/v2/nothing", 404),
+        ("PUT", "/sandbox/echo", 200),
+        ("GET", "/sandbox/slow?seconds=0", 200),
+        ("GET", "/sandbox/busy", 429),
+        ("GET", "/sandbox/status/503", 503),
+        ("GET", "/sandbox/status/401", 401),
+        ("GET", "/sandbox/redirect?to=/x", 302),
+        ("GET", "/sandbox/echo?set-cookie=a=b", 200),
+    ],
+)
+def test_all_that_a_valid_token_sends_counts_and_is_told(
+    method: str, path: str, status: int, limited: GenesysCloudSandbox
+) -> None:
+    token = token_of(limited)
+    call(limited, "GET", "/api/v2/tokens/me", token)
+
+    answer = call(limited, method, path, token)
+
+    assert answer.status_code == status
+    assert standing_of(answer) == ("2", "3", "60")
+
+
+@pytest.mark.parametrize("path", ["/sandbox/status/503", "/sandbox/redirect?to=/x", *PATHS])
+def test_beyond_the_limit_there_is_nothing_but_429(path: str, limited: GenesysCloudSandbox) -> None:
+    token = token_of(limited)
+    for _ in range(3):
+        call(limited, "GET", "/api/v2/tokens/me", token)
+
+    answer = call(limited, "GET", path, token)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
+
+
+def test_a_delete_beyond_the_limit_was_not_carried_out(
+    limited: GenesysCloudSandbox, fake_time: FakeTime
+) -> None:
+    token = token_of(limited)
+    statuses = [call(limited, "PUT", "/sandbox/echo", token).status_code for _ in range(3)]
+    statuses.append(call(limited, "DELETE", "/api/v2/tokens/me", token).status_code)
+    fake_time.advance(60)
+
+    assert statuses == [200, 200, 200, 429]
+    assert call(limited, "GET", "/api/v2/tokens/me", token).status_code == 200
+
+
+@pytest.mark.parametrize("bearer", [None, "nobody"])
+def test_who_has_no_valid_token_has_no_limit(
+    bearer: str | None, limited: GenesysCloudSandbox
+) -> None:
+    answers = [call(limited, "GET", "/api/v2/tokens/me", bearer) for _ in range(5)]
+    answers += [call(limited, "GET", "/sandbox/status/200", bearer) for _ in range(5)]
+
+    assert [one.status_code for one in answers] == [401] * 5 + [200] * 5
+    assert not any("ratelimit" in name.lower() for one in answers for name in one.headers)
+    assert limited.throttled_requests == 0
+
+
+def test_another_token_has_a_budget_of_its_own(limited: GenesysCloudSandbox) -> None:
+    one, other = token_of(limited), token_of(limited)
+
+    statuses = [call(limited, "GET", "/api/v2/tokens/me", one).status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    assert standing_of(call(limited, "GET", "/api/v2/tokens/me", other)) == ("1", "3", "60")
+
+
+def test_a_busy_resource_says_that_the_budget_of_the_token_is_not_spent(
+    limited: GenesysCloudSandbox,
+) -> None:
+    token = token_of(limited)
+
+    busy = call(limited, "POST", "/sandbox/busy?seconds=7", token)
+    after = call(limited, "GET", "/api/v2/tokens/me", token)
+
+    assert (busy.status_code, busy.json()) == (429, too_many("7"))
+    assert (busy.headers["Retry-After"], standing_of(busy)) == ("7", ("1", "3", "60"))
+    assert (after.status_code, standing_of(after)) == (200, ("2", "3", "60"))
+    assert limited.throttled_requests == 1
+
+
+def test_a_busy_resource_says_so_where_there_is_no_limit_too(sandbox: Counted, token: str) -> None:
+    busy = call(sandbox, "GET", "/sandbox/busy", token)
+
+    assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
+    assert standing_of(busy) == ("1", "300", "60")
+
+
+def test_without_a_limit_a_token_can_send_what_it_likes(fake_time: FakeTime) -> None:
+    with GenesysCloudSandbox(rate_window=2) as sandbox:
+        sandbox._api.clock = lambda: fake_time.monotonic
+        token = token_of(sandbox)
+        answers = [call(sandbox, "GET", "/api/v2/tokens/me", token) for _ in range(4)]
+
+    assert set(map(standing_of, answers)) == {("1", "300", "60")}
+
+
+def test_the_login_service_throttles_with_a_400(
+    limited: GenesysCloudSandbox, fake_time: FakeTime
+) -> None:
+    answers = [sign_in(limited) for _ in range(4)]
+    fake_time.advance(59.999)
+    answers.append(sign_in(limited))
+    fake_time.advance(0.001)
+    answers.append(sign_in(limited))
+
+    assert [one.status_code for one in answers] == [200, 200, 400, 400, 400, 200]
+    text = "rate limit exceeded; too many token requests"
+    said = {"error": "invalid_request", "description": text, "error_description": text}
+    assert answers[2].json() == said
+    assert "Retry-After" not in answers[2].headers, "nobody has seen one"
+    assert (limited.token_requests, limited.throttled_token_requests) == (6, 3)
+    assert [one.status for one in limited.token_exchanges] == [200, 200, 400, 400, 400, 200]
+    assert limited.throttled_requests == 0
+
+
+def test_wrong_token_requests_count_and_other_requests_do_not(limited: GenesysCloudSandbox) -> None:
+    for path in ("/", "/oauth/token/", "/sandbox"):
+        requests.post(f"{limited.login_url}{path}", verify=limited.ca_file, timeout=10)
+
+    errors = [sign_in(limited, auth=(limited.client_id, "x")).json()["error"] for _ in range(3)]
+
+    assert errors == ["invalid_client", "invalid_client", "invalid_request"]
+    assert limited.throttled_token_requests == 1
+
+
+def test_scripted_answers_come_before_the_limit_and_are_none_of_its_own(
+    limited: GenesysCloudSandbox,
+) -> None:
+    limited.answer_tokens(3, 429, "")
+
+    statuses = [sign_in(limited).status_code for _ in range(6)]
+
+    assert statuses == [429, 429, 429, 200, 200, 400]
+    assert limited.throttled_token_requests == 1
+
+
+@pytest.mark.parametrize("name", ["rate_limit", "token_rate_limit"])
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_a_limit_that_lets_nothing_through_is_none(name: str, wrong: int) -> None:
+    options: dict[str, Any] = {name: wrong}
+
+    with pytest.raises(ValueError, match=rf"^{name} is {wrong}; it is 1 or more, or None$"):
+        GenesysCloudSandbox(**options)
+
+
+@pytest.mark.parametrize("wrong", [0, -2, float("inf"), float("nan")])
+def test_a_window_that_never_begins_or_ends_is_none(wrong: float) -> None:
+    with pytest.raises(ValueError, match=rf"^rate_window is {wrong}; it is a number of seconds "):
+        GenesysCloudSandbox(rate_limit=1, rate_window=wrong)
+
+
+def test_the_record_knows_when_each_request_arrived(
+    limited: GenesysCloudSandbox, fake_time: FakeTime
+) -> None:
+    token = token_of(limited)
+    for seconds in (5, 0, 60):
+        call(limited, "GET", "/api/v2/tokens/me", token)
+        fake_time.advance(seconds)
+    call(limited, "GET", "/api/v2/tokens/me", token)
+
+    assert [one.at for one in limited.token_exchanges] == [1000.0]
+    assert [one.at for one in limited.api_exchanges] == [1000.0, 1005.0, 1005.0, 1065.0]
+
+
+def test_the_record_is_of_the_arrival_however_long_the_answer_takes(
+    limited: GenesysCloudSandbox, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited._api.closing, "wait", fake_time.advance)
+    token = token_of(limited)
+    answers = [call(limited, "GET", "/sandbox/slow?seconds=29.5", token) for _ in range(3)]
+
+    assert [one.at for one in limited.api_exchanges] == [1000.0, 1029.5, 1059.0]
+    assert [standing_of(one)[2] for one in answers] == ["60", "31", "1"]
+
+
+def test_the_clock_is_one_that_goes_on(sandbox: Counted) -> None:
+    before = time.monotonic()
+    call(sandbox, "GET", "/sandbox/status/200")
+
+    assert before <= sandbox.sandbox.api_exchanges[-1].at <= time.monotonic()
 
 
 # -- its life -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from typing import Self
 import trustme
 
 from .api import Api
+from .limits import MINUTE, limit_of
 from .login import LoginService
 from .wire import Exchange, Reply, Server
 
@@ -36,24 +37,45 @@ class GenesysCloudSandbox:
 
     :param lifetime: Seconds, the ``expires_in`` of its tokens.
     :param latency: Seconds the login service takes for an answer.
+    :param rate_limit: API requests a window that each token is allowed (Genesys Cloud: 300); None
+        is no limit. A window begins with a token's first request. All that a valid token sends
+        counts, is told the count in the headers ``inin-ratelimit-*``, and beyond the limit is
+        answered 429.
+    :param rate_window: Seconds of a window. One shorter than Genesys Cloud's minute plays it faster;
+        the seconds it speaks of have decimals then, or a rounded one would cost half a window.
+        HTTP knows no decimals in ``Retry-After``: the retries of urllib3 raise `InvalidHeader`.
+    :param token_rate_limit: Token requests a window, of whomever; beyond it the login service
+        answers Genesys Cloud's 400 "rate limit exceeded". None is no limit.
 
     It knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
     service; ``/api/v2/tokens/me``, ``/api/v2/tokens/timeout``, ``/api/v2/organizations/me``,
     ``/api/v2/users/me`` and ``/api/v2/routing/queues`` of the API. For tests there are, for
     anybody, ``/sandbox/status/<code>`` and ``/sandbox/redirect?to=<url>&status=<code>``; for a
-    token's bearer, any method of ``/sandbox/echo`` and ``/sandbox/slow?seconds=<n>``. A
+    token's bearer, any method of ``/sandbox/echo``, ``/sandbox/slow?seconds=<n>`` and
+    ``/sandbox/busy?seconds=<n>``, whose 429 is the resource's own and not the token's. A
     ``set-cookie=<name>=<value>`` in any query sets a cookie.
     """
 
-    def __init__(self, *, lifetime: int = 86400, latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        lifetime: int = 86400,
+        latency: float = 0.0,
+        rate_limit: int | None = None,
+        rate_window: float = MINUTE,
+        token_rate_limit: int | None = None,
+    ) -> None:
         self.client_id = f"sandbox-{secrets.token_hex(8)}"
         self.client_secret = secrets.token_urlsafe(24)
         self.login_url = ""
         self.api_url = ""
         #: A PEM file with the certificate to trust; it exists while the sandbox runs.
         self.ca_file = ""
-        self._login = LoginService(self.client_id, self.client_secret, lifetime, latency)
-        self._api = Api(self._login.tokens, self.client_id)
+        limit = limit_of("rate_limit", rate_limit, rate_window)
+        token_limit = limit_of("token_rate_limit", token_rate_limit, rate_window)
+        pair = self.client_id, self.client_secret
+        self._login = LoginService(*pair, lifetime, latency, token_limit)
+        self._api = Api(self._login.tokens, self.client_id, limit)
         self._servers: list[Server] = []
 
     def __enter__(self) -> Self:
@@ -107,6 +129,16 @@ class GenesysCloudSandbox:
     def api_requests(self) -> int:
         """How many requests the API has had."""
         return self._api.count
+
+    @property
+    def throttled_token_requests(self) -> int:
+        """How many of the token requests were beyond `token_rate_limit`."""
+        return self._login.throttled
+
+    @property
+    def throttled_requests(self) -> int:
+        """How many of the requests to the API were answered 429, for whatever reason."""
+        return self._api.throttled
 
     @property
     def token_exchanges(self) -> deque[Exchange]:

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .limits import RateLimit, Standing
 from .login import Tokens
-from .wire import Reply, Request, Service
+from .wire import CORRELATION_ID, Reply, Request, Service
 
 _QUEUES = 60
+
+#: What resources say of the limit where there is none.
+_UNLIMITED = Standing(1, 300, "60")
 
 
 class Api(Service):
     """A few endpoints of the Platform API, and some below ``/sandbox``."""
 
-    def __init__(self, tokens: Tokens, client_id: str) -> None:
+    def __init__(self, tokens: Tokens, client_id: str, limit: RateLimit | None) -> None:
         super().__init__()
         self._tokens = tokens
         self._client_id = client_id
+        self._limit = limit
 
     def answer(self, request: Request) -> Reply:
         """What the endpoint says, or the 401 that Genesys Cloud would answer."""
         parts = urlsplit(request.target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        reply = _for_anybody(parts.path, query)
-        if reply is None:
-            reply = self._for_bearers(request, parts.path, query)
+        token = _bearer(request)
+        standing = self._standing(token, request.at)
+        reply = _too_many(standing.reset) if standing and standing.exceeded else None
+        reply = reply or _for_anybody(parts.path, query)
+        reply = reply or self._for_bearers(request, parts.path, query, token)
+        if standing:
+            reply = _with(reply, standing.headers)
         if "set-cookie" in query:
-            headers = {**reply.headers, "Set-Cookie": query["set-cookie"]}
-            reply = Reply(reply.status, reply.body, headers)
+            reply = _with(reply, {"Set-Cookie": query["set-cookie"]})
         return reply
 
-    def _for_bearers(self, request: Request, path: str, query: dict[str, str]) -> Reply:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+    def _standing(self, token: str | None, at: float) -> Standing | None:
+        """What a valid token sends counts, whatever it is answered."""
+        if self._limit is None or token is None or not self._tokens.accept(token):
+            return None
+        return self._limit.count(token, at)
+
+    def _for_bearers(
+        self, request: Request, path: str, query: dict[str, str], token: str | None
+    ) -> Reply:
+        if token is None:
             text = "No authentication bearer token specified in authorization header."
             return _fault(401, "authentication.required", text)
         if not self._tokens.accept(token):
@@ -45,6 +61,8 @@ class Api(Service):
         if path == "/api/v2/tokens/me" and request.method == "DELETE":
             self._tokens.revoke(token)
             return Reply(200)
+        if path == "/sandbox/busy":
+            return _with(_too_many(query.get("seconds", "1")), _UNLIMITED.headers)
         if path == "/api/v2/users/me":
             text = (
                 "This request requires a user context. Client credentials cannot be used for"
@@ -54,9 +72,7 @@ class Api(Service):
         said = self._resource(path, query)
         if said is None or request.method not in {"GET", "HEAD"}:
             return _fault(404, "not found", "HTTP 404 Not Found")
-        # As in a real trace (Developer Center blog, 2021-05-06).
-        limits = {"count": "1", "allowed": "300", "reset": "60"}
-        return Reply.json(200, said, {f"inin-ratelimit-{name}": limits[name] for name in limits})
+        return Reply.json(200, said, _UNLIMITED.headers)
 
     def _resource(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
         organization = {"id": "5a6d0000-0000-4000-8000-000000000001", "name": "Sandbox Ltd"}
@@ -84,6 +100,11 @@ class Api(Service):
         return None
 
 
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else None
+
+
 def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
     if path == "/sandbox/redirect":
         return Reply(int(query.get("status", "302")), headers={"Location": query["to"]})
@@ -93,9 +114,7 @@ def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
     if status == 401:
         return _bad_credentials()
     if status == 429:
-        seconds = query.get("seconds", "1")
-        text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
-        return _fault(429, "too.many.requests.retry.after", text, {"Retry-After": seconds})
+        return _too_many(query.get("seconds", "1"))
     return _fault(status, "sandbox", "As requested.")
 
 
@@ -134,9 +153,21 @@ def _echo(request: Request) -> Reply:
     return Reply.json(200, said)
 
 
-def _fault(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Reply:
-    said = {"message": message, "code": code, "status": status, "details": [], "errors": []}
-    return Reply.json(status, said, headers)
+def _fault(status: int, code: str, message: str, **more: str) -> Reply:
+    said = {"message": message, "code": code, "status": status, **more, "details": [], "errors": []}
+    return Reply.json(status, said)
+
+
+def _too_many(seconds: str) -> Reply:
+    """As every 429 since 2021-11-10 (developer forum, thread 12028)."""
+    text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+    fault = _fault(429, "too.many.requests.retry.after", text, contextId=CORRELATION_ID)
+    return _with(fault, {"Retry-After": seconds})
+
+
+def _with(reply: Reply, headers: dict[str, str]) -> Reply:
+    """The same, saying this as well."""
+    return replace(reply, headers={**reply.headers, **headers})
 
 
 def _bad_credentials() -> Reply:

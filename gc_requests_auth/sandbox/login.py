@@ -17,12 +17,16 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationServer, OAuth2Error, RequestValidator
 
+from .limits import RateLimit
 from .wire import Reply, Request, Service
 
 _SAID = {
     "invalid_client": "authentication failed",
     "unauthorized_client": "client is not authorized to use the client_credential grant type",
 }
+
+# What follows the semicolon is ours: nobody has published more than the beginning.
+_TOO_MANY = "rate limit exceeded; too many token requests"
 
 
 class Tokens:
@@ -56,19 +60,32 @@ class Tokens:
 class LoginService(Service):
     """``POST /oauth/token``."""
 
-    def __init__(self, client_id: str, client_secret: str, lifetime: int, latency: float) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        lifetime: int,
+        latency: float,
+        limit: RateLimit | None,
+    ) -> None:
         super().__init__()
         self.tokens = Tokens()
         #: Answers to give instead of one's own, each once.
         self.scripted: deque[Reply] = deque()
         self._lifetime = lifetime
         self._latency = latency
+        self._limit = limit
+        self._throttling = _fault("invalid_request", _TOO_MANY)
         validator = _OneClient(client_id, client_secret)
         self._oauth = BackendApplicationServer(validator)
 
     def counts(self, request: Request) -> bool:
         """Whether it asks for a token."""
         return urlsplit(request.target).path == "/oauth/token"
+
+    def throttles(self, reply: Reply) -> bool:
+        """Whether it says so of its own accord: what is scripted is known to who wrote it."""
+        return reply is self._throttling
 
     def answer(self, request: Request) -> Reply:
         """A token, or Genesys Cloud's words for what is wrong."""
@@ -79,11 +96,11 @@ class LoginService(Service):
             return self.scripted.popleft()
         except IndexError:
             pass
+        if self._limit and self._limit.count("", request.at).exceeded:
+            return self._throttling
         error, text = self._verdict(request)
         if error:
-            # Genesys Cloud answers 400 where RFC 6749 has 401, and says everything twice.
-            said = {"error": error, "description": text, "error_description": text}
-            return Reply.json(400, said)
+            return _fault(error, text)
         self.tokens.issue(text, self._lifetime)
         return Reply.json(
             200, {"access_token": text, "token_type": "bearer", "expires_in": self._lifetime}
@@ -107,6 +124,12 @@ class LoginService(Service):
         if status == 200:
             return "", said["access_token"]
         return said["error"], _SAID.get(said["error"]) or said.get("error_description", "")
+
+
+def _fault(error: str, text: str) -> Reply:
+    """Genesys Cloud answers 400 where RFC 6749 has 401 (or 429), and says everything twice."""
+    said = {"error": error, "description": text, "error_description": text}
+    return Reply.json(400, said)
 
 
 class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped

@@ -6,14 +6,18 @@ import json
 import socket
 import ssl
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from requests.structures import CaseInsensitiveDict
+
+#: Of every answer.
+CORRELATION_ID = "5a6d0000-0000-4000-8000-00000000c0de"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    #: Seconds of the service's clock when it had arrived.
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Exchange:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    #: Seconds of a monotonic clock when the request had arrived; rate limits go by it.
+    at: float = field(repr=False)
 
 
 class Service(ABC):
@@ -59,9 +67,12 @@ class Service(ABC):
 
     def __init__(self) -> None:
         self.count = 0
+        #: How many requests were answered that they are too many.
+        self.throttled = 0
         self.exchanges: deque[Exchange] = deque(maxlen=10_000)
         #: Set when the sandbox ends; what is slow waits on it.
         self.closing = threading.Event()
+        self.clock: Callable[[], float] = time.monotonic
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -72,14 +83,19 @@ class Service(ABC):
         """Whether this is a request that the service is there for."""
         return True
 
+    def throttles(self, reply: Reply) -> bool:
+        """Whether this says that there were too many requests."""
+        return reply.status == 429
+
     def serve(self, request: Request) -> Reply:
         """The answer to one request, counted and recorded."""
         with self._lock:
             self.count += self.counts(request)
         reply = self.answer(request)
-        self.exchanges.append(
-            Exchange(request.method, request.target, reply.status, request.headers, request.body)
-        )
+        with self._lock:
+            self.throttled += self.throttles(reply)
+        kept = request.method, request.target, reply.status, request.headers, request.body
+        self.exchanges.append(Exchange(*kept, request.at))
         return reply
 
 
@@ -139,14 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def _any_method(self) -> None:
-        request = Request(
-            self.command, self.path, CaseInsensitiveDict(self.headers.items()), self._body()
-        )
-        reply = self.server.service.serve(request)
+        service = self.server.service
+        headers, body = CaseInsensitiveDict(self.headers.items()), self._body()
+        request = Request(self.command, self.path, headers, body, service.clock())
+        reply = service.serve(request)
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        self.send_header("ININ-Correlation-Id", "5a6d0000-0000-4000-8000-00000000c0de")
+        self.send_header("ININ-Correlation-Id", CORRELATION_ID)
         if self.close_connection:  # as asked; unsaid, the client may send its next request here
             self.send_header("Connection", "close")
         bodiless = reply.status in {204, 304}  # RFC 9110, section 6.4.1
