@@ -55,15 +55,17 @@ _ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # pragma: no branch -- else any name would be one to a type checker
 
-    with _undivided:
-        room = import_module(f".{_ROOMS.get(name, 'errors')}", __name__)
-    globals()[name] = getattr(room, name)
-    return globals()[name]
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        with _undivided:
+            room = import_module(f".{_ROOMS.get(name, 'errors')}", __name__)
+        globals()[name] = getattr(room, name)
+        return globals()[name]
 
 
 def __dir__() -> list[str]:
