@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         LoginThrottledError,
         LoginTimeoutError,
         LoginUnreachableError,
+        RateLimitError,
         RegionMismatchError,
         TokenError,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "LoginThrottledError",
     "LoginTimeoutError",
     "LoginUnreachableError",
+    "RateLimitError",
     "RedisTokenStore",
     "RegionMismatchError",
     "TokenError",

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from . import process
 from .bodies import drain, rewind
+from .pacing import UNPACED, Pacing
 from .retry import ApiPolicy, retry_after_seconds
 from .tokens import Clock
 
@@ -27,13 +28,21 @@ class ApiAdapter(HTTPAdapter):
 
     :param is_ours: Whether a URL belongs to the API.
     :param pool_size: How many connections to a host are kept.
+    :param pacing: Has requests wait for their turn.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
 
     _clock: ClassVar[Clock] = Clock()
 
-    def __init__(self, is_ours: Callable[[str], bool], policy: ApiPolicy, pool_size: int) -> None:
+    def __init__(
+        self,
+        is_ours: Callable[[str], bool],
+        policy: ApiPolicy,
+        pool_size: int,
+        pacing: Pacing = UNPACED,
+    ) -> None:
+        self._pacing = pacing
         self._is_ours = is_ours
         self._policy = policy
         self._forks = process.forks
@@ -55,6 +64,7 @@ class ApiAdapter(HTTPAdapter):
             return super().send(request, *arguments, **options)
         attempt, waited = vars(request).get("_spent") or (1, 0.0)
         while True:
+            waited += self._pacing.before(request)
             try:
                 response = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
@@ -62,11 +72,13 @@ class ApiAdapter(HTTPAdapter):
                     raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
+                self._pacing.after(request, response)
                 if response.status_code < 400:
                     return response
                 said = response
             wait = self._wait(request, said, attempt, waited)
-            if wait is None or not rewind(request):
+            moves = self._pacing.leaves_it_to_another_token(request, said)
+            if moves or wait is None or not rewind(request):
                 if isinstance(said, requests.ConnectionError):
                     raise said
                 vars(said)["_spent"] = attempt, waited

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from . import process
+from .budget import Standing
 from .errors import GenesysCloudError, without_secrets
-from .hook import Hook, hooks_of
+from .hook import CountingHook, Hook, hooks_of
 from .sign_in import SignIn
 from .tokens import Secret
 
@@ -46,6 +47,9 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     :param background_renewal: Whether a token is renewed in a thread, from 15 minutes before its
         end (a quarter of its life, if that is less), while calls go on with it. If not, a call
         renews it in its last 10 seconds; with a store, one waits for a new token after its end.
+    :param tokens: How many tokens of the client may be used side by side, from 1 to 50. Each may make
+        300 requests a minute; a further one is asked for when those at hand run short. Left out,
+        ``GENESYSCLOUD_TOKEN_POOL_SIZE`` says it, or else it is 1.
     :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
 
     An auth is a live sign-in, not a value: two are never equal, each is true, copies and pickles
@@ -75,7 +79,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             if not place.takes_token(url):
                 place.object_to(url)
                 return r
-            token = self._source.current()
+            tokens = self._tokens()
+            token = tokens.current()
         except GenesysCloudError as error:
             error.request = without_secrets(r)
             raise
@@ -84,7 +89,11 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         r.headers["Authorization"] = token.header
         # A new dict, since a copy of a request shares its original's. Before the caller's hooks,
         # which see only what ours returns.
-        r.hooks = {"response": [Hook(self, url), *_foreign_hooks(r)]}
+        hook = Hook(self, url)
+        if tokens is not self._slots[0].source:
+            hook = CountingHook(self, url)
+            vars(r)["_wait"] = self._ledger.of(token.header).take()
+        r.hooks = {"response": [hook, *_foreign_hooks(r)]}
         return r
 
     def _on_response(
@@ -99,6 +108,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             # us never comes back to us. A new dict, since the old one is shared with the past.
             request.hooks = {"response": _foreign_hooks(request)}
             return response
+        if response.status_code == 429 and self._could_move(request, response):
+            response = self._second_try().elsewhere(response, options)
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
         if response.is_redirect:
@@ -117,10 +128,11 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
                 from .second_try import SecondTry
 
             made = SecondTry(
-                self._source,
+                self._tokens(),
                 lambda: self._lookup.place().api_url,
                 self._settings.token_timeout,
                 self._clock,
+                len(self._slots),
             )
             known = self._found.setdefault("second try", made)
         return known
@@ -148,9 +160,51 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
     def _sign_again(self, request: requests.PreparedRequest) -> None:
         """Sign the next hop of a redirect with what is in hand; a 401 will do the rest."""
-        token = self._source.in_hand()
+        token = self._tokens().in_hand()
         if token is not None and self._owns(request.url or ""):
             request.headers["Authorization"] = token.header
+
+    def _turn(self, request: requests.PreparedRequest) -> float:
+        """Seconds until the token of a request may send it; 0 for now, and then it is counted."""
+        counted: float | None = vars(request).pop("_wait", None)  # when it was chosen from a pool
+        if counted is not None:
+            return counted
+        header = request.headers.get("Authorization")
+        return self._ledger.of(header).take() if isinstance(header, Secret) else 0.0
+
+    def _choose(self, request: requests.PreparedRequest) -> float:
+        """Sign it with the token that can make the most requests now; returns what `_turn` does."""
+        try:
+            token = self._tokens().current()
+        except GenesysCloudError as error:
+            error.request = without_secrets(request)
+            raise
+        request.headers["Authorization"] = token.header
+        return self._ledger.of(token.header).take()
+
+    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Remember what an answer says of the budget of its token."""
+        standing = Standing.said(response.status_code, response.headers)
+        header = request.headers.get("Authorization")
+        if standing is not None and isinstance(header, Secret):
+            self._ledger.of(header).note(standing)
+
+    def _could_move(self, request: requests.PreparedRequest, response: requests.Response) -> bool:
+        """Whether a 429 is due to its token's own budget, and another token has one left.
+
+        What is limited by resource is limited for all tokens alike.
+        """
+        standing = Standing.said(response.status_code, response.headers)
+        if standing is None or not standing.is_spent or vars(request).get("_moved"):
+            return False
+        token = self._tokens().in_hand()
+        header = request.headers.get("Authorization")
+        return (
+            isinstance(header, Secret)
+            and token is not None
+            and token.header != header
+            and self._ledger.of(token.header).left > 0
+        )
 
 
 def _foreign_hooks(request: requests.PreparedRequest) -> list[Any]:

@@ -9,6 +9,7 @@ from .arguments import ABSENT, Vault, conceal
 from .environment import (
     API_URL,
     LOGIN_URL,
+    POOL_SIZE,
     PROFILE,
     REGION_VARIABLES,
     Environment,
@@ -21,6 +22,9 @@ from .places import Place, base_url
 from .redaction import name_of
 from .regions import parse_region
 from .tokens import Secret
+
+#: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
+MOST_TOKENS = 50
 
 
 class Identity(NamedTuple):
@@ -69,6 +73,8 @@ class Settings(NamedTuple):
     api_url: str | None
     #: Seconds to connect and seconds to read.
     token_timeout: tuple[float, float]
+    #: How many may be used side by side; None if nobody says.
+    tokens: int | None = None
 
     @classmethod
     def checked(
@@ -81,6 +87,7 @@ class Settings(NamedTuple):
         login_url: str | None,
         api_url: str | None,
         token_timeout: float | tuple[float, float],
+        tokens: int | None = None,
     ) -> Settings:
         """The arguments of the constructor, validated; texts as :func:`conceal` returns them.
 
@@ -115,6 +122,7 @@ class Settings(NamedTuple):
             _login_url("login_url", login_url),
             _api_url("api_url", api_url),
             _timeout_pair(token_timeout),
+            None if tokens is None else _pool_size("tokens", tokens),
         )
 
     @property
@@ -179,6 +187,14 @@ class Settings(NamedTuple):
             raise ConfigurationError(what_is_missing(environ))
         fields = family.client_id, family.client_secret
         return Identity.checked(environ[fields[0]], environ[fields[1]], fields)
+
+    def pool_size(self, environ: Environment) -> int:
+        """How many tokens may be used side by side, where no argument says it.
+
+        :raises ConfigurationError: naming the variable that makes no sense.
+        """
+        size = environ.get(POOL_SIZE)
+        return _pool_size(POOL_SIZE, int(size) if size.isdecimal() else size) if size else 1
 
     def region_variable(self, environ: Environment) -> str | None:
         """The variable, or the key of a profile, that names the region where no argument does."""
@@ -247,6 +263,12 @@ def _text(field: str, value: Any) -> str:
         kind = value if isinstance(value, type) else type(value)
         raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
     return value
+
+
+def _pool_size(field: str, size: Any) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_TOKENS:
+        raise ConfigurationError(f"{field} must be a whole number from 1 to {MOST_TOKENS}.")
+    return size
 
 
 def _timeout_pair(timeout: Any) -> tuple[float, float]:

@@ -52,6 +52,9 @@ API_URL = "GENESYSCLOUD_API_URL"
 #: against a name that its image happens to set. Both together are worth a warning.
 PROFILE = "GENESYSCLOUD_PROFILE"
 
+#: How many tokens of one client may be used side by side: the name of Genesys' Terraform provider.
+POOL_SIZE = "GENESYSCLOUD_TOKEN_POOL_SIZE"
+
 #: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
 BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
@@ -62,7 +65,7 @@ Environment = Mapping[str, Secret]
 
 def read_environment() -> Environment:
     """What the environment says now."""
-    names = {LOGIN_URL, API_URL, PROFILE, BARE_TOKEN, *REGION_VARIABLES}
+    names = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
     for family in FAMILIES:
         names |= {family.client_id, family.client_secret}
     return {name: Secret(os.environ[name]) for name in names if name in os.environ}

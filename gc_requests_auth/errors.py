@@ -5,6 +5,7 @@
     GenesysCloudError(requests.RequestException)
      +- ConfigurationError(GenesysCloudError, ValueError)
      |   +- RegionMismatchError
+     +- RateLimitError
      +- TokenError
          +- CredentialsRefusedError
          +- GrantTypeError
@@ -53,6 +54,17 @@ class ConfigurationError(GenesysCloudError, ValueError):
 
 class RegionMismatchError(ConfigurationError):
     """The URL belongs to another Genesys Cloud region than the credentials; nothing was sent."""
+
+
+class RateLimitError(GenesysCloudError):
+    """The tokens at hand may make no more requests for now (``pacing="raise"``); nothing was sent."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        #: Seconds until they may.
+        self.retry_after = retry_after
 
 
 class TokenError(GenesysCloudError):

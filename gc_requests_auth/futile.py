@@ -23,7 +23,7 @@ MEMORY = 60.0
 PATHS = 128
 
 #: How many token requests a minute may turn out to have been in vain, whatever the paths. The last
-#: is kept for a token that is known to be over.
+#: is kept for a token that is known to be over; a pool has one of these for each of its tokens.
 FETCHES = 5
 
 
@@ -34,8 +34,9 @@ class Futile:
     a call that carries the new one is not refused.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tokens: int = 1) -> None:
         self._clock = clock
+        self._most = FETCHES - 1 + tokens
         self.forget()
 
     def forget(self) -> None:
@@ -63,7 +64,7 @@ class Futile:
             if lives():
                 self.refused_again(request)
                 return False
-            if len(spent) >= FETCHES:
+            if len(spent) >= self._most:
                 return refused in self._fetches  # by now
         _add(self._fetches, refused, Moment.now(self._clock))
         return True

@@ -21,6 +21,8 @@ class Signing(Protocol):
 
     def _sign_again(self, request: requests.PreparedRequest) -> None: ...
 
+    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None: ...
+
 
 class Hook:
     """The response hook of an auth. It stays behind when a response or a request is pickled.
@@ -47,6 +49,18 @@ class Hook:
 
     def __deepcopy__(self, memo: object) -> Hook:
         return self
+
+
+class CountingHook(Hook):
+    """The same for one of several tokens, whose budgets are known from the answers."""
+
+    __slots__ = ()
+
+    def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
+        """Called by requests for every answer; of one from a cache nothing is to be learnt."""
+        if not getattr(response, "from_cache", False):
+            self.auth._note(response.request, response)
+        return super().__call__(response, **options)
 
 
 def _nothing() -> Callable[..., None]:

@@ -50,6 +50,16 @@ class Lookup:
         self._client = identity.client_id, identity.name
         return identity
 
+    def pool_size(self) -> int | None:
+        """How many tokens may be used side by side; None while nobody says who signs in.
+
+        :raises ConfigurationError: if what says so makes no sense.
+        """
+        if self._settings.tokens is not None:
+            return self._settings.tokens
+        environ = self.environment()
+        return self._settings.pool_size(environ) if self._found else None
+
     def client_id(self) -> str:
         """The client, a vault's as it last said."""
         # Made printable: it is asked for.

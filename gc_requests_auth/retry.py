@@ -98,15 +98,21 @@ class ApiPolicy(NamedTuple):
         return wait
 
 
+def number(value: str | None) -> float | None:
+    """A header that is a plain number, with or without a fraction; None if it is anything else."""
+    if value is None or not value.isascii() or not value.strip().replace(".", "", 1).isdigit():
+        return None
+    return float(value)
+
+
 def retry_after_seconds(value: str | None, now: float) -> float | None:
     """Seconds that a ``Retry-After`` asks for (RFC 9110, section 10.2.3: a number or a date).
 
     :param now: Seconds since 1970, to count a date from.
     """
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
+    seconds = number(value)
+    if value is None or seconds is not None:
+        return seconds
     try:
         date = parsedate_to_datetime(value)
         # "-0000" makes a date without a zone, which Python would take for local time.

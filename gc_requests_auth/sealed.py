@@ -30,10 +30,11 @@ class UnsoundError(Exception):
 class Seal:
     """Names, closes and opens the values of one client at one login service."""
 
-    def __init__(self, identity: Identity, login_url: str) -> None:
+    def __init__(self, identity: Identity, login_url: str, slot: int = 0) -> None:
         self._secret = identity.client_secret
-        #: The name in the store; with another secret, another name.
-        self.key = self._code("key", login_url, identity.client_id)
+        which = [str(slot)] if slot else []
+        #: The name in the store; with another secret, another name. One for each token of a pool.
+        self.key = self._code("key", login_url, identity.client_id, *which)
 
     def close(self, token: AccessToken) -> str:
         """The value to store."""

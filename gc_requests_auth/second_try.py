@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -25,6 +25,9 @@ from .replay import (
 from .token_source import TokenSource
 from .tokens import Clock, Moment
 
+if TYPE_CHECKING:
+    from .pool import Pool
+
 logger = logging.getLogger("gc_requests_auth")
 
 #: Seconds in which a 401 that no token cures is said once, of calls that come by the thousand.
@@ -36,20 +39,22 @@ class SecondTry:
 
     :param api_url: Says where the API is, to ask it whether a token lives.
     :param timeout: Seconds to connect and seconds to read, of that question.
+    :param size: How many tokens there may be.
     """
 
     def __init__(
         self,
-        source: TokenSource,
+        tokens: TokenSource | Pool,
         api_url: Callable[[], str],
         timeout: tuple[float, float],
         clock: Clock,
+        size: int,
     ) -> None:
-        self._source = source
+        self._tokens = tokens
         self._api_url = api_url
         self._timeout = timeout
         self._clock = clock
-        self._futile = Futile(clock)
+        self._futile = Futile(clock, size)
         self._told: Moment | None = None
 
     def forget(self) -> None:
@@ -74,13 +79,25 @@ class SecondTry:
             original.headers["Authorization"] = answer.request.headers["Authorization"]
         return answer
 
+    def elsewhere(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response:
+        """The answer to the same request with another token, which has budget left; in place of a 429."""
+        token = self._tokens.in_hand()
+        if token is None or not can_be_replayed(response):
+            return response
+        drain(response)
+        answer = replay(response, token.header, options)
+        logger.info("sent with another token after a 429, answered %s", answer.status_code)
+        return answer
+
     def _once_more(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> tuple[requests.Response, bool]:
         """The answer to a request that was answered 401; and whether another try is pointless."""
         request = response.request
         refused = token_in(request)
-        token = self._source.in_hand(other_than=refused)
+        token = self._tokens.in_hand(other_than=refused)
         fetches = token is None
         if fetches:
 
@@ -94,7 +111,7 @@ class SecondTry:
         if repeatable:
             drain(response)
         try:
-            token = token or self._source.other_than(refused)
+            token = token or self._tokens.other_than(refused)
         except GenesysCloudError as error:
             self._futile.failed(refused)
             response.close()

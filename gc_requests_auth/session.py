@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import unquote
 
 import requests
@@ -15,6 +15,7 @@ from .auth import GenesysCloudAuth
 from .bodies import rewind
 from .errors import ConfigurationError
 from .hook import Hook, hooks_of, refused_before
+from .pacing import Manner, Pacing
 from .process import USER_AGENT
 from .retry import ApiPolicy
 from .stores import TokenStore
@@ -45,6 +46,9 @@ class GenesysCloudSession(requests.Session):
     :param retries: How often a call is tried again; 0 for never.
     :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
     :param pool_size: How many connections to a host are kept: as many as threads call at once.
+    :param pacing: What happens to a call when its token may make no more requests for now, or those of
+        all tokens of a pool: it waits for that, `retry_after_max` at most ("wait"); it raises
+        :class:`RateLimitError` ("raise"); or it is sent all the same ("off").
     :raises ConfigurationError: as :class:`GenesysCloudAuth` does.
     :raises TypeError: if `auth` comes together with what makes one.
     """
@@ -67,10 +71,12 @@ class GenesysCloudSession(requests.Session):
         store: TokenStore | None = None,
         token_timeout: float | tuple[float, float] = ABSENT,  # type: ignore[assignment]
         background_renewal: bool = ABSENT,  # type: ignore[assignment]
+        tokens: int | None = None,
         timeout: Timeout = (5, 60),
         retries: int = 3,
         retry_after_max: float = 180.0,
         pool_size: int = 32,
+        pacing: Manner = "wait",
     ) -> None:
         # As the auth does, and for the same reason.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
@@ -88,6 +94,7 @@ class GenesysCloudSession(requests.Session):
             "store": store,
             "token_timeout": token_timeout,
             "background_renewal": background_renewal,
+            "tokens": tokens,
         }
         absent = {"client_id", "client_secret", "token_timeout", "background_renewal"}
         given = [
@@ -107,7 +114,8 @@ class GenesysCloudSession(requests.Session):
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         policy = _checked(ApiPolicy(retries, retry_after_max))
-        adapter = ApiAdapter(self._is_ours, policy, pool_size)
+        pace = Pacing(self._paced, _manner(pacing), retry_after_max)
+        adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
@@ -160,6 +168,10 @@ class GenesysCloudSession(requests.Session):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
+
+    def _paced(self) -> GenesysCloudAuth | None:
+        auth: object = self.auth
+        return auth if isinstance(auth, GenesysCloudAuth) else None
 
     def _is_ours(self, url: str) -> bool:
         auth: object = self.auth
@@ -232,6 +244,13 @@ def _checked(policy: ApiPolicy) -> ApiPolicy:
         if not sound or (name == "retries" and not isinstance(value, int)):
             raise ConfigurationError(f"{name} must be a number, 0 or more; 0 for none")
     return policy
+
+
+def _manner(pacing: Any) -> Manner:
+    if pacing not in get_args(Manner):
+        raise ConfigurationError('pacing must be "wait", "raise" or "off"')
+    manner: Manner = pacing
+    return manner
 
 
 def _header(request: requests.PreparedRequest, name: str) -> object:

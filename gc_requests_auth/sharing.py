@@ -37,6 +37,7 @@ class Sharing:
     """A token request that uses a store.
 
     :param login_url: Says where tokens come from; those of different places are kept apart.
+    :param slot: Which token of a pool this is.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Sharing:
         login_url: Callable[[], str],
         request: TokenRequest,
         clock: Clock,
+        slot: int = 0,
     ) -> None:
+        self._slot = slot
         self._store = store
         self._login_url = login_url
         self._request = request
@@ -62,7 +65,7 @@ class Sharing:
         :raises TokenError: as the token request does.
         """
         start = Moment.now(self._clock)
-        seal = self._seal = Seal(identity, self._login_url())
+        seal = self._seal = Seal(identity, self._login_url(), self._slot)
 
         def look() -> AccessToken | None:
             token = self._look(seal)
@@ -94,7 +97,7 @@ class Sharing:
 
         :raises ConfigurationError: if the store can not tell.
         """
-        seal = self._seal = Seal(identity, self._login_url())
+        seal = self._seal = Seal(identity, self._login_url(), self._slot)
         with self._visit() as visit:
             found = visit.do(lambda: self._look(seal), LOOK)
         if visit.problem is not None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import requests
 
 from . import process
 from .arguments import ABSENT, CredentialsCallable, Vault, conceal
+from .budget import Ledger
 from .credentials import Settings
-from .errors import ConfigurationError
+from .errors import ConfigurationError, TokenError
 from .lookup import Lookup
 from .new_token import NewToken, TokenRequest
 from .stores import TokenStore
 from .token_source import LONGEST_FLIGHT, TokenSource
-from .tokens import Clock
+from .tokens import AccessToken, Clock
 
 if TYPE_CHECKING:
+    from .pool import Pool
     from .sharing import Sharing
+
+
+class Slot(NamedTuple):
+    """Where one token comes from, and how it is shared, if it is."""
+
+    source: TokenSource
+    sharing: Sharing | None
 
 
 class SignIn:
@@ -40,6 +49,7 @@ class SignIn:
         store: TokenStore | None = None,
         token_timeout: float | tuple[float, float] = (5, 15),
         background_renewal: bool = True,
+        tokens: int | None = None,
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
@@ -47,7 +57,15 @@ class SignIn:
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
-            client_id, client_secret, vault, profile, region, login_url, api_url, token_timeout
+            client_id,
+            client_secret,
+            vault,
+            profile,
+            region,
+            login_url,
+            api_url,
+            token_timeout,
+            tokens,
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),
@@ -62,20 +80,46 @@ class SignIn:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._lookup = lookup = Lookup(self._settings)
+        self._lookup = Lookup(self._settings)
+        self._slots = [self._slot(0)]
+        self._decided: TokenSource | Pool | None = None
+        self._ledger = Ledger(self._clock)
+
+    def _tokens(self) -> TokenSource | Pool:
+        """Where a token comes from: of one, or of a pool."""
+        return self._decided or self._decide()
+
+    def _decide(self) -> TokenSource | Pool:
+        size = self._lookup.pool_size()
+        if size is None:  # nobody signs in, which is for this one to complain about
+            return self._slots[0].source
+        with process.undivided:
+            if self._decided is None:
+                self._slots += [self._slot(number) for number in range(len(self._slots), size)]
+                self._decided = self._pool() if size > 1 else self._slots[0].source
+        return self._decided
+
+    def _pool(self) -> Pool:
+        from .pool import Pool
+
+        return Pool([slot.source for slot in self._slots], self._ledger)
+
+    def _slot(self, number: int) -> Slot:
+        """Where one token comes from; a pool has several."""
+        lookup = self._lookup
         longest = max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout))
         request: TokenRequest = NewToken(
             lookup.place, self._session, self._settings.token_timeout, self._clock
         )
-        self._sharing: Sharing | None = None
+        sharing: Sharing | None = None
         if self._store is not None:
             with process.undivided:
                 from .sharing import Sharing
 
-            request = self._sharing = Sharing(
-                self._store, lambda: lookup.place().login_url, request, self._clock
+            request = sharing = Sharing(
+                self._store, lambda: lookup.place().login_url, request, self._clock, number
             )
-        self._source = TokenSource(
+        source = TokenSource(
             lookup.identity,
             request,
             longest,
@@ -83,6 +127,7 @@ class SignIn:
             background=self._background_renewal,
             inline=self._store is None,
         )
+        return Slot(source, sharing)
 
     def __getstate__(self) -> dict[str, Any]:
         # A secret travels only if it was an argument; one from the environment is read anew over
@@ -107,13 +152,14 @@ class SignIn:
         :raises GenesysCloudError: if there is none to be had.
         """
         rejected = conceal(rejected)
-        source = self._source
-        token = source.current() if rejected is None else source.other_than(rejected)
+        tokens = self._tokens()
+        token = tokens.current() if rejected is None else tokens.other_than(rejected)
         return str(token.value)
 
     def forget(self) -> None:
         """Drop the token and remembered refusals."""
-        self._source.forget()
+        for slot in self._slots:
+            slot.source.forget()
 
     def _take_stored(self) -> str | None:
         """Go on with the token that is in the store, if one lives there; asks for none.
@@ -121,31 +167,43 @@ class SignIn:
         :returns: That token.
         :raises ConfigurationError: if the store can not tell.
         """
-        if self._sharing is None:
+        source, sharing = self._slots[0]
+        if sharing is None:
             return None
-        stored = self._sharing.stored(self._lookup.identity())
+        stored = sharing.stored(self._lookup.identity())
         if stored is None:
             return None
-        self._source.take(stored)
+        source.take(stored)
         return stored.value
 
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
 
         It ends for all that share it; they ask for another. It is forgotten even where the call
-        fails. Without a living token in hand, nothing is sent.
+        fails. Without a living token in hand, nothing is sent. Of a pool, all tokens end.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
             token was over already.
         """
-        token = self._source.in_hand()
+        held = [(slot.source.in_hand(), slot.sharing) for slot in self._slots]
         self.forget()
-        if token is None:
-            return
-        if self._sharing is not None:
-            self._sharing.drop(token.value)
-        from .revoking import revoke_token  # now that it is needed
+        problem: TokenError | None = None
+        for token, sharing in held:
+            if token is None:
+                continue
+            if sharing is not None:
+                sharing.drop(token.value)
+            try:
+                self._revoke(token)
+            except TokenError as error:
+                problem = error
+        if problem is not None:
+            raise problem
+
+    def _revoke(self, token: AccessToken) -> None:
+        with process.undivided:
+            from .revoking import revoke_token  # now that it is needed
 
         revoke_token(
             token.header,
@@ -156,8 +214,8 @@ class SignIn:
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds left of the token in hand; None without one."""
-        token = self._source.in_hand()
+        """Seconds left of the token in hand; None without one. Of a pool, of the next to be used."""
+        token = None if self._decided is None else self._decided.in_hand()
         return None if token is None else token.remaining(self._clock)
 
     @property

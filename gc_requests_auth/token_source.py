@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from .background import in_background
 from .credentials import Identity
@@ -28,25 +28,15 @@ from .flight import Flight, Rooms
 from .new_token import TokenRequest
 from .refusal import Refusal
 from .tokens import AccessToken, Clock, Moment
+from .trouble import Trouble
 
 logger = logging.getLogger("gc_requests_auth")
-
-#: Seconds after a failed renewal in which the living token serves and nobody tries; twice as many
-#: after each further one, up to `LONGEST_PAUSE`, but never more than half the life that is left.
-PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
 #: Seconds a flight may take before it is given up: 60 for throttling, and one last attempt.
 LONGEST_FLIGHT = 75.0
 
 #: Seconds between the end of a token request and that, so that what comes of it is not given up.
 LANDING = 5.0
-
-
-class _Trouble(NamedTuple):
-    """Renewals that failed, since one succeeded."""
-
-    failures: int
-    since: Moment
 
 
 class TokenSource:
@@ -78,7 +68,7 @@ class TokenSource:
         # Each published whole, by one assignment: readers need no lock.
         self._token: AccessToken | None = None
         self._refusal: Refusal | None = None
-        self._trouble: _Trouble | None = None
+        self._trouble: Trouble | None = None
         self._dropped: str | None = None
         self._rooms = Rooms()
 
@@ -104,6 +94,16 @@ class TokenSource:
     def take(self, token: AccessToken) -> None:
         """Go on with this one."""
         self._token = token
+
+    def look_for_one(self) -> Flight | None:
+        """See to it that there is a token, without keeping anybody; where that fails, ever more rarely.
+
+        :returns: The flight that may bring it.
+        """
+        flight = self._rooms.here().flight_in_time()
+        if flight is None and not self._resting(math.inf):
+            flight = self._take_off_early(self._token, math.inf, inline=self._inline)
+        return flight
 
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
@@ -240,7 +240,9 @@ class TokenSource:
             flight.wait_a_moment()
         return self._usable(None) or self._obtain(None)
 
-    def _take_off_early(self, token: AccessToken, left: float, *, inline: bool) -> Flight | None:
+    def _take_off_early(
+        self, token: AccessToken | None, left: float, *, inline: bool
+    ) -> Flight | None:
         """A flight in a thread of its own; where there is none, `inline` or not at all."""
         mine = Flight(min(self._longest_flight, left + LANDING), self._clock)
         room = self._rooms.here()
@@ -260,10 +262,10 @@ class TokenSource:
                 self._clear(mine)
         return mine
 
-    def _renew(self, mine: Flight, token: AccessToken, *, inline: bool = False) -> None:
+    def _renew(self, mine: Flight, token: AccessToken | None, *, inline: bool = False) -> None:
         mine.lead()
         try:
-            self._fly(mine, token.value, persist=False)
+            self._fly(mine, None if token is None else token.value, persist=False)
         except GenesysCloudError as error:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret
@@ -274,17 +276,14 @@ class TokenSource:
             self._clear(mine)
 
     def _resting(self, left: float) -> bool:
-        trouble = self._trouble
-        if trouble is None:
-            return False
-        pause = self._rooms.here().share * min(
-            PAUSE * 2.0 ** (trouble.failures - 1), LONGEST_PAUSE, max(PAUSE, left / 2)
-        )
-        return trouble.since.age(self._clock) < pause
+        trouble, share = self._trouble, self._rooms.here().share
+        return trouble is not None and trouble.rests(left, share, self._clock)
 
     def _stumble(self, mine: Flight, problem: str) -> None:
         failures = 0 if self._trouble is None else self._trouble.failures
         if not failures:
-            text = "renewal fails, the token in hand serves on: %s"
-            mine.news.append((logging.WARNING, text, problem))
-        self._trouble = _Trouble(failures + 1, Moment.now(self._clock))
+            what = "renewal fails, the token in hand serves on"
+            if self._usable(None) is None:
+                what = "no further token for now, those in hand serve on"
+            mine.news.append((logging.WARNING, f"{what}: %s", problem))
+        self._trouble = Trouble(failures + 1, Moment.now(self._clock))

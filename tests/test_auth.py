@@ -1045,8 +1045,8 @@ def test_what_can_not_work_is_refused_by_name(wrong: dict[str, Any]) -> None:
 def test_whether_there_is_background_renewal_is_handed_on_and_travels(background: bool) -> None:
     auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", background_renewal=background)
     for one in (auth, copy.copy(auth), pickle.loads(pickle.dumps(auth))):
-        assert one._source._background is background
-        assert one._source._inline is True
+        assert one._slots[0].source._background is background
+        assert one._slots[0].source._inline is True
 
 
 def test_what_is_absent_is_looked_up_at_first_use(

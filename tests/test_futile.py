@@ -418,7 +418,7 @@ def of_another(
     sandbox: Counted, session: requests.Session, auth: GenesysCloudAuth, fake_time: FakeTime
 ) -> Callable[[int], None]:
     """Have the next so many tokens come from another process, revoked like all others."""
-    ask = auth._source._request
+    ask = auth._slots[0].source._request
 
     def shared(*arguments: Any, **options: Any) -> AccessToken:
         if not left:
@@ -432,7 +432,7 @@ def of_another(
         left.extend(range(count))
 
     assert status(session, sandbox, ME) == 200
-    auth._source._request = shared
+    auth._slots[0].source._request = shared
     sandbox.sandbox.revoke_all()
     return come
 
@@ -513,7 +513,7 @@ def test_a_session_keeps_all_of_that_in_its_history(
 ) -> None:
     with sandbox.signed_in() as session:
         session.get(ME)
-        source = session.auth._source
+        source = session.auth._slots[0].source
         ask, clock = source._request, session.auth._clock
 
         def shared(*_: Any, **__: Any) -> AccessToken:

@@ -253,4 +253,4 @@ def test_a_pickle_has_nothing_to_revoke(sandbox: Counted, tmp_path: Path) -> Non
     pickle.loads(pickle.dumps(auth)).revoke()
 
     assert sandbox.api_requests == 0
-    assert auth._sharing is not None
+    assert auth._slots[0].sharing is not None

@@ -97,7 +97,13 @@ def test_an_auth_has_no_printable_secret(
     auth = sandbox.auth()
     token = auth.access_token()
 
-    for thing in (auth, auth._settings, auth._source, auth._source.current(), vars(auth)):
+    for thing in (
+        auth,
+        auth._settings,
+        auth._slots[0].source,
+        auth._slots[0].source.current(),
+        vars(auth),
+    ):
         said = print_it(thing)
         assert sandbox.client_secret not in said
         assert token not in said

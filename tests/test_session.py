@@ -776,11 +776,11 @@ def test_store_and_background_renewal_are_handed_on(tmp_path: Path) -> None:
         "client-id-1234", SECRET, region="eu-west-1", store=store, background_renewal=False
     ) as session:
         assert session.auth._store is store
-        assert session.auth._source._background is False
-        assert session.auth._source._inline is False
+        assert session.auth._slots[0].source._background is False
+        assert session.auth._slots[0].source._inline is False
     with GenesysCloudSession("client-id-1234", SECRET, region="eu-west-1") as session:
         assert session.auth._store is None
-        assert session.auth._source._background is True
+        assert session.auth._slots[0].source._background is True
 
 
 @pytest.mark.parametrize("pair", [(None, SECRET), ("client-id-1234", None), (None, None)])

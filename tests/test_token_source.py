@@ -32,10 +32,10 @@ from gc_requests_auth.errors import (
 from gc_requests_auth.token_source import (
     LANDING,
     LONGEST_FLIGHT,
-    PAUSE,
     TokenSource,
 )
 from gc_requests_auth.tokens import AccessToken, Moment, Secret
+from gc_requests_auth.trouble import PAUSE
 
 L = 1000.0  # the lifetime of most tokens here: its window is the last 10 seconds
 

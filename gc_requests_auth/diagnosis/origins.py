@@ -18,6 +18,7 @@ from ..environment import (
     BARE_TOKEN,
     FAMILIES,
     LOGIN_URL,
+    POOL_SIZE,
     PROFILE,
     REGION_VARIABLES,
     Environment,
@@ -164,7 +165,7 @@ def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
     yield from _regions_not_used(used, environ)
-    known = {LOGIN_URL, API_URL, PROFILE, BARE_TOKEN, *REGION_VARIABLES}
+    known = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
     known |= {name for one in FAMILIES for name in (one.client_id, one.client_secret)}
     for name in sorted(set(os.environ) - known):
         if name.startswith(_PREFIXES):

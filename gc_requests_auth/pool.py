@@ -1,0 +1,86 @@
+"""Several tokens of one client, each with a limit of its own: which of them a request gets.
+
+Genesys Cloud limits requests by token, so that its own Terraform provider holds up to 50 tokens of
+one client. A further one is asked for only when those at hand run short, in the background, one at a
+time; while the login service throttles or fails, it is left in peace ever longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .budget import Ledger
+from .flight import Flight
+from .token_source import TokenSource
+from .tokens import AccessToken
+
+
+class Pool:
+    """Stands for the tokens of all slots where a :class:`TokenSource` stands for one.
+
+    :param slots: Where each of them comes from.
+    """
+
+    def __init__(self, slots: Sequence[TokenSource], ledger: Ledger) -> None:
+        self._slots = slots
+        self._ledger = ledger
+
+    def current(self) -> AccessToken:
+        """The token that can make the most requests; the first one is waited for, no other is."""
+        token, left = self._richest()
+        if token is not None and self._ledger.of(token.header).runs_short:
+            flight = self._look_for_another()
+            if flight is not None and not left:
+                flight.wait_a_moment()
+                token, _ = self._richest()
+        source = self._slots[0] if token is None else self._slot_of(token.value)
+        return self._slots[0].current() if source is None else source.current()
+
+    def other_than(self, rejected: str | None) -> AccessToken:
+        """A token to send after the API refused `rejected`: its successor, in its own slot."""
+        source = self._slot_of(rejected)
+        if source is not None:
+            return source.other_than(rejected)
+        return self.in_hand(other_than=rejected) or self._slots[0].other_than(rejected)
+
+    def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
+        """The living token that can make the most requests. Fetches nothing.
+
+        None as well if `other_than` is in its slot still: what the API refused is to be replaced.
+        """
+        return None if self._slot_of(other_than) is not None else self._richest()[0]
+
+    def in_each(self) -> list[AccessToken]:
+        """All that live."""
+        return [token for token in (slot.in_hand() for slot in self._slots) if token is not None]
+
+    def take(self, token: AccessToken) -> None:
+        """Go on with this one, in the first slot."""
+        self._slots[0].take(token)
+
+    def forget(self) -> None:
+        """Drop the tokens, remembered refusals, and the answers to requests under way."""
+        for slot in self._slots:
+            slot.forget()
+
+    def _richest(self) -> tuple[AccessToken | None, float]:
+        """Of the living tokens; and how many requests it can make."""
+        best, most = None, -math.inf
+        for token in self.in_each():
+            left = self._ledger.of(token.header).left
+            if left > most:
+                best, most = token, left
+        return best, most
+
+    def _slot_of(self, value: str | None) -> TokenSource | None:
+        for slot in self._slots:
+            token = slot.in_hand()
+            if token is not None and token.value == value:
+                return slot
+        return None
+
+    def _look_for_another(self) -> Flight | None:
+        """See to it that the next empty slot is filled, without keeping anybody."""
+        empty = next((slot for slot in self._slots if slot.in_hand() is None), None)
+        return None if empty is None else empty.look_for_one()
