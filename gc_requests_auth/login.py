@@ -186,8 +186,13 @@ _muting: ContextVar[bool] = ContextVar("muting", default=False)
 
 @contextmanager
 def _muted() -> Iterator[None]:
-    """No log record of requests-oauthlib in this context: at DEBUG they hold header and token."""
-    logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_let_pass)
+    """No log record in this context that holds header or token.
+
+    Those of requests-oauthlib do at DEBUG. urllib3 warns of headers that it can not read, and quotes
+    them: a gateway may have repeated in them what it was sent.
+    """
+    for name in ("requests_oauthlib.oauth2_session", "urllib3.connection"):
+        logging.getLogger(name).addFilter(_let_pass)
     reset = _muting.set(True)
     try:
         yield

@@ -63,9 +63,10 @@ KNOWN_WRONG = {
 #: What a person pastes in front of the domain.
 _SERVICES = ("api-downloads.", "login.", "apps.", "api.")
 
-#: No top-level domain has more than 24 characters; a secret behind a dot has.
+#: No top-level domain has more than 24 characters; a secret behind a dot has. And no host has more
+#: than 253 (RFC 1035), "api-downloads." in front of it included.
 _DOMAIN = re.compile(
-    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
+    r"(?!.{240})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
 )
 
 #: What may be quoted at length: no label is as long as a secret, and nothing stands around it.
@@ -84,7 +85,8 @@ def parse_region(name: str) -> str:
         of the region's hosts, or a whole URL.
     :raises ConfigurationError: if it is no region, or is likely meant to be another one.
     """
-    key = name.strip().lower()[:260]  # a domain has no more than 253 characters (RFC 1035)
+    # Longer than a service in front of any domain: what is cut here is too long, not another one.
+    key = name.strip().lower()[:300]
     domain = _BY_NAME.get(key.replace("_", "-")) or _domain_in(key)
     if domain in DOMAINS:
         return domain

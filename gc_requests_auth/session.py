@@ -226,8 +226,9 @@ def completed(base: str, path: str) -> str:
         return f"{base}{path}"
     path = path.lstrip()
     depth = 0
-    for name in re.split(r"[/\\]", unquote(re.split(r"[?#]", path, maxsplit=1)[0])):
-        # Some servers read "..;" as "..".
+    said = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
+    # Some servers drop what is no character, and some read "..;" as "..".
+    for name in re.split(r"[/\\]", re.sub(r"[\x00-\x20\x7f]", "", said)):
         depth += {"..": -1, ".": 0, "": 0}.get(name.partition(";")[0], 1)
         if depth < 0:
             raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")

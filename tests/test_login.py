@@ -1539,6 +1539,22 @@ def test_no_logger_at_debug_tells_a_secret_and_requests_oauthlib_says_nothing(
     assert sweep.find() == []
 
 
+def test_what_urllib3_can_not_read_of_an_answer_is_in_no_log(
+    caplog: pytest.LogCaptureFixture, sweep: Sweep
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="urllib3")
+    broken = f"HTTP/1.1 200 OK\r\nno header\r\nX-Seen: {SECRET}\r\nConnection: close\r\n\r\n{GOOD}"
+    with wire.Server(lambda peer: peer.send(broken.encode())) as server:
+        assert ask(server.url, trusting(server)).value == TOKEN
+        requests.post(server.url, verify=server.ca_file, timeout=5)
+
+    quoted = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert len(quoted) == 1, "that of a request which is not ours"
+    assert SECRET in quoted[0]
+    caplog.clear()
+    sweep.texts.clear()
+
+
 def test_requests_oauthlib_of_others_goes_on_logging(caplog: pytest.LogCaptureFixture) -> None:
     theirs = logging.getLogger("requests_oauthlib.oauth2_session")
     with ThreadPoolExecutor(1) as others:

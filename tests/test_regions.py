@@ -252,6 +252,12 @@ def test_near_miss_is_refused_with_the_likely_one(name: str, likely: str) -> Non
     assert f"looks like {likely} misspelt" in refusal(name)
 
 
+def test_longest_domain_that_every_service_fits_in_front_of_is_taken() -> None:
+    longest = "a." * 114 + "example.com"
+    assert len(f"api-downloads.{longest}") == 253
+    assert parse_region(f"https://api-downloads.{longest}/{'x' * 999}") == longest
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [
@@ -288,6 +294,10 @@ def test_near_miss_is_refused_with_the_likely_one(name: str, likely: str) -> Non
         "evil.example%2f.pure.cloud",
         "x" * 64 + ".example",
         "x" * 100_000,
+        # A domain that no service fits in front of, and one that would be another one if it were cut.
+        "a." * 115 + "example.ie",
+        "https://api-downloads." + "a." * 114 + "example.ie.example",
+        "a." * 125 + "example.ie.example",
         "$GENESYSCLOUD_REGION",
         "None",
     ],
