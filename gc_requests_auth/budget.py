@@ -61,7 +61,11 @@ class _Window:
     """One window of one token; the first one is without an end until an answer says it."""
 
     def __init__(
-        self, allowed: float = math.inf, ends: float = math.inf, length: float = 0.0, others: int = 0
+        self,
+        allowed: float = math.inf,
+        ends: float = math.inf,
+        length: float = 0.0,
+        others: int = 0,
     ) -> None:
         self.allowed = allowed
         #: By the monotonic clock.

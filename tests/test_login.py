@@ -1313,7 +1313,7 @@ def test_retry_after_counts_against_the_same_minute(fake_time: FakeTime) -> None
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "-1", "1.5", "\xb2", "Mon, 99 Foo 99999 99:99:99 GMT", "1,2"]
+    "value", ["", "soon", "-1", "1.5 s", "\xb2", "Mon, 99 Foo 99999 99:99:99 GMT", "1,2"]
 )
 def test_retry_after_that_means_nothing_is_no_retry_after(value: str, fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": value}), wire.reply(200, GOOD)) as server:

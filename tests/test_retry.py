@@ -224,7 +224,7 @@ NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
         (" ", None),
         ("-1", None),
         ("+1", None),
-        ("1.5", None),
+        ("1.5", 1.5),
         ("1e3", None),
         ("0x10", None),
         ("٤٢", None),
@@ -237,7 +237,7 @@ NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110
         ("Sun, 06 Nov 1994 08:49:37 +99999999999999", None),
     ],
 )
-def test_retry_after_is_read_as_rfc_9110_defines_it(
+def test_retry_after_is_read_as_rfc_9110_defines_it_and_with_a_fraction(
     value: str | None, seconds: float | None
 ) -> None:
     assert retry_after_seconds(value, NOW) == seconds
