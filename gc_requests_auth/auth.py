@@ -108,10 +108,15 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             # us never comes back to us. A new dict, since the old one is shared with the past.
             request.hooks = {"response": _foreign_hooks(request)}
             return response
-        if response.status_code == 429 and self._could_move(request, response):
-            response = self._second_try().elsewhere(response, options)
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
+        if response.status_code == 429 and self._could_move(response.request, response):
+            response = self._second_try().elsewhere(response, options)
+            if response.status_code == 401:
+                response = self._second_try().instead_of(response, options)
+        if response.request is not request:
+            # requests builds a redirect that follows from the original.
+            request.headers["Authorization"] = response.request.headers["Authorization"]
         if response.is_redirect:
             with process.undivided:
                 from .replay import redirect_target, withhold_authorization

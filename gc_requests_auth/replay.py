@@ -71,7 +71,8 @@ def replay(
     again.headers["Authorization"] = authorization
     _renew_cookies(again, response)
     vars(again)["_spent"] = vars(response).get("_spent")  # the retries of one call are counted on
-    vars(again)["_moved"] = response.status_code == 429  # to another token, which is done once
+    # To another token, which is done once.
+    vars(again)["_moved"] = response.status_code == 429 or vars(request).get("_moved")
     # The 401 keeps the request as it was; the original goes on with the new token, since requests
     # builds a redirect that follows from that.
     response.request = request.copy()

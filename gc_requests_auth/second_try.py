@@ -70,13 +70,11 @@ class SecondTry:
         state, hence a prepared request may be sent again. The caller's hooks, which come after
         ours, see only the final answer.
         """
-        original = response.request
         answer, final = self._once_more(response, options)
         if not final:
             # Refused as well was a token that another thread or process had put in its place: all
             # of them are revoked, then, and a brand-new one has not been tried.
             answer, _ = self._once_more(answer, options)
-            original.headers["Authorization"] = answer.request.headers["Authorization"]
         return answer
 
     def elsewhere(

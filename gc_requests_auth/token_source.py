@@ -102,7 +102,7 @@ class TokenSource:
         """
         flight = self._rooms.here().flight_in_time()
         if flight is None and not self._resting(math.inf):
-            flight = self._take_off_early(self._token, math.inf, inline=self._inline)
+            flight = self._take_off_early(self._token, math.inf, inline=True)
         return flight
 
     def forget(self) -> None:
