@@ -468,8 +468,8 @@ class Wire(requests.adapters.HTTPAdapter):
         if trouble is not None and cloud.lasts is not None:
             cloud.lasts -= 1
             cloud.trouble = trouble if cloud.lasts else None
-        if cloud.latency > self._patience:
-            trouble = trouble or "hangs"
+        too_slow = "hangs" if cloud.latency > self._patience else None
+        trouble = trouble or too_slow
         if trouble is not None:
             answer = self._trouble(request, trouble)
             owner.fails(trouble)
@@ -491,12 +491,13 @@ class Wire(requests.adapters.HTTPAdapter):
         if trouble == "hangs":
             self._owner.cloud.time.advance(self._patience)
             return requests.ReadTimeout("no answer")
-        status, said = {
+        answers: dict[str, tuple[int, bytes | dict[str, Any]]] = {
             "is down": (503, b"<html>"),
             "throttles": (400, {"error": "invalid_request", "description": "rate limit exceeded"}),
             "refuses": (400, {"error": "invalid_client", "description": "authentication failed"}),
             "answers garbage": (200, b"<html>"),
-        }[trouble]
+        }
+        status, said = answers[trouble]
         return self._reply(request, status, said)
 
     def _api(
@@ -523,7 +524,7 @@ class Wire(requests.adapters.HTTPAdapter):
     ) -> requests.Response:
         body = said if isinstance(said, bytes) else json.dumps(said).encode()
         raw = HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
-        answer: requests.Response = self.build_response(request, raw)  # type: ignore[no-untyped-call]
+        answer: requests.Response = self.build_response(request, raw)
         return answer
 
 
