@@ -135,14 +135,21 @@ class TokenSource:
                 if flight is None:
                     token = self._usable(rejected)
                 elif flight is mine:
-                    token = self._fly(mine, self._dropped or rejected, persist=True)
+                    token = self._fly(mine, self._unwanted() or rejected, persist=True)
                 else:
                     token = flight.outcome()
             finally:  # Ctrl-C included, wherever it strikes: the waiters go on
                 self._clear(mine)
-            # Even a flight may bring a token that is over by now, the process having been asleep.
-            if token is not None and token.remaining(self._clock) > 0:
+            # Even a flight may bring a token that is over by now, the process having been asleep; or,
+            # from the store, the refused one, that not being what its leader wanted to replace.
+            refused = token is not None and token.shared and token.value == rejected
+            if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
+
+    def _unwanted(self) -> str | None:
+        """A token that was dropped, or is over, though by a wall clock set back a store's is not."""
+        token = self._token
+        return self._dropped if token is None else token.value
 
     def _board(self, rejected: str | None, mine: Flight) -> Flight | None:
         """The flight to wait for, or `mine` to lead; None if there is a usable token after all."""

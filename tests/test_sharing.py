@@ -562,6 +562,33 @@ def test_a_revocation_is_mended_by_what_another_process_has_stored(
     assert sandbox.token_requests == 2
 
 
+def test_a_token_that_is_over_does_not_come_back_from_the_store(
+    sandbox: Counted, store: Kept, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set back, the wall clock says that it is good for long, and the store knows no other."""
+    monkeypatch.setattr(GenesysCloudAuth, "_clock", fake_time.clock)
+    auth = sandbox.auth(store=store)
+    token = auth.access_token()
+    fake_time.wall -= 3600
+    fake_time.advance(86400)
+
+    assert auth.access_token() != token
+    assert auth.access_token(rejected="older") != token
+    assert sandbox.token_requests == 2
+
+
+def test_a_refused_token_does_not_come_back_from_the_store(sandbox: Counted, store: Kept) -> None:
+    """Not after another one has been forgotten, either."""
+    auth = sandbox.auth(store=store)
+    refused = auth.access_token()
+    store.before["set"] = raising(StoreError("set is broken"))
+    auth.access_token(rejected=refused)
+    auth.forget()
+
+    assert auth.access_token(rejected=refused) != refused
+    assert sandbox.token_requests == 3
+
+
 def test_many_threads_of_many_auths_make_one_token_request(
     sandbox: Counted, tmp_path: Path
 ) -> None:

@@ -1,0 +1,600 @@
+"""A Genesys Cloud in memory, where every clock and every thread obeys, and a process that uses it.
+
+What a process may do is kept in `Process`: it watches each request that leaves, and notes what is
+against the rules. It does not raise: what is raised in a thread, a store or a token request would be
+taken for a failure of that.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+from conftest import TOKEN, FakeTime
+from urllib3 import HTTPResponse
+
+from gc_requests_auth import GenesysCloudError, background, process
+from gc_requests_auth.errors import CredentialsRefusedError
+from gc_requests_auth.stores import StoreError, TokenStore
+from gc_requests_auth.visit import Visit
+
+LOGIN, API = "login.mypurecloud.ie", "api.mypurecloud.ie"
+FOREIGN = "https://files.example.org/export.csv"
+
+#: What can be wrong with the login service: how often it is asked by one call, at least and at most.
+TROUBLES = {
+    "is down": (5, 6),  # within 15 s
+    "is not there": (3, 3),
+    "hangs": (1, 1),  # after which there is no time for another attempt
+    "throttles": (6, 7),  # within 60 s
+    "refuses": (1, 1),
+    "answers garbage": (1, 1),
+}
+
+
+class Time(FakeTime):
+    """The true time as well, and how far the clocks have been from telling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.true = 0.0
+        self.set_back = 0.0
+        self.stood_still = 0.0
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self.true += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """The monotonic clock stands still."""
+        self.wall += seconds
+        self.true += seconds
+        self.stood_still += seconds
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.wall += seconds
+        self.set_back += max(0.0, -seconds)
+
+
+class Point(NamedTuple):
+    """A point in time, as a process can tell it."""
+
+    monotonic: float
+    wall: float
+
+    def age(self, time: Time) -> float:
+        """Seconds since then, by the clock that has gone further."""
+        return max(time.monotonic - self.monotonic, time.wall - self.wall)
+
+
+@dataclass
+class Issued:
+    """A token, as the login service knows it."""
+
+    value: str
+    #: Who asked for it.
+    owner: int
+    #: When it was asked for, by true time, and what had been wrong with the clocks until then.
+    requested: float
+    set_back: float
+    stood_still: float
+    #: Until when its user may count on it, by true time.
+    deadline: float
+    #: Until when it really lives.
+    end: float
+
+
+@dataclass
+class Hand:
+    """A token, as a process knows it."""
+
+    value: str = field(repr=False)
+    born: Point
+    lifetime: float
+    early: float = field(repr=False)
+    margin: float = field(repr=False)
+
+    @classmethod
+    def of(cls, value: str, born: Point, lifetime: float) -> Hand:
+        return cls(value, born, lifetime, min(900.0, lifetime / 4), min(10.0, lifetime / 10))
+
+    def left(self, time: Time) -> float:
+        return self.lifetime - self.born.age(time)
+
+
+class Cloud:
+    """The login service, the API, the store, and the time."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.lock = threading.RLock()
+        self.faults: list[str] = []
+        self.tokens: dict[str, Issued] = {}
+        self.lifetime: float = 3600.0
+        #: Seconds that a token request takes, and seconds the machine is suspended meanwhile.
+        self.latency, self.freeze = 0.0, 0.0
+        self.trouble: str | None = None
+        #: How many token requests it will last; None until it is mended.
+        self.lasts: int | None = None
+        self.forbidden = ["/api/v2/forbidden/" + name for name in "abcdefg"]
+        # The store.
+        self.stored: dict[str, str] = {}
+        self.sound = True
+        self.broken: frozenset[str] = frozenset()
+        # Threads.
+        self.threads = "prompt"
+        self.held: list[Worker] = []
+        self.fork_at_next_answer = False
+
+    def check(self, kept: bool, rule: str) -> None:
+        """Note that a rule was broken."""
+        self.faults += [] if kept else [rule]
+
+    def lives(self, value: str, seconds: float = 0.0) -> bool:
+        """Whether the API takes the token, and will in so many seconds."""
+        return value in self.tokens and self.time.true + seconds < self.tokens[value].end
+
+    def revoke(self, value: str) -> None:
+        self.tokens[value].end = self.time.true
+
+    def heal(self) -> None:
+        self.trouble, self.lasts, self.latency, self.freeze = None, None, 0.0, 0.0
+        self.broken = frozenset()
+
+    def issue(self, owner: int) -> tuple[Issued, Hand]:
+        """A new token."""
+        time, lifetime = self.time, self.lifetime
+        start, born = time.true, Point(time.monotonic, time.wall)
+        issued = Issued(
+            f"{TOKEN}-{len(self.tokens)}", owner, start, time.set_back, time.stood_still, 0, 0
+        )
+        time.advance(self.latency)
+        time.suspend(self.freeze)
+        issued.end = time.true + lifetime
+        hand = Hand.of(issued.value, born, lifetime)
+        issued.deadline = start + lifetime
+        if born.age(time) >= lifetime:  # it took longer than that: so that it is used at all
+            issued.deadline = time.true + 5.0
+            hand = Hand(issued.value, Point(time.monotonic, time.wall), 5.0, 0.0, 0.0)
+        self.tokens[issued.value] = issued
+        return issued, hand
+
+    def release(self) -> None:
+        """Let the renewals run to their end that were begun late."""
+        for worker in take_all(self.held):
+            worker.run_to_the_end()
+
+    def fork(self) -> None:
+        """Go on as a child, in which no other thread is left."""
+        self.held.clear()
+        process.forks += 1
+
+
+def take_all(workers: list[Worker]) -> Iterator[Worker]:
+    """All of them, each once, with those that are added meanwhile."""
+    while workers:
+        yield workers.pop(0)
+
+
+class Process:
+    """What one process knows, and may do.
+
+    :param slots: How many tokens it may have in hand.
+    """
+
+    numbers = itertools.count()
+    #: Those that are there, for what is pickled.
+    all: dict[int, Process] = {}  # noqa: RUF012 -- what all of them share
+
+    def __init__(self, cloud: Cloud, *, background: bool, uses_store: bool, slots: int = 1) -> None:
+        self.cloud = cloud
+        self.background = background
+        self.uses_store = uses_store
+        self.slots = slots
+        self.wire = Wire(self)
+        self.store = Shelf(self)
+        self.number = next(self.numbers)
+        self.all[self.number] = self
+        self.start_afresh()
+
+    def start_afresh(self) -> None:
+        """As a copy does."""
+        self.owner = next(self.numbers)
+        self.forget()
+        self.dropped: set[str] = set()
+        self.begin()
+
+    def forget(self) -> None:
+        self.dropped = set(getattr(self, "hands", {})) or getattr(self, "dropped", set())
+        self.hands: dict[str, Hand] = {}
+        self.refused_at: Point | None = None
+        #: Renewals that failed, since one succeeded, and when the last of them did.
+        self.failures, self.failed_at = 0, Point(0.0, 0.0)
+        #: Paths that a brand-new token is refused at, and when.
+        self.futile: dict[str, Point] = {}
+        #: Tokens that were to be replaced since they were refused, which has not proved of use.
+        self.spent: dict[str, Point] = {}
+        #: Those of them that were so all the time: a clock that is set back brings others back.
+        self.spent_lately: set[str] = set()
+        #: Those that could not be replaced.
+        self.irreplaceable: set[str] = set()
+
+    def begin(self, *, at_once: bool = False) -> None:
+        """A step begins."""
+        self.goes_by()
+        self.at_once = at_once
+        #: Tokens that were refused, with the path that did.
+        self.refused: dict[str, str | None] = {}
+        self.recent = set(self.hands)
+        self.asked = 0
+        self.in_a_row = 0
+        #: Tokens that were asked for after a 401.
+        self.brand_new: set[str] = set()
+        self.calls: list[tuple[str, str, str]] = []
+        self.dropping = False
+
+    # -- what is so -------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Point:
+        return Point(self.cloud.time.monotonic, self.cloud.time.wall)
+
+    def hand(self) -> Hand | None:
+        """The token in hand that lives longest, as far as is known here."""
+        time = self.cloud.time
+        living = [hand for hand in self.hands.values() if hand.left(time) > 0]
+        return max(living, key=lambda hand: hand.left(time), default=None)
+
+    def has_a_good_one(self) -> bool:
+        """Whether each token in hand, and what a renewal would take, does for a while."""
+        good = [
+            hand.left(self.cloud.time) > 30 and self.cloud.lives(hand.value, 30)
+            for hand in self.hands.values()
+        ]
+        stored = self.takeable(set(), persist=False)
+        return bool(good) and all(good) and (stored is None or self.cloud.lives(stored.value, 30))
+
+    def remembers_refusal(self) -> bool:
+        return self.refused_at is not None and self.refused_at.age(self.cloud.time) < 30
+
+    def from_memory(self) -> type[GenesysCloudError] | None:
+        """What a token request ends in without being made."""
+        return CredentialsRefusedError if self.remembers_refusal() else None
+
+    def can_sign_in(self) -> bool:
+        return self.cloud.trouble is None and not self.remembers_refusal()
+
+    def has_spent_all(self) -> bool:
+        """Whether so many 401s were no use that another may well go back."""
+        now = self.now.monotonic
+        return sum(now - point.monotonic < 60 for point in self.spent.values()) >= 5
+
+    def window(self, hand: Hand) -> float:
+        """Seconds before its end in which a token may be renewed while it lives."""
+        threads = self.background and self.cloud.threads != "impossible"
+        return hand.early if threads else 0.0 if self.uses_store else hand.margin
+
+    def is_due(self) -> bool:
+        """Whether the next call renews, whatever the jitter."""
+        hand, time = self.hand(), self.cloud.time
+        if hand is None or len(self.hands) < self.slots:
+            return False
+        window = self.window(hand)
+        quiet = (self.failures == 0 or self.failed_at.age(time) >= 90) and (
+            self.refused_at is None or self.refused_at.age(time) >= 90
+        )
+        return quiet and hand.left(time) <= (0.8 * window if window == hand.early else window)
+
+    def takeable(self, instead_of: set[str], *, persist: bool) -> Hand | None:
+        """What is in the store, if it is of use."""
+        time, cloud = self.cloud.time, self.cloud
+        if not (self.uses_store and cloud.sound and cloud.stored) or "get" in cloud.broken:
+            return None
+        found = json.loads(next(iter(cloud.stored.values())))
+        age = max(0.0, time.wall - found["requested"])
+        born = Point(time.monotonic - age, time.wall - age)
+        hand = Hand.of(found["token"], born, found["lifetime"])
+        ahead = found["requested"] - time.wall > 60
+        due = hand.margin if persist else hand.early
+        useless = ahead or hand.value in instead_of | self.dropped or hand.left(time) <= due
+        return None if useless else hand
+
+    def goes_by(self) -> None:
+        """Time may have passed."""
+        self.spent_lately &= {
+            value for value, point in self.spent.items() if point.age(self.cloud.time) < 60
+        }
+
+    def was_of_use(self) -> None:
+        """The new token is taken: the old ones were rightly replaced."""
+        for value in self.refused:
+            self.spent.pop(value, None)
+        self.spent_lately &= set(self.spent)
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def _wanted(self) -> tuple[Hand | None, bool]:
+        """The token that is to be replaced; and whether that is done while it lives."""
+        time = self.cloud.time
+        worst = min(
+            self.hands.values(),
+            key=lambda hand: (hand.value not in self.refused, hand.left(time)),
+            default=None,
+        )
+        early = worst is not None and worst.value not in self.refused and worst.left(time) > 0
+        return worst, early
+
+    def asks(self) -> None:
+        """A token request leaves: is there a reason?"""
+        time, check = self.cloud.time, self.cloud.check
+        self.asked += 1
+        check(not self.remembers_refusal(), "asks although it was refused less than 30 s ago")
+        worst, early = self._wanted()
+        stored = self.takeable({*self.hands, *self.refused}, persist=not early)
+        check(stored is None, "asks although a good token is in the store")
+        if worst is None or len(self.hands) < self.slots:
+            return
+        left = worst.left(time)
+        if early:
+            check(left <= self.window(worst), f"asks although a token is good for {left:.0f} s")
+            pause = 0.8 * min(5.0 * 2 ** (self.failures - 1), 60.0, max(5.0, left / 2))
+            rested = self.failures == 0 or self.failed_at.age(time) >= pause
+            check(rested, f"asks again although renewal failed less than {pause:.0f} s ago")
+        path = self.refused.get(worst.value)
+        if path is not None:
+            self._asks_after_401(worst.value, path)
+
+    def _asks_after_401(self, value: str, path: str) -> None:
+        time, check = self.cloud.time, self.cloud.check
+        remembered = path in self.futile and self.futile[path].age(time) < 60
+        check(not remembered, f"asks although a new token is known to be no use at {path}")
+        known = value in self.irreplaceable and self.cloud.lives(value)
+        check(not known, "asks again for a token that lives, and could not be replaced")
+        if value not in self.spent_lately:
+            self.spent[value] = self.now
+            self.spent_lately.add(value)
+        check(len(self.spent_lately) <= 5, "asks for a sixth token in a minute, in vain")
+
+    def gets(self, hand: Hand) -> None:
+        """A token arrived."""
+        worst, _ = self._wanted()
+        if worst is not None and len(self.hands) >= self.slots:
+            del self.hands[worst.value]
+        self.hands[hand.value] = hand
+        self.recent.add(hand.value)
+        self.dropped = set()
+        self.failures = 0
+
+    def fails(self, kind: str) -> None:
+        """A token request failed."""
+        most = TROUBLES[kind][1] + 1  # a renewal, before the call needs one itself
+        self.in_a_row += 1
+        self.cloud.check(self.in_a_row <= most, f"asks more than {most} times though it {kind}")
+        if self._wanted()[1]:
+            self.failures, self.failed_at = self.failures + 1, self.now
+        if kind == "refuses":
+            self.refused_at = self.now
+
+    def looks(self) -> None:
+        """It reads the store."""
+        worst, early = self._wanted()
+        found = self.takeable({*self.hands, *self.refused}, persist=not early)
+        if found is not None and not self.dropping:
+            if worst is not None and self.refused.get(worst.value):
+                self.spent.setdefault(worst.value, self.now)
+            self.gets(found)
+
+    def calls_with(self, value: str, method: str, path: str) -> None:
+        """A request to the API leaves with a token: may it be that one?"""
+        time, check = self.cloud.time, self.cloud.check
+        check(value in self.cloud.tokens, "sends what is no token")
+        check(
+            value in self.hands or (self.at_once and value in self.recent) or method in OF_OURS,
+            "sends a token that it should not have in hand",
+        )
+        self.calls.append((method, path, value))
+        token = self.cloud.tokens[value]
+        # What no clock shows, no process can know: one that stood still while another was set back.
+        set_back = time.set_back - token.set_back
+        unseen = min(set_back, time.stood_still - token.stood_still)
+        slack = unseen if token.owner == self.owner else set_back
+        late = time.true - token.deadline
+        check(late < slack or late < 0, f"sends a token {late:.0f} s past its deadline")
+
+    def is_refused(self, value: str, path: str) -> None:
+        """The API answers 401 to that token."""
+        self.refused.setdefault(value, path)
+        if value in self.brand_new:
+            self.futile[path] = self.now
+
+
+#: Requests of our own, which carry a token that is not, or may not be, in hand any more.
+OF_OURS = {"DELETE", "HEAD"}
+
+
+class Wire(requests.adapters.HTTPAdapter):
+    """How one process reaches the world."""
+
+    def __init__(self, owner: Process) -> None:
+        super().__init__()
+        self._owner = owner
+        #: Seconds that the one who asks for a token waits.
+        self._patience = 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _wire_of, (self._owner.number,)
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+        cloud = self._owner.cloud
+        parts = urlsplit(str(request.url))
+        carried = str(request.headers.get("Authorization", ""))
+        ask = self._api if parts.netloc == API else self._elsewhere
+        if (parts.netloc, parts.path) == (LOGIN, "/oauth/token"):
+            ask = self._sign_in
+        body = _read(request.body)
+        self._patience = sum(options["timeout"]) if ask == self._sign_in else 0.0
+        with cloud.lock:
+            answer = ask(request, carried, body)
+        if parts.netloc == API:
+            if cloud.fork_at_next_answer:
+                cloud.fork_at_next_answer = False
+                cloud.fork()
+            cloud.release()
+        return answer
+
+    def _elsewhere(
+        self, request: requests.PreparedRequest, carried: str, body: bytes
+    ) -> requests.Response:
+        self._owner.cloud.check(not carried, f"sends an Authorization to {request.url}")
+        return self._reply(request, 200, body)
+
+    def _sign_in(
+        self, request: requests.PreparedRequest, carried: str, body: bytes
+    ) -> requests.Response:
+        owner, cloud = self._owner, self._owner.cloud
+        cloud.check(body == b"grant_type=client_credentials", "sends something else to sign in")
+        cloud.check(carried.startswith("Basic "), "signs in without its credentials")
+        owner.asks()
+        trouble = cloud.trouble
+        if trouble is not None and cloud.lasts is not None:
+            cloud.lasts -= 1
+            cloud.trouble = trouble if cloud.lasts else None
+        too_slow = "hangs" if cloud.latency > self._patience else None
+        trouble = trouble or too_slow
+        if trouble is not None:
+            answer = self._trouble(request, trouble)
+            owner.fails(trouble)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        issued, hand = cloud.issue(owner.owner)
+        owner.brand_new |= {issued.value} if owner.refused and not cloud.freeze else set()
+        owner.in_a_row = 0
+        owner.gets(hand)
+        said = {"access_token": issued.value, "token_type": "bearer", "expires_in": cloud.lifetime}
+        return self._reply(request, 200, said)
+
+    def _trouble(
+        self, request: requests.PreparedRequest, trouble: str
+    ) -> requests.Response | Exception:
+        if trouble == "is not there":
+            return requests.ConnectionError(ConnectionRefusedError("nobody there"))
+        if trouble == "hangs":
+            self._owner.cloud.time.advance(self._patience)
+            return requests.ReadTimeout("no answer")
+        answers: dict[str, tuple[int, bytes | dict[str, Any]]] = {
+            "is down": (503, b"<html>"),
+            "throttles": (400, {"error": "invalid_request", "description": "rate limit exceeded"}),
+            "refuses": (400, {"error": "invalid_client", "description": "authentication failed"}),
+            "answers garbage": (200, b"<html>"),
+        }
+        status, said = answers[trouble]
+        return self._reply(request, status, said)
+
+    def _api(
+        self, request: requests.PreparedRequest, carried: str, body: bytes
+    ) -> requests.Response:
+        owner, cloud = self._owner, self._owner.cloud
+        path, value = urlsplit(str(request.url)).path, carried.removeprefix("Bearer ")
+        owner.calls_with(value, str(request.method), path)
+        if not cloud.lives(value) or path in cloud.forbidden:
+            owner.is_refused(value, path)
+            return self._reply(request, 401, {"code": "bad.credentials"})
+        if request.method == "DELETE":
+            cloud.revoke(value)
+        if path == "/api/v2/away":
+            return self._reply(request, 302, b"", {"Location": FOREIGN})
+        return self._reply(request, 200, body)
+
+    def _reply(
+        self,
+        request: requests.PreparedRequest,
+        status: int,
+        said: bytes | dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
+        body = said if isinstance(said, bytes) else json.dumps(said).encode()
+        raw = HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
+        answer: requests.Response = self.build_response(request, raw)
+        return answer
+
+
+def _wire_of(number: int) -> Wire:
+    return Process.all[number].wire
+
+
+def _read(body: Any) -> bytes:
+    """As it arrives."""
+    if body is None or isinstance(body, str | bytes):
+        return (body or "").encode() if not isinstance(body, bytes) else body
+    return b"".join(body)
+
+
+class Shelf(TokenStore):
+    """The store, as one process reaches it."""
+
+    def __init__(self, owner: Process) -> None:
+        self._owner = owner
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shelf_of, (self._owner.number,)
+
+    def _do(self, what: str) -> Cloud:
+        cloud = self._owner.cloud
+        if what in cloud.broken:
+            raise StoreError(f"no {what} today")
+        return cloud
+
+    def get(self, key: str) -> str | None:
+        with self._do("get").lock:
+            self._owner.looks()
+            return self._owner.cloud.stored.get(key)
+
+    def set(self, key: str, value: str, ttl: float) -> None:
+        with self._do("set").lock:
+            self._owner.cloud.stored[key], self._owner.cloud.sound = value, True
+
+    def delete(self, key: str) -> None:
+        self._do("delete").stored.pop(key, None)
+
+    def lock(self, key: str) -> AbstractContextManager[object]:
+        self._do("lock")
+        return nullcontext()
+
+
+def _shelf_of(number: int) -> Shelf:
+    return Process.all[number].store
+
+
+class Worker(background._Worker):
+    """A thread that does its work when it is told to."""
+
+    cloud: Cloud
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(work)
+        self._visits = isinstance(getattr(work, "__self__", None), Visit)
+
+    def start(self) -> None:
+        """At once, when it can be told what comes of it, or not at all."""
+        if self.cloud.threads == "impossible":
+            raise RuntimeError("can't start new thread")
+        if self._visits:  # to the store: it is waited for anyway
+            super().start()
+        elif self.cloud.threads == "late":
+            self.cloud.held.append(self)
+        else:
+            self.run_to_the_end()
+
+    def run_to_the_end(self) -> None:
+        super().start()
+        self.join(60)

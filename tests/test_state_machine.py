@@ -1,0 +1,597 @@
+"""Calls, expiry, revocation, login outages, clock steps, store loss and forks, in any order.
+
+Hypothesis looks for an order in which a rule is broken: never is an expired token sent, or one that
+should not be in hand; never is a token asked for without a reason (`cloud.Process` knows them all);
+always there is an answer, the right one, or one of our errors, and the right one. Whatever happened,
+all is well again when everything outside is.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import requests
+from cloud import API, FOREIGN, LOGIN, TROUBLES, Cloud, Hand, Process, Worker
+from conftest import SECRET
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gc_requests_auth import (
+    GenesysCloudAuth,
+    GenesysCloudError,
+    GenesysCloudSession,
+    background,
+    flight,
+    process,
+    sharing,
+)
+from gc_requests_auth.errors import (
+    BadTokenAnswerError,
+    CredentialsRefusedError,
+    LoginThrottledError,
+    LoginTimeoutError,
+    LoginUnreachableError,
+    RegionMismatchError,
+)
+
+ME = "client-12345678"
+OK, AWAY = "/api/v2/ok", "/api/v2/away"
+
+#: What a call gets that needs a token from such a login service.
+ERRORS: dict[str, type[GenesysCloudError]] = {
+    "is down": LoginUnreachableError,
+    "is not there": LoginUnreachableError,
+    "hangs": LoginTimeoutError,
+    "throttles": LoginThrottledError,
+    "refuses": CredentialsRefusedError,
+    "answers garbage": BadTokenAnswerError,
+}
+
+
+def file_at_seven() -> io.BytesIO:
+    file = io.BytesIO(b"already" + b"still to come")
+    file.seek(7)
+    return file
+
+
+#: Methods and bodies: how they are made, how they arrive, and whether they can be sent twice.
+BODIES: dict[str, tuple[str, Callable[[], Any], bytes, bool]] = {
+    "nothing": ("GET", lambda: None, b"", True),
+    "text": ("POST", lambda: "text", b"text", True),
+    "bytes": ("PUT", lambda: b"bytes", b"bytes", True),
+    "file": ("POST", file_at_seven, b"still to come", True),
+    "generator": ("POST", lambda: iter([b"one", b"two"]), b"onetwo", False),
+}
+
+#: URLs that get no token, ever.
+ELSEWHERE = (FOREIGN, f"https://{LOGIN}/oauth/token/info", f"https://{API}.example.org{OK}")
+
+
+class Client:
+    """A process, with the auth that it has at the time."""
+
+    def __init__(self, known: Process, *, own_session: bool) -> None:
+        self.known = known
+        self._own_session = own_session
+        options: dict[str, Any] = {
+            "region": "mypurecloud.ie",
+            "store": known.store if known.uses_store else None,
+            "background_renewal": known.background,
+        }
+        self.session: requests.Session
+        if own_session:
+            ours = GenesysCloudSession(ME, SECRET, **options)
+            self.session, self.auth = ours, ours.auth
+        else:
+            self.session = requests.Session()
+            self.auth = GenesysCloudAuth(ME, SECRET, session=self.session, **options)
+        self.session.mount("https://", known.wire)
+
+    def replace(self, auth: GenesysCloudAuth) -> None:
+        """Go on with another auth."""
+        self.auth = auth
+        self.known.start_afresh()
+        if self._own_session:
+            self.session.auth = auth
+
+    def send(self, url: str, body: str = "nothing") -> requests.Response:
+        method, make, _, _ = BODIES[body]
+        url = url if "://" in url else f"https://{API}{url}"
+        return self.session.request(method, url, data=make(), auth=self.auth, timeout=30)
+
+
+class Life(RuleBasedStateMachine):
+    """Some processes of one client, and all that may befall them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cloud = Cloud()
+        self.time = self.cloud.time
+        self.clients: list[Client] = []
+        self.sound = True
+        Worker.cloud = self.cloud
+        self.patches = ExitStack()
+        for where, name, what in (
+            (GenesysCloudAuth, "_clock", self.time.clock),
+            (requests.sessions, "preferred_clock", lambda: self.time.monotonic),
+            (process, "forks", process.forks),
+            (background, "_Worker", Worker),
+            (flight, "PATIENCE", 0.0),  # nobody waits in earnest, ...
+            (sharing, "LOOK", 60.0),  # ... nor gives up on a machine that is busy with other things
+            (sharing, "LOCK", 60.0),
+            (sharing, "LEAVE", 60.0),
+        ):
+            self.patches.enter_context(patch.object(where, name, what))
+
+    @initialize(
+        in_background=st.booleans(),
+        uses_store=st.booleans(),
+        own_session=st.booleans(),
+        threads=st.sampled_from(["prompt", "late", "impossible"]),
+    )
+    def begin(
+        self, *, in_background: bool, uses_store: bool, own_session: bool, threads: str
+    ) -> None:
+        self.in_background, self.uses_store = in_background, uses_store
+        self.own_session = own_session
+        self.cloud.threads = threads
+        self.newcomer()
+
+    def newcomer(self) -> None:
+        known = Process(self.cloud, background=self.in_background, uses_store=self.uses_store)
+        self.clients.append(Client(known, own_session=self.own_session))
+
+    @contextmanager
+    def step(self, who: int, *, at_once: bool = False) -> Iterator[Client]:
+        """One thing that one process does."""
+        client = self.clients[who % len(self.clients)]
+        client.known.begin(at_once=at_once)
+        self.sound = False
+        yield client
+        self.cloud.fork_at_next_answer = False
+        self.cloud.release()
+        self.sound = not self.cloud.faults
+
+    # -- what a process does ----------------------------------------------------------------------
+
+    who = st.integers(0, 2)
+
+    @rule(
+        who=who, body=st.sampled_from(sorted(BODIES)), forks=st.sampled_from([False] * 5 + [True])
+    )
+    def call(self, who: int, body: str = "nothing", *, forks: bool = False) -> None:
+        """An endpoint that takes a live token; the process may be forked meanwhile."""
+        with self.step(who) as client, self.renewing(client, unless=forks):
+            self.cloud.fork_at_next_answer = forks
+            self.expect(client, OK, body)
+
+    @rule(who=who)
+    def call_that_leads_away(self, who: int) -> None:
+        """A pre-signed link, say, to which the API redirects."""
+        with self.step(who) as client:
+            self.expect(client, AWAY, "nothing")
+
+    def expect(self, client: Client, path: str, body: str) -> None:
+        known, cloud = client.known, self.cloud
+        sure = known.can_sign_in() or known.has_a_good_one()
+        steady = cloud.lasts is None
+        trouble, from_memory = cloud.trouble, known.from_memory()
+        cold = not known.hands and not (known.uses_store and cloud.stored)
+        try:
+            answer = client.send(path, body)
+        except GenesysCloudError as error:
+            kind = type(error)
+            known.was_of_use()
+            assert not sure, kind
+            assert not steady or issubclass(kind, from_memory or ERRORS[str(trouble)])
+            least = 0 if known.refused_at is not None else TROUBLES.get(str(trouble), (0,))[0]
+            assert not (cold and steady) or known.asked >= least
+            return
+        _, _, arrives, repeatable = BODIES[body]
+        sent = [value for _, where, value in known.calls if where == path]
+        assert len(sent) <= 3
+        if answer.status_code == 401:
+            dead = not self.lived(client, sent[-1])
+            assert dead
+            assert not repeatable or known.has_spent_all()
+            return
+        assert answer.status_code == 200
+        assert answer.content == arrives
+        assert cold or len(sent) == 1 or answer.history
+        if len(sent) > 1:
+            known.was_of_use()
+
+    def lived(self, client: Client, value: str) -> bool:
+        return value not in client.known.refused
+
+    @contextmanager
+    def renewing(self, client: Client, *, unless: bool = False) -> Iterator[None]:
+        """A token that is due is renewed, or that is tried."""
+        known = client.known
+        before, due = set(known.hands), known.is_due()
+        yield
+        self.cloud.release()
+        assert not due or unless or known.asked or set(known.hands) != before
+
+    @rule(who=who, which=st.integers(0, 6))
+    def call_what_is_forbidden(self, who: int, which: int) -> None:
+        """An endpoint that answers 401 to any token."""
+        with self.step(who) as client:
+            known = client.known
+            sure, hand = known.can_sign_in(), known.hand()
+            value = "" if hand is None else hand.value
+            path = self.cloud.forbidden[which]
+            quiet = not known.irreplaceable and all(
+                point.age(self.time) >= 60
+                for point in (*known.spent.values(), *known.futile.values())
+            )
+            try:
+                answer = client.send(path)
+            except GenesysCloudError:
+                assert not sure
+                known.was_of_use()
+                if value in known.refused:
+                    known.irreplaceable.add(value)
+                return
+            assert answer.status_code == 401
+            inquired = any(method == "HEAD" for method, _, _ in known.calls)
+            assert known.asked or inquired or not quiet, "a new token may be what it takes"
+            # What the store held may have been over as well.
+            assert len([one for _, where, one in known.calls if where == path]) <= 3
+
+    @rule(who=who, url=st.sampled_from(ELSEWHERE))
+    def call_elsewhere(self, who: int, url: str) -> None:
+        with self.step(who) as client:
+            assert client.send(url).status_code == 200
+            with pytest.raises(RegionMismatchError):
+                client.send("https://api.mypurecloud.de" + OK)
+            assert client.known.asked == 0
+
+    @precondition(lambda self: self.cloud.trouble is None and not self.cloud.latency)
+    @precondition(lambda self: not self.cloud.freeze)
+    @rule(who=who)
+    def three_threads_call(self, who: int) -> None:
+        with self.step(who, at_once=True) as client:
+            sure = client.known.can_sign_in() or client.known.has_a_good_one()
+            got: list[object] = []
+            ready = threading.Barrier(3)
+
+            def call() -> None:
+                ready.wait(60)
+                try:
+                    got.append(client.send(OK).status_code)
+                except CredentialsRefusedError:  # from memory
+                    got.append(None)
+                except BaseException as error:  # pragma: no cover -- the test fails then
+                    got.append(error)
+
+            threads = [threading.Thread(target=call) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            limit = {401} if client.known.has_spent_all() else set()
+            assert len(got) == 3
+            assert set(got) <= ({200} if sure else {200, None}) | limit
+            if set(got) == {200}:
+                client.known.was_of_use()
+
+    @rule(who=who, rejected=st.sampled_from(["nothing", "the current one", "an old one"]))
+    def access_token(self, who: int, rejected: str) -> None:
+        """For others to send."""
+        with self.step(who) as client, self.renewing(client, unless=rejected != "nothing"):
+            known, trouble, steady = client.known, self.cloud.trouble, self.cloud.lasts is None
+            from_memory = known.from_memory()
+            hand = known.hand()
+            lives = hand is not None and hand.left(self.time) > 30
+            others = [one for one in self.cloud.tokens if one not in known.hands]
+            refused = {
+                "nothing": None,
+                "the current one": None if hand is None else hand.value,
+                "an old one": others[-1] if others else "none-of-ours",
+            }[rejected]
+            if refused is not None:
+                known.refused[refused] = None
+            sure = known.can_sign_in() or (lives and rejected != "the current one")
+            try:
+                token = client.auth.access_token(rejected=refused)
+            except GenesysCloudError as error:
+                kind = type(error)
+                assert not sure, kind
+                assert not steady or issubclass(kind, from_memory or ERRORS[str(trouble)])
+                return
+            assert token in known.recent
+            assert token != refused
+            assert self.cloud.tokens[token].value == token
+
+    @rule(who=who)
+    def forget(self, who: int) -> None:
+        with self.step(who) as client:
+            client.auth.forget()
+            client.known.forget()
+            assert client.known.asked == 0
+
+    @rule(who=who)
+    def revoke(self, who: int) -> None:
+        with self.step(who) as client:
+            hand = client.known.hand()
+            client.known.dropping = True
+            client.auth.revoke()
+            client.known.forget()
+            sent = [(method, value) for method, _, value in client.known.calls]
+            assert sent == ([] if hand is None else [("DELETE", hand.value)])
+            assert client.known.asked == 0
+            assert hand is None or not self.cloud.lives(hand.value)
+            if hand is not None and self.cloud.sound and not self.cloud.broken:
+                assert not any(hand.value in value for value in self.cloud.stored.values())
+
+    @rule(who=who, how=st.sampled_from(["fork", "copy", "pickle"]))
+    def go_on_elsewhere(self, who: int, how: str) -> None:
+        """All as children of a fork, or one with a copy of its auth."""
+        with self.step(who) as client:
+            if how == "fork":
+                self.cloud.fork()
+            else:
+                auth = client.auth
+                copies = copy.deepcopy(auth), pickle.loads(pickle.dumps(auth))
+                client.replace(copies[how == "pickle"])
+
+    @precondition(lambda self: len(self.clients) < 3)
+    @rule()
+    def another_process_comes(self) -> None:
+        self.newcomer()
+
+    # -- what befalls it --------------------------------------------------------------------------
+
+    @rule(who=st.none() | who)
+    def tokens_are_revoked(self, who: int | None) -> None:
+        """Those of one process, or all."""
+        of_one = [] if who is None else self.clients[who % len(self.clients)].known.hands
+        for value in of_one or self.cloud.tokens:
+            self.cloud.revoke(value)
+
+    @rule(
+        trouble=st.none() | st.sampled_from(sorted(TROUBLES)),
+        lasts=st.sampled_from([None, None, 1, 2]),
+    )
+    def login(self, trouble: str | None, lasts: int | None = None) -> None:
+        """What is wrong with the login service, and for how many token requests."""
+        self.cloud.trouble, self.cloud.lasts = trouble, lasts
+
+    @rule(
+        lifetime=st.sampled_from([8, 300, 3600, 86400]),
+        pace=st.sampled_from([(0.0, 0.0), (0.0, 0.0), (3.0, 0.0), (12.0, 0.0), (0.0, 100.0)]),
+    )
+    def tokens_are(self, lifetime: int, pace: tuple[float, float] = (0.0, 0.0)) -> None:
+        """How long the next are good for, and how long it takes to get them."""
+        self.cloud.lifetime = lifetime
+        self.cloud.latency, self.cloud.freeze = pace
+
+    @rule(
+        seconds=st.sampled_from([0.5, 2, 6, 31, 59, 61, 240, 3700, 90000]),
+        how=st.sampled_from(["advance", "advance", "suspend", "step", "back"]),
+    )
+    def time_passes(self, seconds: float, how: str = "advance") -> None:
+        """For all, for a machine that is suspended, or on the wall clock, which somebody set."""
+        if how == "back":
+            how, seconds = "step", -seconds
+        getattr(self.time, how)(seconds)
+
+    @rule(
+        who=who,
+        when=st.sampled_from(["before", "early", "soon", "soon", "margin", "the end"]),
+        how=st.sampled_from(["advance", "advance", "suspend", "step"]),
+        back=st.sampled_from([0, 0, 0.5, 1]),
+        pauses=st.lists(st.sampled_from([0.5, 3.5, 6, 11, 21, 61, 100]), max_size=4),
+        trouble=st.just("as it was") | st.none() | st.sampled_from(sorted(TROUBLES)),
+    )
+    def it_grows_late(
+        self,
+        who: int,
+        when: str,
+        how: str = "advance",
+        back: float = 0,
+        pauses: Sequence[float] = (),
+        trouble: str | None = "as it was",
+    ) -> None:
+        """A token is due, or over, by whichever clock; the other may have been set back before."""
+        if trouble != "as it was":
+            self.login(trouble)
+        hand = self.clients[who % len(self.clients)].known.hand()
+        if hand is not None:
+            self.time.step(-back * hand.lifetime)
+            left = {
+                "before": hand.early * 1.1,
+                "early": hand.early * 0.95,
+                "soon": hand.early * 0.7,
+                "margin": hand.margin * 0.9,
+                "the end": -0.1,
+            }[when]
+            getattr(self.time, how)(max(0.0, hand.left(self.time) - left))
+        self.call(who)
+        for seconds in pauses:
+            self.time.advance(seconds)
+            self.call(who)
+
+    @precondition(lambda self: self.uses_store)
+    @rule(
+        how=st.sampled_from(["is emptied", "is cut", "is forged", "raises", "works"]),
+        broken=st.sets(st.sampled_from(["get", "set", "delete", "lock"]), min_size=1),
+    )
+    def the_store(self, how: str, broken: AbstractSet[str] = frozenset()) -> None:
+        """What it holds is lost or damaged, or some of its methods raise."""
+        cloud = self.cloud
+        cloud.broken = frozenset(broken if how == "raises" else ())
+        change: dict[str, Callable[[str], str]] = {
+            "is cut": lambda value: value[:-3],
+            "is forged": lambda value: value.replace('"lifetime": ', '"lifetime": 1'),
+        }
+        if how in change:
+            cloud.stored = {key: change[how](value) for key, value in cloud.stored.items()}
+            cloud.sound = False
+        if how == "is emptied":
+            cloud.stored = {}
+
+    # -- what is always so ------------------------------------------------------------------------
+
+    @invariant()
+    def no_rule_was_broken(self) -> None:
+        assert self.cloud.faults == []
+
+    @invariant()
+    def each_knows_what_it_has_in_hand(self) -> None:
+        for client in self.clients:
+            client.known.goes_by()
+            hand: Hand | None = client.known.hand()
+            left = None if hand is None else pytest.approx(hand.left(self.time), abs=0.01)
+            assert client.auth.expires_in == left
+
+    def teardown(self) -> None:
+        try:
+            end = self.all_is_well_in_the_end if self.sound else self.no_rule_was_broken
+            end()
+        finally:
+            self.patches.close()
+            for client in self.clients:
+                client.session.close()
+                del Process.all[client.known.number]
+
+    def all_is_well_in_the_end(self) -> None:
+        self.cloud.heal()
+        self.time.advance(91)  # what is remembered is forgotten
+        for _ in range(2):
+            for who in range(len(self.clients)):
+                self.call(who)
+                with self.step(who) as client:
+                    assert client.send(OK).status_code == 200
+                self.no_rule_was_broken()
+                self.each_knows_what_it_has_in_hand()
+
+
+#: For now; tests/conftest.py is to load a profile that says the first three.
+STEADY = settings(
+    derandomize=True,
+    max_examples=50,
+    deadline=None,
+    stateful_step_count=40,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_whatever_happens_in_whatever_order() -> None:
+    run_state_machine_as_test(Life, settings=STEADY)
+
+
+def rests_between_failures(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=False, threads="prompt")
+    life.tokens_are(86400)
+    life.call(0)
+    life.it_grows_late(0, "early")
+    life.it_grows_late(0, "soon", pauses=[0.5, 3, 3, 6, 6, 100, 0.5], trouble="is down")
+    asked = life.clients[0].known.failures
+    assert asked == 4
+    life.it_grows_late(0, "margin", trouble=None)
+
+
+def asks_again_after_forget(life: Life) -> None:
+    life.begin(in_background=False, uses_store=False, own_session=True, threads="prompt")
+    for trouble in sorted(TROUBLES):
+        life.login(trouble)
+        life.call(0)
+        life.access_token(0, "nothing")
+        life.forget(0)
+    life.login("refuses", 1)
+    life.call(0)
+    life.three_threads_call(0)
+    life.forget(0)
+    life.login(None)
+    life.call(0)
+
+
+def does_not_go_back_to_what_is_over(life: Life) -> None:
+    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt")
+    life.tokens_are(300)
+    life.call(0)
+    life.it_grows_late(0, "the end", back=0.5)
+    assert len(life.cloud.tokens) == 2
+
+
+def renews_as_the_child_of_a_fork(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=False, threads="late")
+    life.call(0)
+    life.time_passes(3600 - 600)
+    life.call(0, forks=True)
+    life.call(0)
+    assert len(life.cloud.tokens) == 2
+
+
+def asks_five_times_a_minute_in_vain(life: Life) -> None:
+    life.begin(in_background=False, uses_store=False, own_session=False, threads="prompt")
+    for which in range(7):
+        life.call_what_is_forbidden(0, which)
+    assert len(life.cloud.tokens) == 5
+    life.time_passes(61)
+    life.call_what_is_forbidden(0, 0)
+    assert len(life.cloud.tokens) == 6
+
+
+def recovers_however_often(life: Life) -> None:
+    life.begin(in_background=False, uses_store=False, own_session=False, threads="prompt")
+    for body in (*sorted(set(BODIES) - {"generator"}), *BODIES):
+        life.call(0, body)
+        life.tokens_are_revoked(0)
+    life.three_threads_call(0)
+
+
+def shares(life: Life) -> None:
+    life.begin(in_background=True, uses_store=True, own_session=False, threads="impossible")
+    life.call(0)
+    life.another_process_comes()
+    life.call(1)
+    assert len(life.cloud.tokens) == 1
+    life.the_store("is forged")
+    life.another_process_comes()
+    life.call(2)
+    life.revoke(2)
+    life.the_store("raises", frozenset({"get"}))
+    life.call(2)
+    assert len(life.cloud.tokens) == 3
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        rests_between_failures,
+        asks_again_after_forget,
+        does_not_go_back_to_what_is_over,
+        renews_as_the_child_of_a_fork,
+        asks_five_times_a_minute_in_vain,
+        recovers_however_often,
+        shares,
+    ],
+)
+def test_a_scene_that_chance_seldom_plays(scene: Callable[[Life], None]) -> None:
+    life = Life()
+    try:
+        scene(life)
+        life.no_rule_was_broken()
+        life.each_knows_what_it_has_in_hand()
+    finally:
+        life.teardown()
