@@ -50,7 +50,9 @@ def read_settings(settings: Settings) -> Environment:
     silence = logging.NullHandler()
     logger.addHandler(silence)
     try:
-        return Lookup(settings).environment()
+        environ = Lookup(settings).environment()
+        settings.pool_size(environ)
+        return environ
     except ConfigurationError as error:
         raise misconfigured(error) from None
     finally:
