@@ -1,0 +1,90 @@
+"""Whether it costs more the more there is of it: threads on one auth, and auths in one process."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+
+import requests
+
+from . import threads
+from .neighbours import CALLABLE, installed
+from .rounds import interleaved, ratios
+from .servers import Sandbox
+from .tables import Column, Scale, Section, Table
+from .transport import nothing_sent
+
+THREADS = (1, 8, 64)
+
+ABOUT = """\
+Microseconds of the clock that a call takes with a transport that answers at once, when so many threads
+make calls with one client at the same time (all calls together over all the time it took: they take
+turns in the interpreter), as times an auth of one line with as many threads. And the bytes of one
+client of 10,000 in a process, before it signs in, as ``tracemalloc`` counts them: what holds the
+sign-in, be it an auth or a session."""
+
+
+def run(scale: Scale) -> Table:
+    heads = {count: f"{count} thread{'s' if count > 1 else ''}" for count in THREADS}
+    table = Table(
+        "Growth",
+        ABOUT,
+        [
+            *(Column(f"{count}", f"{head},\ntimes one line", 2) for count, head in heads.items()),
+            Column("bytes", "bytes each\nof 10,000"),
+        ],
+    )
+    calls = scale.of(768, 64)
+    with Sandbox() as sandbox:
+        place = sandbox.place
+        callers = {one.name: one.client(place) for one in installed()}
+        for client in callers.values():
+            client.first()
+        with nothing_sent():
+            for count in THREADS:
+                measures = {
+                    name: partial(_shared, client.get, count, calls // count)
+                    for name, client in callers.items()
+                }
+                samples = interleaved(measures, scale.of(31, 1), warm_up=not scale.quick)
+                for name in samples:
+                    table.put(name, f"{count}", ratios(samples, name, CALLABLE))
+        lender = requests.Session()
+        for one in installed():
+            if one.holder is not None:
+                each = _bytes_each(partial(one.holder, place, lender), scale.of(10_000, 10))
+                table.put(one.name, "bytes", each)
+        for client in (*callers.values(),):
+            client.session.close()
+    return table
+
+
+def _shared(get: Callable[[], requests.Response], count: int, calls: int) -> float:
+    def work() -> bool:
+        for _ in range(calls):
+            get()
+        return True
+
+    seconds, failed = threads.at_once(count, work)
+    if failed:
+        raise RuntimeError(f"{failed} of {count} threads had a call fail")
+    return seconds / (count * calls) * 1e6
+
+
+def _bytes_each(make: Callable[[], object], count: int) -> float:
+    make()  # imports, caches
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [make() for _ in range(count)]
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return (after - before) / len(kept)
+
+
+SECTION = Section("growth", run)

@@ -1,0 +1,56 @@
+"""Measuring in rounds: each round measures every candidate once, and in another order.
+
+What happens on a machine meanwhile, a neighbour's compiler or a clock that is stepped down, meets
+all of them, or shows in the spread; two benchmarks run one after the other would show it as a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from statistics import quantiles
+from typing import NamedTuple
+
+Samples = dict[str, list[float]]
+
+
+class Spread(NamedTuple):
+    """The median of some figures, and their quartiles."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Those of some values; of a single one, that."""
+        found = list(values)
+        return cls(*(quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3))
+
+
+def interleaved(
+    measures: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: bool = True
+) -> Samples:
+    """What each candidate measured, round by round; a first round, to warm up, is not counted."""
+    names = list(measures)
+    samples: Samples = {name: [] for name in names}
+    for name in names if warm_up else ():
+        measures[name]()
+    for number in range(rounds):
+        first = number % len(names)
+        order = names[first:] + names[:first]
+        # Turned round as well, or each would always follow the same one.
+        for name in order if number % 2 else reversed(order):
+            samples[name].append(measures[name]())
+    return samples
+
+
+def ratios(samples: Samples, name: str, baseline: str) -> Spread:
+    """How many times the baseline of the same round."""
+    pairs = zip(samples[name], samples[baseline], strict=True)
+    return Spread.of(one / other for one, other in pairs)
+
+
+def differences(samples: Samples, name: str, baseline: str) -> Spread:
+    """How much more than the baseline of the same round."""
+    pairs = zip(samples[name], samples[baseline], strict=True)
+    return Spread.of(one - other for one, other in pairs)
