@@ -36,7 +36,7 @@ def run(scale: Scale) -> Table:
             Column("bytes", "bytes each\nof 10,000"),
         ],
     )
-    calls = scale.of(768, 64)
+    calls = scale.of(384, 64)
     with Sandbox() as sandbox:
         place = sandbox.place
         callers = {one.name: one.client(place) for one in installed()}
@@ -48,7 +48,7 @@ def run(scale: Scale) -> Table:
                     name: partial(_shared, client.get, count, calls // count)
                     for name, client in callers.items()
                 }
-                samples = interleaved(measures, scale.of(31, 1), warm_up=not scale.quick)
+                samples = interleaved(measures, scale.of(11, 1), warm_up=not scale.quick)
                 for name in samples:
                     table.put(name, f"{count}", ratios(samples, name, CALLABLE))
         lender = requests.Session()

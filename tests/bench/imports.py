@@ -78,14 +78,14 @@ def run(scale: Scale) -> Table:
         return _two(_WEIGHED.format(scripts[name])).second / 1e6
 
     times = interleaved(
-        {name: partial(timed, name) for name in scripts}, scale.of(21, 1), warm_up=not scale.quick
+        {name: partial(timed, name) for name in scripts}, scale.of(15, 1), warm_up=not scale.quick
     )
     for name, found in times.items():
         table.put(name, "ms", Spread.of(found))
         table.put(name, "ratio", Spread.of(relative[name][-len(found) :]))
     if sys.platform == "linux":
         memory = interleaved(
-            {name: partial(weighed, name) for name in scripts}, scale.of(7, 1), warm_up=False
+            {name: partial(weighed, name) for name in scripts}, scale.of(5, 1), warm_up=False
         )
         for name, found in memory.items():
             table.put(name, "mb", Spread.of(found))

@@ -62,7 +62,7 @@ def run(scale: Scale) -> Table:
         warm = {f"{one.name} warm": partial(measure, one, warm=True) for one in here if one.stores}
         for fill in warm.values():
             fill()
-        samples = interleaved({**measures, **warm}, scale.of(21, 1), warm_up=not scale.quick)
+        samples = interleaved({**measures, **warm}, scale.of(11, 1), warm_up=not scale.quick)
     for one in here:
         for state in ("cold", "warm"):
             key = f"{one.name} {state}"
