@@ -11,7 +11,7 @@ import requests
 
 from . import threads
 from .neighbours import CALLABLE, installed
-from .rounds import interleaved, ratios
+from .rounds import Spread, interleaved, ratios
 from .servers import Sandbox
 from .tables import Column, Scale, Section, Table
 from .transport import nothing_sent
@@ -19,20 +19,21 @@ from .transport import nothing_sent
 THREADS = (1, 8, 64)
 
 ABOUT = """\
-Microseconds of the clock that a call takes with a transport that answers at once, when so many threads
-make calls with one client at the same time (all calls together over all the time it took: they take
-turns in the interpreter), as times an auth of one line with as many threads. And the bytes of one
-client of 10,000 in a process, before it signs in, as ``tracemalloc`` counts them: what holds the
-sign-in, be it an auth or a session."""
+Microseconds of the clock that a call takes with a transport that answers at once, when one thread makes
+calls, and how many times that when 8 or 64 do with the same client (all the time it took over all
+calls together: they take turns in the interpreter); and how 64 compare with an auth of one line that
+64 share. And the bytes of one client of 10,000 in a process, before it signs in, as ``tracemalloc``
+counts them: of what holds the sign-in, be it an auth or a session."""
 
 
 def run(scale: Scale) -> Table:
-    heads = {count: f"{count} thread{'s' if count > 1 else ''}" for count in THREADS}
     table = Table(
         "Growth",
         ABOUT,
         [
-            *(Column(f"{count}", f"{head},\ntimes one line", 2) for count, head in heads.items()),
+            Column("1", "1 thread,\nus a call", 1),
+            *(Column(f"{count}", f"{count} threads,\ntimes 1", 2) for count in THREADS[1:]),
+            Column("ratio", "64 threads,\ntimes one line", 2),
             Column("bytes", "bytes each\nof 10,000"),
         ],
     )
@@ -43,20 +44,23 @@ def run(scale: Scale) -> Table:
         for client in callers.values():
             client.first()
         with nothing_sent():
-            for count in THREADS:
-                measures = {
-                    name: partial(_shared, client.get, count, calls // count)
-                    for name, client in callers.items()
-                }
-                samples = interleaved(measures, scale.of(11, 1), warm_up=not scale.quick)
-                for name in samples:
-                    table.put(name, f"{count}", ratios(samples, name, CALLABLE))
+            measures = {
+                f"{name} {count}": partial(_shared, client.get, count, calls // count)
+                for count in THREADS
+                for name, client in callers.items()
+            }
+            samples = interleaved(measures, scale.of(11, 1), warm_up=not scale.quick)
+        for name in callers:
+            table.put(name, "1", Spread.of(samples[f"{name} 1"]))
+            for count in THREADS[1:]:
+                table.put(name, f"{count}", ratios(samples, f"{name} {count}", f"{name} 1"))
+            table.put(name, "ratio", ratios(samples, f"{name} 64", f"{CALLABLE} 64"))
         lender = requests.Session()
         for one in installed():
             if one.holder is not None:
                 each = _bytes_each(partial(one.holder, place, lender), scale.of(10_000, 10))
                 table.put(one.name, "bytes", each)
-        for client in (*callers.values(),):
+        for client in callers.values():
             client.session.close()
     return table
 

@@ -71,10 +71,10 @@ def run(scale: Scale) -> Table:
         with nothing_sent():
             samples = interleaved(
                 {
-                    name: partial(batch, client.get, scale.of(200, 5))
+                    name: partial(batch, client.get, scale.of(20, 5))
                     for name, client in callers.items()
                 },
-                scale.of(61, 3),
+                scale.of(500, 3),
             )
         for client in callers.values():
             client.session.close()

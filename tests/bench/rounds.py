@@ -2,11 +2,14 @@
 
 What happens on a machine meanwhile, a neighbour's compiler or a clock that is stepped down, meets
 all of them, or shows in the spread; two benchmarks run one after the other would show it as a result.
+Many short rounds are better than a few long ones: the less time lies between what is compared, the more
+alike is what it met.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from random import Random
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -35,11 +38,11 @@ def interleaved(
     samples: Samples = {name: [] for name in names}
     for name in names if warm_up else ():
         measures[name]()
-    for number in range(rounds):
-        first = number % len(names)
-        order = names[first:] + names[:first]
-        # Turned round as well, or each would always follow the same one.
-        for name in order if number % 2 else reversed(order):
+    # Shuffled, and not rotated: in that order each would follow the same one most of the time, and
+    # bear what it leaves behind. The same shuffles every time.
+    order = Random(rounds)
+    for _ in range(rounds):
+        for name in order.sample(names, len(names)):
             samples[name].append(measures[name]())
     return samples
 

@@ -27,7 +27,7 @@ def run(scale: Scale) -> Table:
             Target("ratio", OURS, at_least=1, within_noise=True),
         ],
     )
-    calls = scale.of(20, 1)
+    calls = scale.of(8, 1)
 
     def rate(client: clients.Client) -> float:
         def work() -> bool:
@@ -43,7 +43,7 @@ def run(scale: Scale) -> Table:
         for client in callers.values():
             client.first()
         measures = {name: partial(rate, client) for name, client in callers.items()}
-        samples = interleaved(measures, scale.of(7, 1), warm_up=not scale.quick)
+        samples = interleaved(measures, scale.of(20, 1), warm_up=not scale.quick)
         for client in callers.values():
             client.session.close()
     for name, found in samples.items():
