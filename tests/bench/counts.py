@@ -47,14 +47,18 @@ def run(scale: Scale) -> Table:
     with Sandbox() as sandbox:
         for one in installed():
             found = [_threads(one, sandbox, count) for _ in range(scale.of(3, 1))]
-            cold, revoked, failed = (Spread.of(column) for column in zip(*found, strict=True))
+            cold, upset, revoked, failed = (
+                Spread.of(column) for column in zip(*found, strict=True)
+            )
             if one.early is None:
                 table.put(one.name, "cold", None, NO_SIGN_IN)
                 table.put(one.name, "revoked", None, NO_SIGN_IN)
                 table.put(one.name, "processes", None, NO_SIGN_IN)
             else:
-                by_hand = BY_HAND if one.client(sandbox.place).sign_in else ""
-                table.put(one.name, "cold", cold, by_hand)
+                notes = [BY_HAND] if one.client(sandbox.place).sign_in else []
+                if upset.high:
+                    notes.append(f"of these calls failed: {upset.high:g}")
+                table.put(one.name, "cold", cold, "; ".join(notes))
                 table.put(one.name, "revoked", revoked)
             table.put(one.name, "failed", failed)
             sandbox.token_requests()
@@ -70,16 +74,16 @@ def run(scale: Scale) -> Table:
     return table
 
 
-def _threads(one: Neighbour, sandbox: Sandbox, count: int) -> tuple[int, int, int]:
-    """Token requests of cold threads, and after a revocation; how many calls failed after that."""
+def _threads(one: Neighbour, sandbox: Sandbox, count: int) -> tuple[int, ...]:
+    """Token requests of cold threads, and how many calls failed; the same after a revocation."""
     client = one.client(sandbox.place)
-    threads.at_once(count, lambda: client.first().ok)
+    _, upset = threads.at_once(count, lambda: client.first().ok)
     cold = len(sandbox.token_requests())
     sandbox.revoke_all()
     _, failed = threads.at_once(count, lambda: client.first().ok)
     revoked = len(sandbox.token_requests())
     client.session.close()
-    return cold, revoked, failed
+    return cold, upset, revoked, failed
 
 
 def _processes(one: Neighbour, sandbox: Sandbox, count: int) -> float:
@@ -91,8 +95,10 @@ def _processes(one: Neighbour, sandbox: Sandbox, count: int) -> float:
         for process in fleet:
             children.go(process)
         for process in fleet:
-            children.line(process)
+            answered = children.line(process)
             children.end(process)
+            if answered != "200":
+                raise RuntimeError(f"{one.name} was answered {answered}")
     return len(sandbox.token_requests())
 
 
