@@ -9,6 +9,7 @@ alike is what it met.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import sqrt
 from random import Random
 from statistics import quantiles
 from typing import NamedTuple
@@ -22,12 +23,22 @@ class Spread(NamedTuple):
     low: float
     median: float
     high: float
+    #: Of how many.
+    rounds: int = 1
+
+    @property
+    def noise(self) -> float:
+        """How far off the median may be: two standard errors, as the quartiles tell of them."""
+        return 1.86 * (self.high - self.low) / sqrt(self.rounds)
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
         """Those of some values; of a single one, that."""
         found = list(values)
-        return cls(*(quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3))
+        low, median, high = (
+            quantiles(found, n=4, method="inclusive") if len(found) > 1 else found * 3
+        )
+        return cls(low, median, high, len(found))
 
 
 def interleaved(

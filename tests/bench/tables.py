@@ -31,7 +31,7 @@ class Column(NamedTuple):
         """The figure as people read it: the median, and the quartiles where they differ from it."""
         if figure is None:
             return NOTHING
-        low, median, high = (f"{one:,.{self.digits}f}" for one in figure)
+        low, median, high = (f"{one:,.{self.digits}f}" for one in figure[:3])
         return median if low == high else f"{median} ({low}..{high})"
 
 
@@ -42,7 +42,7 @@ class Target(NamedTuple):
     who: str
     at_most: float | None = None
     at_least: float | None = None
-    #: Of a ratio that is to be 1 within noise: the far quartile may be on the other side.
+    #: Of a ratio that is to be 1 within noise: no further off than the median may be by chance.
     within_noise: bool = False
 
     @property
@@ -54,10 +54,11 @@ class Target(NamedTuple):
 
     def met(self, figure: Spread) -> bool:
         """Whether the median is within it."""
+        leeway = figure.noise if self.within_noise else 0.0
         if self.at_most is not None:
-            return (figure.low if self.within_noise else figure.median) <= self.at_most
+            return figure.median - leeway <= self.at_most
         assert self.at_least is not None
-        return (figure.high if self.within_noise else figure.median) >= self.at_least
+        return figure.median + leeway >= self.at_least
 
 
 @dataclass
