@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("gc_requests_auth")
 
+#: The hooks of a request that nobody has given any, by far the most frequent ones.
+_NONE: dict[str, list[Any]] = {"response": []}
+
 
 class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     """Signs requests to one organisation's Genesys Cloud, with the client-credentials grant.
@@ -93,7 +96,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if tokens is not self._slots[0].source:
             hook = CountingHook(self, url)
             vars(r)["_wait"] = self._ledger.of(token.header).take()
-        r.hooks = {"response": [hook, *_foreign_hooks(r)]}
+        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *_foreign_hooks(r)]}
         return r
 
     def _on_response(
@@ -110,7 +113,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
-        if response.status_code == 429 and self._could_move(response.request, response):
+        if self._could_move(response.request, response):
             response = self._second_try().elsewhere(response, options)
             if response.status_code == 401:
                 response = self._second_try().instead_of(response, options)
@@ -199,8 +202,10 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
         What is limited by resource is limited for all tokens alike.
         """
-        standing = Standing.said(response.status_code, response.headers)
-        if standing is None or not standing.is_spent or vars(request).get("_moved"):
+        if response.status_code != 429 or vars(request).get("_moved"):
+            return False
+        standing = Standing.said(429, response.headers)
+        if standing is None or not standing.is_spent:
             return False
         token = self._tokens().in_hand()
         header = request.headers.get("Authorization")

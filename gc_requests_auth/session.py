@@ -114,8 +114,8 @@ class GenesysCloudSession(requests.Session):
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         policy = _checked(ApiPolicy(retries, retry_after_max))
-        pace = Pacing(self._paced, _manner(pacing), retry_after_max)
-        adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
+        pace = Pacing(_manner(pacing), retry_after_max)
+        adapter = ApiAdapter(self._auth_for, policy, pool_size, pace)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
@@ -128,7 +128,7 @@ class GenesysCloudSession(requests.Session):
         auth: object = self.auth  # somebody may have put another one there
         relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
         if relative and isinstance(auth, GenesysCloudAuth):
-            ours = requests.Request()  # the caller's stays as it is
+            ours = requests.Request.__new__(requests.Request)  # the caller's stays as it is
             vars(ours).update(vars(request), url=completed(auth.api_url, str(url)))
             request = ours
         return super().prepare_request(request)
@@ -160,7 +160,7 @@ class GenesysCloudSession(requests.Session):
                 hook.auth._keep_to_own_hosts(request)
         if not hooks:
             token = isinstance(_header(request, "Authorization"), Secret)
-            if token and not self._is_ours(str(request.url)):
+            if token and self._auth_for(str(request.url)) is None:
                 del request.headers["Authorization"]  # its hook was taken off, or left in a pickle
         response = super().send(request, **options)
         real = isinstance(response, requests.Response)  # and no mock
@@ -169,16 +169,13 @@ class GenesysCloudSession(requests.Session):
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
-    def _paced(self) -> GenesysCloudAuth | None:
-        auth: object = self.auth
-        return auth if isinstance(auth, GenesysCloudAuth) else None
-
-    def _is_ours(self, url: str) -> bool:
+    def _auth_for(self, url: str) -> GenesysCloudAuth | None:
+        """Whose tokens a request to this URL may carry; None for what is not ours."""
         auth: object = self.auth
         try:
-            return isinstance(auth, GenesysCloudAuth) and auth._owns(url)
+            return auth if isinstance(auth, GenesysCloudAuth) and auth._owns(url) else None
         except ConfigurationError:  # nobody says where we are, and so nothing is ours
-            return False
+            return None
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
