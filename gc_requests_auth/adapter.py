@@ -63,7 +63,7 @@ class ApiAdapter(HTTPAdapter):
         auth = self._auth_for(request.url or "")
         if auth is None:
             return super().send(request, *arguments, **options)
-        attempt, waited = vars(request).get("_spent") or (1, 0.0)
+        attempt, waited = getattr(request, "_spent", None) or (1, 0.0)
         while True:
             waited += self._pacing.before(auth, request)
             try:

@@ -11,7 +11,7 @@ import requests
 from . import process
 from .budget import Standing
 from .errors import GenesysCloudError, without_secrets
-from .hook import CountingHook, Hook, hooks_of
+from .hook import CountingHook, Hook, other_hooks
 from .sign_in import SignIn
 from .tokens import Secret
 
@@ -96,7 +96,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if tokens is not self._slots[0].source:
             hook = CountingHook(self, url)
             vars(r)["_wait"] = self._ledger.of(token.header).take()
-        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *_foreign_hooks(r)]}
+        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *other_hooks(r)]}
         return r
 
     def _on_response(
@@ -109,7 +109,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if not self._owns(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
-            request.hooks = {"response": _foreign_hooks(request)}
+            request.hooks = {"response": other_hooks(request)}
             return response
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
@@ -215,8 +215,3 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             and token.header != header
             and self._ledger.of(token.header).left > 0
         )
-
-
-def _foreign_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The hooks of a request without those of an auth: another's would replay for another one."""
-    return [hook for hook in hooks_of(request) if not isinstance(hook, Hook)]

@@ -56,11 +56,13 @@ class Pacing:
         :returns: Seconds that it has waited.
         :raises RateLimitError: in place of waiting.
         """
-        if self._manner == "off":
-            return 0.0
-        wait, waited = auth._turn(request), 0.0
+        wait = 0.0 if self._manner == "off" else auth._turn(request)
+        return self._wait(auth, request, wait) if wait else 0.0
+
+    def _wait(self, auth: Paced, request: requests.PreparedRequest, wait: float) -> float:
         # With others that wait for the same moment, not all in the same instant.
         spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
+        waited = 0.0
         while wait > 0 and waited + wait <= self._longest:
             if self._manner == "raise":
                 error = RateLimitError(
