@@ -59,7 +59,8 @@ class ApiAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *arguments: Any, **options: Any
     ) -> requests.Response:
         """Send, and send again while that is worth while."""
-        self._leave_the_parents_connections()
+        if self._forks != process.forks:
+            self._leave_the_parents_connections()
         auth = self._auth_for(request.url or "")
         if auth is None:
             return super().send(request, *arguments, **options)
@@ -107,12 +108,11 @@ class ApiAdapter(HTTPAdapter):
 
     def _leave_the_parents_connections(self) -> None:
         """After a fork: two processes on one TLS connection read each other's answers."""
-        if self._forks != process.forks:
-            # Kept, not closed: its locks may be held by threads that do not exist here.
-            self._left_alone += self.poolmanager, self.proxy_manager
-            self.proxy_manager = {}
-            self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
-            self._forks = process.forks
+        # Kept, not closed: its locks may be held by threads that do not exist here.
+        self._left_alone += self.poolmanager, self.proxy_manager
+        self.proxy_manager = {}
+        self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
+        self._forks = process.forks
 
 
 def _may_pass(broken: requests.ConnectionError) -> bool:
