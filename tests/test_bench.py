@@ -16,7 +16,7 @@ pytest.importorskip("filelock", reason="the extra [file] is not installed")
 
 BENCH = ROOT / "tests" / "bench"
 OURS_AUTH, OURS = "gc_requests_auth, auth=", "gc_requests_auth, Session"
-SECTIONS = ["percall", "imports", "processes", "counts", "renewal", "throughput", "growth"]
+SECTIONS = ["percall", "imports", "processes", "counts", "renewal", "throughput", "pool", "growth"]
 
 
 @pytest.fixture(scope="module")

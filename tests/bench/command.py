@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import counts, growth, imports, percall, processes, renewal, report, throughput
+from . import counts, growth, imports, percall, pool, processes, renewal, report, throughput
 from .neighbours import ALL, API_CLIENT, OURS, OURS_AUTH, absent
 from .tables import Scale, Section, Table
 from .transport import quiet
@@ -29,6 +29,7 @@ SECTIONS: Sequence[Section] = (
     counts.SECTION,
     renewal.SECTION,
     throughput.SECTION,
+    pool.SECTION,
     growth.SECTION,
 )
 

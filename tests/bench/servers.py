@@ -29,10 +29,18 @@ class Sandbox:
 
     :param lifetime: Seconds that its tokens live.
     :param latency: Seconds that its login service takes.
+    :param rate_limit: Requests a window that a token may make.
     """
 
-    def __init__(self, *, lifetime: int = 86400, latency: float = 0.0) -> None:
-        self._arguments = f"{lifetime}, {latency}"
+    def __init__(
+        self,
+        *,
+        lifetime: int = 86400,
+        latency: float = 0.0,
+        rate_limit: int | None = None,
+        rate_window: float = 60.0,
+    ) -> None:
+        self._arguments = f"{lifetime}, {latency}, {rate_limit}, {rate_window}"
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -52,6 +60,11 @@ class Sandbox:
     def token_requests(self) -> list[float]:
         """When tokens were asked for since the last look, by the monotonic clock of the machine."""
         found: list[float] = self._ask("token_requests")
+        return found
+
+    def api_exchanges(self) -> list[tuple[float, int]]:
+        """When the API was called, by that clock, and what it answered: of the last 10,000 calls."""
+        found: list[tuple[float, int]] = self._ask("api_exchanges")
         return found
 
     def renew_by_hand(self) -> None:
@@ -93,12 +106,14 @@ def token_of(place: Place) -> str:
     return str(answer.json()["access_token"])
 
 
-def serve(lifetime: int, latency: float) -> None:
+def serve(lifetime: int, latency: float, rate_limit: int | None, rate_window: float) -> None:
     """Be that process: a line of JSON says where it is, and one answers each line that comes in."""
     from gc_requests_auth.sandbox import GenesysCloudSandbox
     from gc_requests_auth.sandbox.wire import Reply, Request
 
-    with GenesysCloudSandbox(lifetime=lifetime, latency=latency) as sandbox:
+    with GenesysCloudSandbox(
+        lifetime=lifetime, latency=latency, rate_limit=rate_limit, rate_window=rate_window
+    ) as sandbox:
         login = sandbox._login
         arrivals: list[float] = []
         answer = login.answer
@@ -114,6 +129,8 @@ def serve(lifetime: int, latency: float) -> None:
             said: object = None
             if line == "token_requests\n":
                 said, arrivals[:] = list(arrivals), []
+            elif line == "api_exchanges\n":
+                said = [(one.at, one.status) for one in sandbox.api_exchanges]
             elif line == "revoke_all\n":
                 sandbox.revoke_all()
             else:
