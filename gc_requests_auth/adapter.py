@@ -65,6 +65,7 @@ class ApiAdapter(HTTPAdapter):
         attempt, waited = vars(request).get("_spent") or (1, 0.0)
         while True:
             waited += self._pacing.before(request)
+            sent = self._clock.monotonic()
             try:
                 response = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
@@ -72,7 +73,7 @@ class ApiAdapter(HTTPAdapter):
                     raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
-                self._pacing.after(request, response)
+                self._pacing.after(request, response, self._clock.monotonic() - sent)
                 if response.status_code < 400:
                     return response
                 said = response
@@ -81,7 +82,7 @@ class ApiAdapter(HTTPAdapter):
             if moves or wait is None or not rewind(request):
                 if isinstance(said, requests.ConnectionError):
                     raise said
-                vars(said)["_spent"] = attempt, waited
+                vars(said).update(_spent=(attempt, waited), _to_be_moved=moves)
                 return said
             if isinstance(said, requests.Response):
                 drain(said)

@@ -91,7 +91,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         # which see only what ours returns.
         hook = Hook(self, url)
         if tokens is not self._slots[0].source:
-            hook = CountingHook(self, url)
+            hook = CountingHook(self, url, token.header)
             vars(r)["_wait"] = self._ledger.of(token.header).take()
         r.hooks = {"response": [hook, *_foreign_hooks(r)]}
         return r
@@ -110,7 +110,10 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
-        if response.status_code == 429 and self._could_move(response.request, response):
+        if response.status_code == 429 and (
+            # What our adapter left to us it has not tried again, and no other token may be left now.
+            vars(response).get("_to_be_moved") or self._could_move(response.request, response)
+        ):
             response = self._second_try().elsewhere(response, options)
             if response.status_code == 401:
                 response = self._second_try().instead_of(response, options)
@@ -187,12 +190,21 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         request.headers["Authorization"] = token.header
         return self._ledger.of(token.header).take()
 
-    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Remember what an answer says of the budget of its token."""
+    def _note(
+        self, request: requests.PreparedRequest, response: requests.Response, age: float
+    ) -> None:
+        """Remember what an answer says of the budget of its token.
+
+        :param age: Seconds since the request was sent.
+        """
         standing = Standing.said(response.status_code, response.headers)
         header = request.headers.get("Authorization")
         if standing is not None and isinstance(header, Secret):
-            self._ledger.of(header).note(standing)
+            self._ledger.of(header).note(standing, age)
+
+    def _not_sent(self, header: str) -> None:
+        """A request that was counted for this token was answered from a cache."""
+        self._ledger.of(header).give_back()
 
     def _could_move(self, request: requests.PreparedRequest, response: requests.Response) -> bool:
         """Whether a 429 is due to its token's own budget, and another token has one left.

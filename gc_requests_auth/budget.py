@@ -65,15 +65,17 @@ class _Window:
         allowed: float = math.inf,
         ends: float = math.inf,
         length: float = 0.0,
-        others: int = 0,
+        begun: float = -math.inf,
     ) -> None:
         self.allowed = allowed
         #: By the monotonic clock.
         self.ends = ends
         #: Seconds.
         self.length = length
+        #: By the same clock: what was sent before may have been counted in the window before.
+        self.begun = begun
         #: Requests in it that were not sent from here.
-        self.others = others
+        self.others = 0
         self.sent = 0
         self._tickets = itertools.count(1)
 
@@ -117,13 +119,24 @@ class Budget:
         elapsed = window.length - (window.ends - self._clock.monotonic())
         return window.used * window.length >= window.allowed * elapsed
 
-    def note(self, standing: Standing) -> None:
-        """What an answer said."""
-        ends = self._clock.monotonic() + standing.reset
+    def give_back(self) -> None:
+        """A request that was counted was not sent after all."""
+        self._now().others -= 1
+
+    def note(self, standing: Standing, age: float = 0.0) -> None:
+        """What an answer said.
+
+        :param age: Seconds since its request was sent. The API counted it at some time since then.
+        """
+        now = self._clock.monotonic()
         window = self._now()
+        if now - age < window.begun:
+            return  # perhaps of the window before, and that may have been spent
+        earliest, latest = now - age + standing.reset, now + standing.reset
+        ends = min(max(window.ends, earliest), latest)
         if window.ends < math.inf and abs(ends - window.ends) > window.length / 2:
             # Another one: the API has begun it earlier or later than it was expected.
-            window = self._window = _Window(length=window.length)
+            window = self._window = _Window(length=window.length, begun=now - age)
         window.allowed, window.ends = standing.allowed, ends
         window.length = max(window.length, standing.reset)
         window.others = max(window.others, standing.used - window.sent)
@@ -134,7 +147,7 @@ class Budget:
         now = self._clock.monotonic()
         if now >= window.ends:
             # Until an answer says it, as long as the one before.
-            window = self._window = _Window(window.allowed, now + window.length, window.length)
+            window = self._window = _Window(window.allowed, now + window.length, window.length, now)
         return window
 
 

@@ -21,7 +21,19 @@ class Signing(Protocol):
 
     def _sign_again(self, request: requests.PreparedRequest) -> None: ...
 
-    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None: ...
+    def _turn(self, request: requests.PreparedRequest) -> float: ...
+
+    def _choose(self, request: requests.PreparedRequest) -> float: ...
+
+    def _note(
+        self, request: requests.PreparedRequest, response: requests.Response, age: float
+    ) -> None: ...
+
+    def _could_move(
+        self, request: requests.PreparedRequest, response: requests.Response
+    ) -> bool: ...
+
+    def _not_sent(self, header: str) -> None: ...
 
 
 class Hook:
@@ -54,12 +66,20 @@ class Hook:
 class CountingHook(Hook):
     """The same for one of several tokens, whose budgets are known from the answers."""
 
-    __slots__ = ()
+    __slots__ = ("header",)
+
+    def __init__(self, auth: Signing, url: str, header: str) -> None:
+        super().__init__(auth, url)
+        #: Of the token that this request was counted for.
+        self.header = header
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
         """Called by requests for every answer; of one from a cache nothing is to be learnt."""
-        if not getattr(response, "from_cache", False):
-            self.auth._note(response.request, response)
+        request: requests.PreparedRequest | None = response.request
+        if getattr(response, "from_cache", False):
+            self.auth._not_sent(self.header)
+        elif request is not None:  # of a test double
+            self.auth._note(request, response, response.elapsed.total_seconds())
         return super().__call__(response, **options)
 
 
@@ -75,6 +95,11 @@ def hooks_of(request: requests.PreparedRequest) -> list[Any]:
     """The response hooks of a request, in any of the forms that requests puts up with."""
     hooks = (getattr(request, "hooks", None) or {}).get("response") or []
     return [hooks] if callable(hooks) else list(hooks)
+
+
+def signer_of(request: requests.PreparedRequest) -> Signing | None:
+    """The auth whose token a request carries, which need not be that of its session."""
+    return next((hook.auth for hook in hooks_of(request) if isinstance(hook, Hook)), None)
 
 
 def refused_before(answer: requests.Response) -> list[requests.Response]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from random import uniform
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 import requests
 
 from .errors import RateLimitError, without_secrets
+from .hook import signer_of
 from .tokens import Clock
 
 logger = logging.getLogger("gc_requests_auth")
@@ -24,31 +24,15 @@ SPREAD = 0.02
 LOOK_EVERY = 1.0
 
 
-class Paced(Protocol):
-    """What pacing needs of an auth."""
-
-    def _turn(self, request: requests.PreparedRequest) -> float: ...
-
-    def _choose(self, request: requests.PreparedRequest) -> float: ...
-
-    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None: ...
-
-    def _could_move(
-        self, request: requests.PreparedRequest, response: requests.Response
-    ) -> bool: ...
-
-
 class Pacing:
     """Lets requests pass when their turn has come.
 
-    :param auth: Whose tokens they carry; None if they carry nobody's.
     :param longest: Seconds that one request may wait.
     """
 
     _clock: ClassVar[Clock] = Clock()
 
-    def __init__(self, auth: Callable[[], Paced | None], manner: Manner, longest: float) -> None:
-        self._auth = auth
+    def __init__(self, manner: Manner, longest: float) -> None:
         self._manner = manner
         self._longest = longest
         self._told = False
@@ -59,32 +43,37 @@ class Pacing:
         :returns: Seconds that it has waited.
         :raises RateLimitError: in place of waiting.
         """
-        auth = self._auth()
+        auth = signer_of(request)
         if auth is None or self._manner == "off":
             return 0.0
         wait, waited = auth._turn(request), 0.0
         # With others that wait for the same moment, not all in the same instant.
         spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
+        if wait > 0 and self._manner == "raise":
+            error = RateLimitError(
+                f"The rate limit is reached: {wait:.0f} s until more requests are allowed.",
+                retry_after=wait,
+            )
+            error.request = without_secrets(request)
+            raise error
         while wait > 0 and waited + wait <= self._longest:
-            if self._manner == "raise":
-                error = RateLimitError(
-                    f"The rate limit is reached: {wait:.0f} s until more requests are allowed.",
-                    retry_after=wait,
-                )
-                error.request = without_secrets(request)
-                raise error
             self._tell(wait)
-            nap = min(LOOK_EVERY, wait + spread)
+            nap = LOOK_EVERY if wait > LOOK_EVERY else wait + spread
             self._clock.sleep(nap)
             waited += nap
             wait = auth._choose(request)
         return waited
 
-    def after(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Take note of what an answer says of its token."""
-        auth = self._auth()
+    def after(
+        self, request: requests.PreparedRequest, response: requests.Response, age: float
+    ) -> None:
+        """Take note of what an answer says of its token.
+
+        :param age: Seconds since the request was sent.
+        """
+        auth = signer_of(request)
         if auth is not None and self._manner != "off":
-            auth._note(request, response)
+            auth._note(request, response, age)
 
     def leaves_it_to_another_token(
         self,
@@ -92,7 +81,7 @@ class Pacing:
         said: requests.Response | requests.ConnectionError,
     ) -> bool:
         """Whether the auth is to get this 429 at once, since it has a token to replay it with."""
-        auth = self._auth()
+        auth = signer_of(request)
         return (
             auth is not None
             and isinstance(said, requests.Response)
@@ -110,8 +99,4 @@ class Pacing:
             )
 
 
-def _nobody() -> None:
-    """Whose tokens are those of an adapter without pacing."""
-
-
-UNPACED = Pacing(_nobody, "off", 0.0)
+UNPACED = Pacing("off", 0.0)

@@ -114,7 +114,7 @@ class GenesysCloudSession(requests.Session):
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         policy = _checked(ApiPolicy(retries, retry_after_max))
-        pace = Pacing(self._paced, _manner(pacing), retry_after_max)
+        pace = Pacing(_manner(pacing), retry_after_max)
         adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
@@ -168,10 +168,6 @@ class GenesysCloudSession(requests.Session):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
-
-    def _paced(self) -> GenesysCloudAuth | None:
-        auth: object = self.auth
-        return auth if isinstance(auth, GenesysCloudAuth) else None
 
     def _is_ours(self, url: str) -> bool:
         auth: object = self.auth
