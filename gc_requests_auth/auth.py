@@ -109,14 +109,14 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             request.hooks = {"response": _foreign_hooks(request)}
             return response
         if response.status_code == 401:
-            response = self._second_try().instead_of(response, options)
+            response = self._noted(self._second_try().instead_of(response, options))
         if response.status_code == 429 and (
             # What our adapter left to us it has not tried again, and no other token may be left now.
             vars(response).get("_to_be_moved") or self._could_move(response.request, response)
         ):
-            response = self._second_try().elsewhere(response, options)
+            response = self._noted(self._second_try().elsewhere(response, options))
             if response.status_code == 401:
-                response = self._second_try().instead_of(response, options)
+                response = self._noted(self._second_try().instead_of(response, options))
         if response.request is not request:
             # requests builds a redirect that follows from the original.
             request.headers["Authorization"] = response.request.headers["Authorization"]
@@ -201,6 +201,11 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         header = request.headers.get("Authorization")
         if standing is not None and isinstance(header, Secret):
             self._ledger.of(header).note(standing, age)
+
+    def _noted(self, answer: requests.Response) -> requests.Response:
+        """The answer to a replay, which meets no hook."""
+        self._note(answer.request, answer, answer.elapsed.total_seconds())
+        return answer
 
     def _not_sent(self, header: str) -> None:
         """A request that was counted for this token was answered from a cache."""

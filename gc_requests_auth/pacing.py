@@ -72,7 +72,7 @@ class Pacing:
         :param age: Seconds since the request was sent.
         """
         auth = signer_of(request)
-        if auth is not None and self._manner != "off":
+        if auth is not None:
             auth._note(request, response, age)
 
     def leaves_it_to_another_token(

@@ -54,6 +54,7 @@ class SecondTry:
         self._api_url = api_url
         self._timeout = timeout
         self._clock = clock
+        self._size = size
         self._futile = Futile(clock, size)
         self._told: Moment | None = None
 
@@ -71,10 +72,13 @@ class SecondTry:
         ours, see only the final answer.
         """
         answer, final = self._once_more(response, options)
-        if not final:
-            # Refused as well was a token that another thread or process had put in its place: all
-            # of them are revoked, then, and a brand-new one has not been tried.
-            answer, _ = self._once_more(answer, options)
+        others = self._size
+        while not final and others:
+            # Refused as well was a token that another thread or process had put in its place, or
+            # another one of a pool: all of them are revoked, then, and a brand-new one has not been
+            # tried.
+            answer, final = self._once_more(answer, options)
+            others -= 1
         return answer
 
     def elsewhere(
