@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .process import VERSION as __version__
-from .process import undivided as _undivided
 
 if TYPE_CHECKING:
     from .auth import GenesysCloudAuth
@@ -60,12 +59,13 @@ _ROOMS = {
 if not TYPE_CHECKING:  # pragma: no branch -- else any name would be one to a type checker
 
     def __getattr__(name: str) -> Any:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        with _undivided:
-            room = import_module(f".{_ROOMS.get(name, 'errors')}", __name__)
+        if name in {*_ROOMS.values(), "errors"}:
+            return import_module(f".{name}", __name__)
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        room = import_module(f".{_ROOMS.get(name, 'errors')}", __name__)
         globals()[name] = getattr(room, name)
         return globals()[name]
 

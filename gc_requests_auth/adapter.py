@@ -16,7 +16,8 @@ from requests.adapters import HTTPAdapter
 
 from . import process
 from .bodies import drain, rewind
-from .pacing import OFF, Paced, Pacing
+from .hook import hook_of
+from .pacing import OFF, Pacing
 from .retry import ApiPolicy, retry_after_seconds
 from .tokens import Clock
 
@@ -26,24 +27,24 @@ logger = logging.getLogger("gc_requests_auth")
 class ApiAdapter(HTTPAdapter):
     """Sends requests of ours with retries, and all others once.
 
-    :param auth_for: Whose tokens a request to a URL may carry; None for what is not the API's.
+    :param is_ours: Whether a URL belongs to the API.
     :param pool_size: How many connections to a host are kept.
     :param pacing: Has requests wait for their turn.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "_auth_for", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
 
     _clock: ClassVar[Clock] = Clock()
 
     def __init__(
         self,
-        auth_for: Callable[[str], Paced | None],
+        is_ours: Callable[[str], bool],
         policy: ApiPolicy,
         pool_size: int,
         pacing: Pacing = OFF,
     ) -> None:
         self._pacing = pacing
-        self._auth_for = auth_for
+        self._is_ours = is_ours
         self._policy = policy
         self._forks = process.forks
         self._left_alone: list[Any] = []
@@ -61,29 +62,39 @@ class ApiAdapter(HTTPAdapter):
         """Send, and send again while that is worth while."""
         if self._forks != process.forks:
             self._leave_the_parents_connections()
-        auth = self._auth_for(request.url or "")
-        if auth is None:
+        if not self._is_ours(request.url or ""):
             return super().send(request, *arguments, **options)
+        hook = hook_of(request)
+        auth = None if hook is None else hook.auth  # it need not be that of the session
         attempt, waited = getattr(request, "_spent", None) or (1, 0.0)
         while True:
-            waited += self._pacing.before(auth, request)
+            if auth is not None:
+                waited += self._pacing.before(auth, request)
+            sent = self._clock.monotonic()
             try:
                 response = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
+                if auth is not None:
+                    auth._not_sent(request.headers.get("Authorization"))
                 if not _may_pass(broken):
                     raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
-                self._pacing.after(auth, request, response)
+                if auth is not None:
+                    auth._note(request, response, self._clock.monotonic() - sent)
                 if response.status_code < 400:
                     return response
                 said = response
             wait = self._wait(request, said, attempt, waited)
-            moves = isinstance(said, requests.Response) and auth._could_move(request, said)
+            moves = (
+                auth is not None
+                and isinstance(said, requests.Response)
+                and auth._could_move(request, said)
+            )
             if moves or wait is None or not rewind(request):
                 if isinstance(said, requests.ConnectionError):
                     raise said
-                vars(said)["_spent"] = attempt, waited
+                vars(said).update(_spent=(attempt, waited), _to_be_moved=moves)
                 return said
             if isinstance(said, requests.Response):
                 drain(said)

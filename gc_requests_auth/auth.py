@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("gc_requests_auth")
 
+#: Seconds in which a request that was counted is sent, if it ever is.
+FRESH = 1.0
+
 #: The hooks of a request that nobody has given any, by far the most frequent ones.
 _NONE: dict[str, list[Any]] = {"response": []}
 
@@ -94,8 +97,9 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         # which see only what ours returns.
         hook = Hook(self, url)
         if tokens is not self._slots[0].source:
-            hook = CountingHook(self, url)
-            vars(r)["_wait"] = self._ledger.of(token.header).take()
+            hook = CountingHook(self, url, token.header)
+            if not self._ledger.of(token.header).take():
+                vars(r)["_chosen"] = self._clock.monotonic()
         r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *other_hooks(r)]}
         return r
 
@@ -112,11 +116,12 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             request.hooks = {"response": other_hooks(request)}
             return response
         if response.status_code == 401:
-            response = self._second_try().instead_of(response, options)
-        if self._could_move(response.request, response):
-            response = self._second_try().elsewhere(response, options)
+            response = self._noted(self._second_try().instead_of(response, options))
+        # What our adapter left to us it has not tried again, though no other token may be left now.
+        if vars(response).get("_to_be_moved") or self._could_move(response.request, response):
+            response = self._noted(self._second_try().elsewhere(response, options))
             if response.status_code == 401:
-                response = self._second_try().instead_of(response, options)
+                response = self._noted(self._second_try().instead_of(response, options))
         if response.request is not request:
             # requests builds a redirect that follows from the original.
             request.headers["Authorization"] = response.request.headers["Authorization"]
@@ -174,9 +179,9 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
     def _turn(self, request: requests.PreparedRequest) -> float:
         """Seconds until the token of a request may send it; 0 for now, and then it is counted."""
-        counted: float | None = vars(request).pop("_wait", None)  # when it was chosen from a pool
-        if counted is not None:
-            return counted
+        chosen: float | None = vars(request).pop("_chosen", None)
+        if chosen is not None and self._clock.monotonic() - chosen < FRESH:
+            return 0.0  # counted a moment ago, when its token was chosen from a pool
         header = request.headers.get("Authorization")
         return self._ledger.of(header).take() if isinstance(header, Secret) else 0.0
 
@@ -190,12 +195,29 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         request.headers["Authorization"] = token.header
         return self._ledger.of(token.header).take()
 
-    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Remember what an answer says of the budget of its token."""
+    def _note(
+        self, request: requests.PreparedRequest, response: requests.Response, age: float
+    ) -> None:
+        """Remember what an answer says of the budget of its token, once.
+
+        :param age: Seconds since the request was sent.
+        """
         standing = Standing.said(response.status_code, response.headers)
         header = request.headers.get("Authorization")
-        if standing is not None and isinstance(header, Secret):
-            self._ledger.of(header).note(standing)
+        if standing is None or not isinstance(header, Secret) or "_noted" in vars(response):
+            return
+        vars(response)["_noted"] = True
+        self._ledger.of(header).note(standing, age)
+
+    def _noted(self, answer: requests.Response) -> requests.Response:
+        """The answer to a replay, which meets no hook."""
+        self._note(answer.request, answer, answer.elapsed.total_seconds())
+        return answer
+
+    def _not_sent(self, header: object) -> None:
+        """A request that was counted for this token has not reached the API."""
+        if isinstance(header, Secret):
+            self._ledger.of(header).give_back()
 
     def _could_move(self, request: requests.PreparedRequest, response: requests.Response) -> bool:
         """Whether a 429 is due to its token's own budget, and another token has one left.

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .retry import number
-from .tokens import Clock
+from .tokens import Clock, Moment
 
 #: Seconds; a window that is said to be longer is none of Genesys Cloud's, whose last a minute.
-LONGEST_WINDOW = 300.0
+LONGEST_WINDOW = 90.0
 
-#: No token may make as many requests.
-_ABSURD = 1e9
+#: No token may make as many requests, and none makes as many times more than it may.
+_ABSURD, _ABSURDLY = 1e9, 100
 
 #: How many tokens are remembered; a pool has no more than 50.
 TOKENS = 128
@@ -42,7 +42,8 @@ class Standing(NamedTuple):
         names = ("allowed", "reset", "count")
         facts = [number(headers.get(f"inin-ratelimit-{name}")) for name in names]
         allowed, reset, used = (math.nan if fact is None else fact for fact in facts)
-        if not (used < _ABSURD and 1 <= allowed < _ABSURD and reset <= LONGEST_WINDOW):
+        sane = 1 <= allowed < _ABSURD and used <= allowed * _ABSURDLY and reset <= LONGEST_WINDOW
+        if not sane:
             return None
         standing = cls(int(used), int(allowed), reset)
         if status == 429 and standing.is_spent:
@@ -65,15 +66,17 @@ class _Window:
         allowed: float = math.inf,
         ends: float = math.inf,
         length: float = 0.0,
-        others: int = 0,
+        begun: float = -math.inf,
     ) -> None:
         self.allowed = allowed
-        #: By the monotonic clock.
+        #: In seconds of the budget it belongs to.
         self.ends = ends
         #: Seconds.
         self.length = length
+        #: By the same clock: what was sent before may have been counted in the window before.
+        self.begun = begun
         #: Requests in it that were not sent from here.
-        self.others = others
+        self.others = 0
         self.sent = 0
         self._tickets = itertools.count(1)
 
@@ -93,49 +96,71 @@ class Budget:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._since = Moment.now(clock)
         self._window = _Window()
 
     def take(self) -> float:
         """Count a request that is about to be sent; seconds to wait first, 0 for none."""
-        window = self._now()
+        window = self._at()
         if window.ticket() + window.others <= window.allowed:
             return 0.0
-        return max(0.001, window.ends - self._clock.monotonic())
+        return max(0.001, window.ends - self._now())
 
     @property
     def left(self) -> float:
         """How many requests; infinite while nothing is known."""
-        window = self._now()
-        return max(0, window.allowed - window.used)
+        return self.rank[0]
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """To compare with others: by what is left, and where that is nothing, by when there is more."""
+        window = self._at()
+        return max(0, window.allowed - window.used), -window.ends
 
     @property
     def runs_short(self) -> bool:
         """Whether half is used, and at this pace the rest will not last until the window ends."""
-        window = self._now()
+        window = self._at()
         if window.used * 2 < window.allowed:
             return False
-        elapsed = window.length - (window.ends - self._clock.monotonic())
+        elapsed = window.length - (window.ends - self._now())
         return window.used * window.length >= window.allowed * elapsed
 
-    def note(self, standing: Standing) -> None:
-        """What an answer said."""
-        ends = self._clock.monotonic() + standing.reset
-        window = self._now()
+    def give_back(self) -> None:
+        """A request that was counted was not sent after all."""
+        self._at().others -= 1
+
+    def note(self, standing: Standing, age: float = 0.0) -> None:
+        """What an answer said.
+
+        :param age: Seconds since its request was sent. The API counted it at some time since then.
+        """
+        now = self._now()
+        window = self._at()
+        if now - age < window.begun:
+            return  # perhaps of the window before, and that may have been spent
+        earliest, latest = now - age + standing.reset, now + standing.reset
+        ends = min(max(window.ends, earliest), latest)
         if window.ends < math.inf and abs(ends - window.ends) > window.length / 2:
             # Another one: the API has begun it earlier or later than it was expected.
-            window = self._window = _Window(length=window.length)
+            window = self._window = _Window(length=window.length, begun=now - age)
         window.allowed, window.ends = standing.allowed, ends
         window.length = max(window.length, standing.reset)
         window.others = max(window.others, standing.used - window.sent)
 
-    def _now(self) -> _Window:
+    def _now(self) -> float:
+        """Seconds that this is known, by the clock that has gone further."""
+        return self._since.age(self._clock)
+
+    def _at(self) -> _Window:
         """The window of this moment."""
         window = self._window
         if window.ends < math.inf:
-            now = self._clock.monotonic()
-            if now >= window.ends:
+            now = self._now()
+            if not now < window.ends <= now + LONGEST_WINDOW:  # or else a clock has been set back
                 # Until an answer says it, as long as the one before.
-                window = self._window = _Window(window.allowed, now + window.length, window.length)
+                ends = now + window.length
+                window = self._window = _Window(window.allowed, ends, window.length, now)
         return window
 
 

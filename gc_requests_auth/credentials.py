@@ -194,7 +194,7 @@ class Settings(NamedTuple):
         :raises ConfigurationError: naming the variable that makes no sense.
         """
         size = environ.get(POOL_SIZE)
-        return _pool_size(POOL_SIZE, int(size) if size.isdecimal() else size) if size else 1
+        return _pool_size(POOL_SIZE, int(size[:9]) if size.isdecimal() else size) if size else 1
 
     def region_variable(self, environ: Environment) -> str | None:
         """The variable, or the key of a profile, that names the region where no argument does."""

@@ -21,7 +21,19 @@ class Signing(Protocol):
 
     def _sign_again(self, request: requests.PreparedRequest) -> None: ...
 
-    def _note(self, request: requests.PreparedRequest, response: requests.Response) -> None: ...
+    def _turn(self, request: requests.PreparedRequest) -> float: ...
+
+    def _choose(self, request: requests.PreparedRequest) -> float: ...
+
+    def _note(
+        self, request: requests.PreparedRequest, response: requests.Response, age: float
+    ) -> None: ...
+
+    def _could_move(
+        self, request: requests.PreparedRequest, response: requests.Response
+    ) -> bool: ...
+
+    def _not_sent(self, header: object) -> None: ...
 
 
 class Hook:
@@ -54,12 +66,22 @@ class Hook:
 class CountingHook(Hook):
     """The same for one of several tokens, whose budgets are known from the answers."""
 
-    __slots__ = ()
+    __slots__ = ("header",)
+
+    def __init__(self, auth: Signing, url: str, header: str) -> None:
+        super().__init__(auth, url)
+        #: Of the token that this request was counted for.
+        self.header = header
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
         """Called by requests for every answer; of one from a cache nothing is to be learnt."""
-        if not getattr(response, "from_cache", False):
-            self.auth._note(response.request, response)
+        request: requests.PreparedRequest | None = response.request
+        if request is None:  # of a test double
+            return response
+        if getattr(response, "from_cache", False):
+            self.auth._not_sent(self.header)
+        else:
+            self.auth._note(request, response, response.elapsed.total_seconds())
         return super().__call__(response, **options)
 
 

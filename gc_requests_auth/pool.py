@@ -7,13 +7,26 @@ time; while the login service throttles or fails, it is left in peace ever longe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from .budget import Ledger
-from .flight import Flight
+from .errors import GenesysCloudError
 from .token_source import TokenSource
-from .tokens import AccessToken
+from .tokens import AccessToken, Clock
+
+#: How many tokens are remembered, with their slots.
+TOKENS = 256
+
+
+class _Found(NamedTuple):
+    """What the slots hold."""
+
+    #: The living token that can make the most requests, and where it comes from.
+    token: AccessToken | None
+    source: TokenSource | None
+    #: The first slot without a living token.
+    empty: TokenSource | None
 
 
 class Pool:
@@ -22,65 +35,73 @@ class Pool:
     :param slots: Where each of them comes from.
     """
 
-    def __init__(self, slots: Sequence[TokenSource], ledger: Ledger) -> None:
+    def __init__(self, slots: Sequence[TokenSource], ledger: Ledger, clock: Clock) -> None:
         self._slots = slots
         self._ledger = ledger
+        self._clock = clock
+        #: The slot of each token, also of one that has a successor by now.
+        self._known: dict[str, TokenSource] = {}
+        #: Tokens that the API refused while there was no successor to be had.
+        self._doubtful: set[str] = set()
 
     def current(self) -> AccessToken:
         """The token that can make the most requests; the first one is waited for, no other is."""
-        token, left = self._richest()
-        if token is not None and self._ledger.of(token.header).runs_short:
-            flight = self._look_for_another()
-            if flight is not None and not left:
-                flight.wait_a_moment()
-                token, _ = self._richest()
-        source = self._slots[0] if token is None else self._slot_of(token.value)
-        return self._slots[0].current() if source is None else source.current()
+        found = self._look()
+        if found.token is not None and found.empty is not None:
+            budget = self._ledger.of(found.token.header)
+            if budget.runs_short:
+                flight = found.empty.look_for_one(inline=not budget.left)
+                if flight is not None and not budget.left:
+                    flight.wait_a_moment()
+                    found = self._look()
+        try:
+            return (found.source or self._slots[0]).current()
+        except GenesysCloudError:  # it ended just now
+            token = self._look().token
+            if token is None:
+                raise
+            return token
 
     def other_than(self, rejected: str | None) -> AccessToken:
         """A token to send after the API refused `rejected`: its successor, in its own slot."""
-        source = self._slot_of(rejected)
-        if source is not None:
-            return source.other_than(rejected)
-        return self.in_hand(other_than=rejected) or self._slots[0].other_than(rejected)
+        return self._slot_of(rejected).other_than(rejected)
 
     def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
-        """The living token that can make the most requests. Fetches nothing.
+        """The living token that can make the most requests, or the successor of one. Fetches nothing."""
+        if other_than in self._known:
+            return self._slot_of(other_than).in_hand(other_than=other_than)
+        return self._look().token
 
-        None as well if `other_than` is in its slot still: what the API refused is to be replaced.
-        """
-        return None if self._slot_of(other_than) is not None else self._richest()[0]
+    def spare(self, refused: str | None) -> AccessToken | None:
+        """A living token in place of one that was refused, and has no successor; that is used last."""
+        if refused is not None:
+            self._doubtful.intersection_update(self._known)
+            self._doubtful.add(refused)
+        token = self._look().token
+        return None if token is None or token.value in self._doubtful else token
 
-    def in_each(self) -> list[AccessToken]:
-        """All that live."""
-        return [token for token in (slot.in_hand() for slot in self._slots) if token is not None]
+    def _slot_of(self, value: str | None) -> TokenSource:
+        return self._slots[0] if value is None else self._known.get(value, self._slots[0])
 
-    def take(self, token: AccessToken) -> None:
-        """Go on with this one, in the first slot."""
-        self._slots[0].take(token)
-
-    def forget(self) -> None:
-        """Drop the tokens, remembered refusals, and the answers to requests under way."""
-        for slot in self._slots:
-            slot.forget()
-
-    def _richest(self) -> tuple[AccessToken | None, float]:
-        """Of the living tokens; and how many requests it can make."""
-        best, most = None, -math.inf
-        for token in self.in_each():
-            left = self._ledger.of(token.header).left
-            if left > most:
-                best, most = token, left
-        return best, most
-
-    def _slot_of(self, value: str | None) -> TokenSource | None:
+    def _look(self) -> _Found:
+        """All of it at one look: what has been filled since is not taken for empty."""
+        found = _Found(None, None, None)
+        best: tuple[float, ...] = ()
         for slot in self._slots:
             token = slot.in_hand()
-            if token is not None and token.value == value:
-                return slot
-        return None
+            if token is None:
+                found = found._replace(empty=found.empty or slot)
+                continue
+            self._remember(token.value, slot)
+            ends = token.remaining(self._clock) <= token.margin
+            sound = not ends and token.value not in self._doubtful
+            rank = (sound, *self._ledger.of(token.header).rank)
+            if rank > best:
+                best, found = rank, found._replace(token=token, source=slot)
+        return found
 
-    def _look_for_another(self) -> Flight | None:
-        """See to it that the next empty slot is filled, without keeping anybody."""
-        empty = next((slot for slot in self._slots if slot.in_hand() is None), None)
-        return None if empty is None else empty.look_for_one()
+    def _remember(self, value: str, slot: TokenSource) -> None:
+        if value not in self._known:
+            self._known[value] = slot
+            for oldest in list(self._known)[:-TOKENS]:
+                self._known.pop(oldest, None)

@@ -112,9 +112,11 @@ class SecondTry:
             token = token or self._tokens.other_than(refused)
         except GenesysCloudError as error:
             self._futile.failed(refused)
-            response.close()
-            error.request = without_secrets(request)
-            raise
+            token, fetches = self._tokens.spare(refused), False
+            if token is None:
+                response.close()
+                error.request = without_secrets(request)
+                raise
         if not repeatable:
             logger.info("a 401 goes back: the body of its request can not be sent twice")
             return response, True

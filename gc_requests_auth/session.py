@@ -116,7 +116,7 @@ class GenesysCloudSession(requests.Session):
         self.headers["User-Agent"] = USER_AGENT
         policy = _checked(ApiPolicy(retries, retry_after_max))
         pace = Pacing(_manner(pacing), retry_after_max)
-        adapter = ApiAdapter(self._auth_for, policy, pool_size, pace)
+        adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
@@ -167,7 +167,7 @@ class GenesysCloudSession(requests.Session):
         hook = hook_of(request)
         if hook is None:
             token = isinstance(_header(request, "Authorization"), Secret)
-            if token and self._auth_for(str(request.url)) is None:
+            if token and not self._is_ours(str(request.url)):
                 del request.headers["Authorization"]  # its hook was taken off, or left in a pickle
         elif hook.url is not request.url:
             hook.auth._keep_to_own_hosts(request)
@@ -178,13 +178,12 @@ class GenesysCloudSession(requests.Session):
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
-    def _auth_for(self, url: str) -> GenesysCloudAuth | None:
-        """Whose tokens a request to this URL may carry; None for what is not ours."""
+    def _is_ours(self, url: str) -> bool:
         auth: object = self.auth
         try:
-            return auth if isinstance(auth, GenesysCloudAuth) and auth._owns(url) else None
+            return isinstance(auth, GenesysCloudAuth) and auth._owns(url)
         except ConfigurationError:  # nobody says where we are, and so nothing is ours
-            return None
+            return False
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

@@ -10,7 +10,7 @@ from . import process
 from .arguments import ABSENT, CredentialsCallable, Vault, conceal
 from .budget import Ledger
 from .credentials import Settings
-from .errors import ConfigurationError, TokenError
+from .errors import ConfigurationError
 from .lookup import Lookup
 from .new_token import NewToken, TokenRequest
 from .stores import TokenStore
@@ -102,7 +102,7 @@ class SignIn:
     def _pool(self) -> Pool:
         from .pool import Pool
 
-        return Pool([slot.source for slot in self._slots], self._ledger)
+        return Pool([slot.source for slot in self._slots], self._ledger, self._clock)
 
     def _slot(self, number: int) -> Slot:
         """Where one token comes from; a pool has several."""
@@ -188,7 +188,7 @@ class SignIn:
         """
         held = [(slot.source.in_hand(), slot.sharing) for slot in self._slots]
         self.forget()
-        problem: TokenError | None = None
+        problem: Exception | None = None
         for token, sharing in held:
             if token is None:
                 continue
@@ -196,8 +196,8 @@ class SignIn:
                 sharing.drop(token.value)
             try:
                 self._revoke(token)
-            except TokenError as error:
-                problem = error
+            except Exception as error:  # the others end all the same
+                problem = problem or error
         if problem is not None:
             raise problem
 

@@ -19,11 +19,7 @@ from functools import partial
 
 from .background import in_background
 from .credentials import Identity
-from .errors import (
-    CredentialsRefusedError,
-    GenesysCloudError,
-    GrantTypeError,
-)
+from .errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from .flight import Flight, Rooms
 from .new_token import TokenRequest
 from .refusal import Refusal
@@ -95,14 +91,19 @@ class TokenSource:
         """Go on with this one."""
         self._token = token
 
-    def look_for_one(self) -> Flight | None:
-        """See to it that there is a token, without keeping anybody; where that fails, ever more rarely.
+    def spare(self, refused: str | None) -> AccessToken | None:  # noqa: ARG002 -- a pool has some
+        """Another token, where there is no successor to be had."""
+        return None
 
+    def look_for_one(self, *, inline: bool) -> Flight | None:
+        """See to it that there is a token; where that fails, ever more rarely.
+
+        :param inline: Whether the caller may do so, where no thread can.
         :returns: The flight that may bring it.
         """
         flight = self._rooms.here().flight_in_time()
         if flight is None and not self._resting(math.inf):
-            flight = self._take_off_early(self._token, math.inf, inline=True)
+            flight = self._take_off_early(self._token, math.inf, inline=inline)
         return flight
 
     def forget(self) -> None:

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,8 +21,11 @@ import pytest
 import requests
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSession
+from gc_requests_auth.adapter import ApiAdapter
+from gc_requests_auth.pacing import Pacing
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
+from gc_requests_auth.sign_in import SignIn
 from gc_requests_auth.tokens import Clock
 
 #: A secret and a token for tests that need one. In no log, output, warning or error of any test.
@@ -163,6 +167,26 @@ def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
     yield counted
     counted.close()
     assert not _running_sandbox._login.scripted, "scripted answers that nobody asked for"
+
+
+@pytest.fixture
+def limited(
+    fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch, sweep: Sweep
+) -> Iterator[Callable[..., Counted]]:
+    """Starts a sandbox with limits; it and all that is ours go by one clock, which stands still."""
+    for kind in (Pacing, ApiAdapter, SignIn):
+        monkeypatch.setattr(kind, "_clock", fake_time.clock)
+    with ExitStack() as stack:
+
+        def start(**limits: Any) -> Counted:
+            running = stack.enter_context(GenesysCloudSandbox(**limits))
+            running._api.clock = running._login.clock = lambda: fake_time.monotonic
+            sweep.secrets.add(running.client_secret)
+            counted = Counted(running)
+            stack.callback(counted.close)
+            return counted
+
+        yield start
 
 
 @pytest.fixture

@@ -1165,3 +1165,17 @@ except TooLongError:
     done = run_python(script)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_number_of_tokens_that_makes_no_sense_is_a_fault_of_the_settings(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "0")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.name == "settings"
+    assert any("GENESYSCLOUD_TOKEN_POOL_SIZE must be a whole" in one for one in causes(step))
+    assert sandbox.token_requests == 0
+    monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "10")
+    assert "idle time-out" in walk()

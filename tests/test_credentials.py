@@ -606,3 +606,95 @@ def test_any_other_timeout_is_refused(timeout: Any) -> None:
     said = complaint(lambda: given(token_timeout=timeout))
     assert said.startswith("token_timeout must be a number of seconds above 0")
     assert "hangs" in said
+
+
+# -- how many tokens ------------------------------------------------------------------------------
+
+SIZE = "GENESYSCLOUD_TOKEN_POOL_SIZE"
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 50])
+def test_as_many_tokens_may_be_used_as_said(tokens: int) -> None:
+    assert given(tokens=tokens).tokens == tokens
+
+
+@pytest.mark.parametrize("tokens", [0, -1, 51, 1.0, "2", True, math.nan])
+def test_other_numbers_of_tokens_are_refused(tokens: Any) -> None:
+    assert complaint(lambda: given(tokens=tokens)) == (
+        "tokens must be a whole number from 1 to 50."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [("1", 1), ("7", 7), ("50", 50), ("007", 7), ("", 1), (None, 1)]
+)
+def test_else_the_environment_says_how_many(said: str | None, size: int) -> None:
+    assert given().tokens is None
+    assert given().pool_size(EMPTY if said is None else environment(**{SIZE: said})) == size
+
+
+@pytest.mark.parametrize(
+    "said", ["0", "51", "-1", "ten", "2.0", " 2", "1e1", "9" * 5000, SECRET, "\u00b2", "None"]
+)
+def test_a_number_of_tokens_that_makes_no_sense_is_named(said: str) -> None:
+    assert complaint(lambda: given().pool_size(environment(**{SIZE: said}))) == (
+        f"{SIZE} must be a whole number from 1 to 50."
+    )
+
+
+def sizes(auth: GenesysCloudAuth) -> int:
+    """How many tokens it would use, found out now."""
+    auth._tokens()
+    return len(auth._slots)
+
+
+def test_the_number_of_tokens_is_read_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """load_dotenv() may come after the auth is made."""
+    auth = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
+    monkeypatch.setenv(SIZE, "5")
+    assert sizes(auth) == 5
+
+    monkeypatch.setenv(SIZE, "6")
+    assert sizes(auth) == 5
+    assert sizes(GenesysCloudAuth(ID, SECRET, region="eu-west-1")) == 6
+
+
+def test_while_nobody_signs_in_the_number_of_tokens_is_not_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(SIZE, "5")
+    auth = GenesysCloudAuth(region="eu-west-1")
+    assert sizes(auth) == 1, "the whole of load_dotenv() may still come"
+
+    monkeypatch.setenv(SIZE, "6")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", ID)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    assert sizes(auth) == 6
+
+
+@pytest.mark.parametrize("said", ["7", "nonsense"])
+def test_an_argument_beats_the_environment_of_whatever_sense(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIZE, said)
+
+    assert sizes(GenesysCloudAuth(ID, SECRET, region="eu-west-1", tokens=2)) == 2
+
+
+def test_nonsense_in_the_environment_is_said_at_first_use_and_harms_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(SIZE, "many")
+    auth = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
+    said = f"{SIZE} must be a whole number from 1 to 50."
+    assert complaint(auth.access_token) == said
+    assert auth.expires_in is None
+    assert repr(auth) == "<GenesysCloudAuth client ...1a2b at mypurecloud.ie>"
+    auth.forget()
+    auth.revoke()
+
+    request = requests.Request("GET", "https://api.mypurecloud.ie/api/v2/users", auth=auth)
+    with pytest.raises(ConfigurationError, match=SIZE) as caught:
+        request.prepare()
+    assert caught.value.request is not None
+    requests.Request("GET", "https://example.com/", auth=auth).prepare()

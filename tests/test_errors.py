@@ -7,6 +7,7 @@ import pickle
 import re
 from collections.abc import Callable
 from itertools import takewhile
+from typing import Any
 
 import pytest
 import requests
@@ -21,6 +22,7 @@ from gc_requests_auth.errors import (
     LoginThrottledError,
     LoginTimeoutError,
     LoginUnreachableError,
+    RateLimitError,
     RegionMismatchError,
     TokenError,
 )
@@ -29,6 +31,7 @@ TREE: dict[type[GenesysCloudError], tuple[type, ...]] = {
     GenesysCloudError: (requests.RequestException,),
     ConfigurationError: (GenesysCloudError, ValueError),
     RegionMismatchError: (ConfigurationError,),
+    RateLimitError: (GenesysCloudError,),
     TokenError: (GenesysCloudError,),
     CredentialsRefusedError: (TokenError,),
     GrantTypeError: (TokenError,),
@@ -135,7 +138,12 @@ def test_an_except_clause_for_something_else_does_not_catch(
 
 @pytest.mark.parametrize("kind", TREE)
 def test_nothing_is_retryable_unless_said(kind: type[GenesysCloudError]) -> None:
-    assert kind("no").retryable is False
+    assert kind("no").retryable is (kind is RateLimitError)
+
+
+def test_a_rate_limit_says_when_to_try_again() -> None:
+    assert RateLimitError("no", retry_after=12.5).retry_after == 12.5
+    assert RateLimitError("no").retry_after == 0
 
 
 @pytest.mark.parametrize("kind", ABOUT_TOKENS)
@@ -149,7 +157,9 @@ def test_facts_of_a_token_error_are_none_unless_said(kind: type[TokenError]) -> 
 def test_a_copy_keeps_its_own_attributes_and_drops_request_and_response(
     kind: type[GenesysCloudError], copier: Copier
 ) -> None:
-    facts = FACTS if issubclass(kind, TokenError) else {}
+    facts: dict[str, Any] = FACTS if issubclass(kind, TokenError) else {}
+    if kind is RateLimitError:
+        facts = {"retry_after": 12.5}
     error = kind("what happened", **facts)
     error.request = requests.Request("GET", "https://api.mypurecloud.ie/").prepare()
     error.response = requests.Response()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from conftest import SECRET, Counted, run_python
+from conftest import SECRET, Counted, FakeTime, run_python
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
@@ -399,3 +400,80 @@ def test_a_call_while_an_interpreter_ends_goes_on_with_the_living_token() -> Non
     done = run_python(f"{LEAVING}\natexit.register(lambda: print(auth.access_token()))")
 
     assert (done.stdout, done.stderr, done.returncode) == ("t\n", "", 0)
+
+
+# -- pools ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make_copy", COPIES, ids=["copy", "deepcopy", "pickle"])
+def test_a_copy_of_a_pool_is_a_pool_without_its_tokens(sandbox: Counted, make_copy: Any) -> None:
+    auth = sandbox.auth(tokens=3)
+    first = auth.access_token()
+    other = make_copy(auth)
+    assert other.expires_in is None
+    assert len(other._slots) == 1, "the others come when they are needed"
+
+    assert other.access_token() != first
+    assert len(other._slots) == 3
+    assert other._ledger is not auth._ledger
+    assert auth.access_token() == first
+
+
+def test_a_copied_session_waits_for_its_turn_as_well(
+    limited: Callable[..., Counted], fake_time: FakeTime
+) -> None:
+    api = limited(rate_limit=2)
+    with api.signed_in(retry_after_max=100) as session:
+        for _ in range(2):
+            session.get(ME)
+        copies: list[Any] = COPIES[1:]
+        for make_copy in copies:
+            with make_copy(session) as twin:
+                assert [twin.get(ME).status_code for _ in range(2)] == [200] * 2
+                assert fake_time.slept == [], "its token is its own"
+                assert twin.get(ME).status_code == 200
+                assert 60 <= sum(fake_time.slept) <= 62
+            fake_time.slept.clear()
+        with pickle.loads(pickle.dumps(api.signed_in(pacing="off"))) as other:
+            assert other.get_adapter(api.api_url)._pacing._manner == "off"
+    assert api.sandbox.throttled_requests == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_child_forked_while_a_pool_grows_grows_for_itself(sandbox: Counted) -> None:
+    script = """
+import os, sys, threading, warnings
+import requests
+from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth.budget import Standing
+
+warnings.simplefilter("ignore", DeprecationWarning)
+parent = os.getpid()
+asked, answer = threading.Event(), threading.Event()
+calls = []
+
+def vault():
+    calls.append(1)
+    if os.getpid() == parent and len(calls) == 2:
+        asked.set()
+        assert answer.wait(30)
+    return os.environ["GENESYSCLOUD_OAUTHCLIENT_ID"], os.environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
+
+auth = GenesysCloudAuth(credentials=vault, tokens=2)
+first = auth.access_token()
+auth._ledger.of("Bearer " + first).note(Standing(8, 10, 60.0))
+assert auth.access_token() == first
+assert asked.wait(30)
+child = os.fork()
+if child == 0:
+    auth._ledger.of("Bearer " + first).note(Standing(10, 10, 60.0))
+    second = auth.access_token()
+    fine = requests.get(sys.argv[1], auth=auth, timeout=30).status_code == 200
+    os._exit(0 if fine and second != first else 1)
+_, status = os.waitpid(child, 0)
+answer.set()
+print(os.waitstatus_to_exitcode(status))
+"""
+    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("0\n", "")

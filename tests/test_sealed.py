@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from typing import Any
 
@@ -259,3 +260,30 @@ def test_a_seal_shows_no_secret(token: AccessToken, fake_time: FakeTime) -> None
     seal: Any = seal_of()
 
     assert SECRET not in f"{seal!r} {vars(seal)!r}"
+
+
+# -- the tokens of a pool -------------------------------------------------------------------------
+
+
+def slot(number: int) -> Seal:
+    return Seal(Identity(CLIENT, Secret(SECRET)), URL, number)
+
+
+def test_each_slot_has_a_key_of_its_own() -> None:
+    assert len({slot(number).key for number in range(50)}) == 50
+
+
+def test_the_first_slot_has_the_key_of_releases_without_a_pool() -> None:
+    """Computed by release 0.1.0's rule; of CLIENT at URL under SECRET."""
+    message = json.dumps(["gc_requests_auth", "key", URL, CLIENT]).encode()
+    before = hmac.new(SECRET.encode(), message, "sha256").hexdigest()
+
+    assert slot(0).key == seal_of().key == before
+
+
+def test_a_value_of_another_slot_is_not_believed(token: AccessToken, fake_time: FakeTime) -> None:
+    """Who can write to the store can not have one token used for all of a pool."""
+    assert refused(slot(1).close(token), fake_time, slot(2)) == (
+        "what the store holds is damaged, or was written by somebody else"
+    )
+    assert slot(1).open(slot(1).close(token), fake_time.clock).value == TOKEN

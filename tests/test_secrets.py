@@ -64,6 +64,20 @@ def test_the_sweep_finds_what_it_is_for(sweep: Sweep) -> None:
     sweep.errors.clear()
 
 
+def test_budgets_are_known_by_tokens_that_print_as_nothing(sandbox: Counted) -> None:
+    """A ledger may stand in a frame that a crash reporter prints."""
+    auth = sandbox.auth(tokens=2)
+    token = auth.access_token()
+    with sandbox.session() as session:
+        answer = session.get(sandbox.api_url + ME, auth=auth, timeout=30)
+    hook: Any = answer.request.hooks["response"][0]
+    seen = f"{vars(auth._ledger)} {vars(answer.request)} {hook.header!r} {auth._tokens()!r}"
+
+    assert token not in seen
+    assert "<hidden>" in seen
+    assert hook.header == f"Bearer {token}"
+
+
 @pytest.mark.parametrize(
     "leak",
     [

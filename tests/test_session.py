@@ -761,6 +761,7 @@ def test_one_auth_serves_two_sessions(sandbox: Counted) -> None:
         {"token_timeout": 5},
         {"store": FileTokenStore("tokens")},
         {"background_renewal": True},
+        {"tokens": 1},
         {"client_id": "client-id-1234", "client_secret": SECRET, "region": "eu-west-1"},
     ],
     ids="-".join,
@@ -784,6 +785,15 @@ def test_store_and_background_renewal_are_handed_on(tmp_path: Path) -> None:
     with GenesysCloudSession("client-id-1234", SECRET, region="eu-west-1") as session:
         assert session.auth._store is None
         assert session.auth._slots[0].source._background is True
+
+
+def test_tokens_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "4")
+    makes: list[tuple[dict[str, Any], int]] = [({"tokens": 3}, 3), ({}, 4), ({"tokens": None}, 4)]
+    for more, size in makes:
+        with GenesysCloudSession("client-id-1234", SECRET, region="eu-west-1", **more) as session:
+            session.auth._tokens()
+            assert len(session.auth._slots) == size
 
 
 @pytest.mark.parametrize("pair", [(None, SECRET), ("client-id-1234", None), (None, None)])
@@ -1098,7 +1108,7 @@ def test_a_foreign_url_is_reached_by_our_adapter_without_a_region() -> None:
     with GenesysCloudSession() as session:
         adapter = session.get_adapter("https://elsewhere.example/")
         assert isinstance(adapter, ApiAdapter)
-        assert adapter._auth_for("https://elsewhere.example/") is None
+        assert not adapter._is_ours("https://elsewhere.example/")
 
 
 def test_with_another_auth_put_there_it_is_a_plain_session() -> None:
@@ -1106,7 +1116,7 @@ def test_with_another_auth_put_there_it_is_a_plain_session() -> None:
         session.auth = ("user", "password")  # type: ignore[assignment]
         with pytest.raises(requests.exceptions.MissingSchema):
             session.get("/api/v2/users")
-        assert session._auth_for("https://api.mypurecloud.ie/api/v2/users") is None
+        assert not session._is_ours("https://api.mypurecloud.ie/api/v2/users")
 
 
 def test_auth_must_be_one_of_ours() -> None:

@@ -18,6 +18,7 @@ from gc_requests_auth import (
     LoginThrottledError,
     LoginTimeoutError,
     LoginUnreachableError,
+    RateLimitError,
     RedisTokenStore,
     RegionMismatchError,
     TokenError,
@@ -39,6 +40,10 @@ GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
 GenesysCloudAuth(store=FileTokenStore(), background_renewal=False)
+GenesysCloudAuth(tokens=10)
+GenesysCloudAuth("id", "secret", tokens=None)
+GenesysCloudAuth(tokens="10")  # type: ignore[arg-type]
+GenesysCloudAuth(pacing="wait")  # type: ignore[call-arg]  # a bare auth never waits
 GenesysCloudAuth(store="a path")  # type: ignore[arg-type]
 GenesysCloudAuth("id", None)  # type: ignore[arg-type]  # os.getenv() of an unset variable
 GenesysCloudAuth("id", "secret", regoin="eu-west-1")  # type: ignore[call-arg]  # a misspelling
@@ -79,6 +84,10 @@ GenesysCloudSession(
 GenesysCloudSession(profile="prod")
 GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
 GenesysCloudSession(store=FileTokenStore("tokens"), background_renewal=False)
+GenesysCloudSession(tokens=10, pacing="raise")
+GenesysCloudSession(pacing="wait")
+GenesysCloudSession(pacing="off")
+GenesysCloudSession(pacing="never")  # type: ignore[arg-type]
 GenesysCloudSession(session=requests.Session())  # type: ignore[call-arg]  # it is one itself
 drop_in: requests.Session = GenesysCloudSession(timeout=(3.05, 30))
 with GenesysCloudSession(timeout=30) as signed_in:
@@ -100,6 +109,8 @@ except RegionMismatchError as error:
     message: str = str(error)
 except ConfigurationError as error:
     misuse: ValueError = error
+except RateLimitError as error:
+    seconds: float = error.retry_after
 except TokenError as error:
     status: int | None = error.status
     code: str | None = error.error
