@@ -22,6 +22,7 @@ import pytest
 import requests
 from cloud import API, FOREIGN, LOGIN, TROUBLES, Cloud, Hand, Process, Worker
 from conftest import SECRET
+from fuzzing import examples
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -485,14 +486,8 @@ class Life(RuleBasedStateMachine):
                 self.each_knows_what_it_has_in_hand()
 
 
-#: For now; tests/conftest.py is to load a profile that says the first three.
-STEADY = settings(
-    derandomize=True,
-    max_examples=50,
-    deadline=None,
-    stateful_step_count=40,
-    suppress_health_check=list(HealthCheck),
-)
+#: Nothing that Hypothesis looks after in a machine of so many rules is of interest here.
+STEADY = settings(examples(50), stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 def test_whatever_happens_in_whatever_order() -> None:
