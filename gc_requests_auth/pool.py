@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from .budget import Ledger
-from .flight import Flight
 from .token_source import TokenSource
 from .tokens import AccessToken
+
+
+class _Found(NamedTuple):
+    #: The living token that can make the most requests, and how many.
+    richest: AccessToken | None
+    left: float
+    #: The first slot without a living token.
+    empty: TokenSource | None
 
 
 class Pool:
@@ -28,12 +36,12 @@ class Pool:
 
     def current(self) -> AccessToken:
         """The token that can make the most requests; the first one is waited for, no other is."""
-        token, left = self._richest()
-        if token is not None and self._ledger.of(token.header).runs_short:
-            flight = self._look_for_another()
+        token, left, empty = self._look()
+        if token is not None and empty is not None and self._ledger.of(token.header).runs_short:
+            flight = empty.look_for_one()
             if flight is not None and not left:
                 flight.wait_a_moment()
-                token, _ = self._richest()
+                token = self._look().richest
         source = self._slots[0] if token is None else self._slot_of(token.value)
         return self._slots[0].current() if source is None else source.current()
 
@@ -49,11 +57,7 @@ class Pool:
 
         None as well if `other_than` is in its slot still: what the API refused is to be replaced.
         """
-        return None if self._slot_of(other_than) is not None else self._richest()[0]
-
-    def in_each(self) -> list[AccessToken]:
-        """All that live."""
-        return [token for token in (slot.in_hand() for slot in self._slots) if token is not None]
+        return None if self._slot_of(other_than) is not None else self._look().richest
 
     def take(self, token: AccessToken) -> None:
         """Go on with this one, in the first slot."""
@@ -64,14 +68,18 @@ class Pool:
         for slot in self._slots:
             slot.forget()
 
-    def _richest(self) -> tuple[AccessToken | None, float]:
-        """Of the living tokens; and how many requests it can make."""
-        best, most = None, -math.inf
-        for token in self.in_each():
+    def _look(self) -> _Found:
+        """All of it at one look: what has been filled since is not taken for empty."""
+        best, most, empty = None, -math.inf, None
+        for slot in self._slots:
+            token = slot.in_hand()
+            if token is None:
+                empty = empty or slot
+                continue
             left = self._ledger.of(token.header).left
             if left > most:
                 best, most = token, left
-        return best, most
+        return _Found(best, most, empty)
 
     def _slot_of(self, value: str | None) -> TokenSource | None:
         for slot in self._slots:
@@ -79,8 +87,3 @@ class Pool:
             if token is not None and token.value == value:
                 return slot
         return None
-
-    def _look_for_another(self) -> Flight | None:
-        """See to it that the next empty slot is filled, without keeping anybody."""
-        empty = next((slot for slot in self._slots if slot.in_hand() is None), None)
-        return None if empty is None else empty.look_for_one()

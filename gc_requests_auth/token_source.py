@@ -100,9 +100,12 @@ class TokenSource:
 
         :returns: The flight that may bring it.
         """
+        token = self._token
+        if self._usable(None) is not None:  # landed since the caller looked
+            return None
         flight = self._rooms.here().flight_in_time()
         if flight is None and not self._resting(math.inf):
-            flight = self._take_off_early(self._token, math.inf, inline=True)
+            flight = self._take_off_early(token, math.inf, inline=True)
         return flight
 
     def forget(self) -> None:

@@ -19,6 +19,7 @@ from conftest import SECRET, TOKEN, FakeTime
 from fleet import until
 
 from gc_requests_auth import background, flight, process, refusal
+from gc_requests_auth.budget import Budget, Ledger
 from gc_requests_auth.credentials import Identity
 from gc_requests_auth.errors import (
     ConfigurationError,
@@ -29,6 +30,7 @@ from gc_requests_auth.errors import (
     LoginUnreachableError,
     TokenError,
 )
+from gc_requests_auth.pool import Pool
 from gc_requests_auth.token_source import (
     LANDING,
     LONGEST_FLIGHT,
@@ -1362,3 +1364,29 @@ def test_nothing_is_logged_or_called_under_the_lock(
 
     assert len(seen) == 4
     assert all(seen)
+
+
+def test_who_would_have_a_further_token_finds_one_that_has_landed_meanwhile(
+    source: TokenSource, login: Login
+) -> None:
+    source.current()
+    assert source.look_for_one() is None
+    assert len(login.calls) == 1
+
+
+def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
+    login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = [
+        TokenSource(identify, login, clock=fake_time.clock, background=False) for _ in range(3)
+    ]
+    pool = Pool(slots, Ledger(fake_time.clock))
+
+    def another_thread_was_faster(_: Budget) -> bool:
+        slots[1].current()
+        return True
+
+    pool.current()
+    monkeypatch.setattr(Budget, "runs_short", property(another_thread_was_faster))
+    pool.current()
+    assert len(login.calls) == 2
