@@ -275,7 +275,7 @@ class TokenSource:
     def _renew(self, mine: Flight, token: AccessToken | None, *, inline: bool = False) -> None:
         mine.lead()
         try:
-            self._fly(mine, None if token is None else token.value, persist=False)
+            self._fly(mine, self._dropped if token is None else token.value, persist=False)
         except GenesysCloudError as error:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret

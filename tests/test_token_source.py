@@ -1390,3 +1390,12 @@ def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
     monkeypatch.setattr(Budget, "runs_short", property(another_thread_was_faster))
     pool.current()
     assert len(login.calls) == 2
+
+
+def test_a_further_token_is_not_the_one_that_was_forgotten(
+    source: TokenSource, login: Login
+) -> None:
+    forgotten = source.current()
+    source.forget()
+    source.look_for_one()
+    assert login.calls[-1]["instead_of"] == forgotten.value  # which a store may still hold
