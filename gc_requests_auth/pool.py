@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .budget import Ledger
+from .errors import TokenError
 from .token_source import TokenSource
 from .tokens import AccessToken
 
 
 class _Found(NamedTuple):
-    #: The living token that can make the most requests, and how many.
+    #: The living token that can make the most requests, how many, and where it comes from.
     richest: AccessToken | None
     left: float
+    source: TokenSource | None
     #: The first slot without a living token.
     empty: TokenSource | None
 
@@ -36,14 +38,20 @@ class Pool:
 
     def current(self) -> AccessToken:
         """The token that can make the most requests; the first one is waited for, no other is."""
-        token, left, empty = self._look()
-        if token is not None and empty is not None and self._ledger.of(token.header).runs_short:
-            flight = empty.look_for_one()
-            if flight is not None and not left:
+        found = self._look()
+        short = found.richest is not None and self._ledger.of(found.richest.header).runs_short
+        flight = found.empty.look_for_one() if short and found.empty is not None else None
+        if flight is not None:
+            if not found.left:
                 flight.wait_a_moment()
-                token = self._look().richest
-        source = self._slots[0] if token is None else self._slot_of(token.value)
-        return self._slots[0].current() if source is None else source.current()
+            found = self._look()  # without a thread, it has taken its time here
+        try:
+            return (found.source or self._slots[0]).current()
+        except TokenError:  # it was renewed, in its last moments, and that took too long
+            token = self._look().richest
+            if token is None:
+                raise
+            return token
 
     def other_than(self, rejected: str | None) -> AccessToken:
         """A token to send after the API refused `rejected`: its successor, in its own slot."""
@@ -70,7 +78,7 @@ class Pool:
 
     def _look(self) -> _Found:
         """All of it at one look: what has been filled since is not taken for empty."""
-        best, most, empty = None, -math.inf, None
+        best, most, source, empty = None, -math.inf, None, None
         for slot in self._slots:
             token = slot.in_hand()
             if token is None:
@@ -78,8 +86,8 @@ class Pool:
                 continue
             left = self._ledger.of(token.header).left
             if left > most:
-                best, most = token, left
-        return _Found(best, most, empty)
+                best, most, source = token, left, slot
+        return _Found(best, most, source, empty)
 
     def _slot_of(self, value: str | None) -> TokenSource | None:
         for slot in self._slots:

@@ -1374,12 +1374,18 @@ def test_who_would_have_a_further_token_finds_one_that_has_landed_meanwhile(
     assert len(login.calls) == 1
 
 
+@pytest.fixture
+def slots(login: Login, fake_time: FakeTime) -> list[TokenSource]:
+    """Of a pool; they start no threads."""
+    return [TokenSource(identify, login, clock=fake_time.clock, background=False) for _ in "123"]
+
+
 def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
-    login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    slots: list[TokenSource],
+    login: Login,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    slots = [
-        TokenSource(identify, login, clock=fake_time.clock, background=False) for _ in range(3)
-    ]
     pool = Pool(slots, Ledger(fake_time.clock))
 
     def another_thread_was_faster(_: Budget) -> bool:
@@ -1390,6 +1396,37 @@ def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
     monkeypatch.setattr(Budget, "runs_short", property(another_thread_was_faster))
     pool.current()
     assert len(login.calls) == 2
+
+
+def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
+    slots: list[TokenSource],
+    login: Login,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(slots, Ledger(fake_time.clock))
+    pool.current()
+    fake_time.advance(L - 15)
+    monkeypatch.setattr(Budget, "runs_short", True)
+    login.meanwhile = lambda: fake_time.advance(20)
+    token = pool.current()
+    assert len(login.calls) == 2
+    assert token == slots[1].in_hand()
+
+
+def test_no_call_fails_for_a_renewal_while_another_token_of_the_pool_lives(
+    slots: list[TokenSource], login: Login, fake_time: FakeTime
+) -> None:
+    pool = Pool(slots, Ledger(fake_time.clock))
+    pool.current()
+    fake_time.advance(L - 5)
+    another = slots[1].current()
+    login.meanwhile = lambda: fake_time.advance(20)
+    login.failure = LoginUnreachableError("no answer")
+    assert pool.current() == another
+    fake_time.advance(L)
+    with pytest.raises(LoginUnreachableError):
+        pool.current()
 
 
 def test_a_further_token_is_not_the_one_that_was_forgotten(
