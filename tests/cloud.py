@@ -403,6 +403,11 @@ class Process:
         soon = 0.8 * window if window == hand.early else window
         return quiet and 0 < hand.left(time) <= soon
 
+    def has_room(self) -> bool:
+        """Whether a token in hand does for the calls of three threads."""
+        used = [self.cloud.may_seem_used(hand.value) for hand in self.living()]
+        return bool(used) and min(used) + 3 <= self.cloud.limit
+
     def is_used_up(self) -> bool:
         """Whether all tokens in hand may seem so."""
         return all(
@@ -465,8 +470,10 @@ class Process:
         elif early:
             left = math.inf
             used = [self.cloud.may_seem_used(hand.value) for hand in self._others(slot)]
-            if self.at_once:  # others may have had less in hand when they looked
-                used = [max(self.cloud.may_seem_used(value) for value in self.recent)]
+            if (
+                self.at_once
+            ):  # they may have had less in hand when they looked, and two are on the way
+                used = [max(self.cloud.may_seem_used(value) + 2 for value in self.recent)]
             short = min(used) * 2 >= self.cloud.limit
             check(short, f"asks for another when only {min(used)} calls were made")
         else:
