@@ -254,7 +254,7 @@ class Life(RuleBasedStateMachine):
     @property
     def most_attempts(self) -> int:
         """With a token; what replaces it, if that is over, too; and all that with another one."""
-        return 3 if self.size == 1 else 6
+        return 3 if type(self).size == 1 else 6
 
     def errors(self, known: Process) -> tuple[type[GenesysCloudError], ...]:
         """What a call may raise."""
@@ -672,6 +672,105 @@ def shares(life: Life) -> None:
     assert len(life.cloud.tokens) == 3
 
 
+def grows_one_by_one_and_only_in_need(life: Life) -> None:
+    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt", limit=4)
+    for number, calls in enumerate((2, 2, 2), 1):
+        for _ in range(calls):
+            life.call(0)
+        assert len(life.cloud.tokens) == number
+    for _ in range(6):
+        life.call(0)
+    assert life.clients[0].known.limited == []
+    life.call(0)
+    assert len(life.clients[0].known.limited) == 1
+    life.time_passes(61)
+    for _ in range(12):
+        life.call(0)
+        assert life.clients[0].known.limited == []
+    life.another_process_comes()
+    life.time_passes(61)
+    for _ in range(6):
+        life.call(1)
+    assert len(life.cloud.tokens) == 3
+
+
+def does_not_take_back_what_was_forgotten(life: Life) -> None:
+    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt", limit=4)
+    for drop in (life.forget, life.revoke):
+        for _ in range(4):
+            life.call(0)
+        drop(0)
+    assert len(life.cloud.tokens) == 4
+
+
+def rests_while_there_is_no_further_token(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=False, threads="late", limit=4)
+    life.call(0)
+    life.login("throttles")
+    for seconds in (0, 0, 1, 1, 2, 1, 5, 1):
+        life.time_passes(seconds)
+        life.call(0)
+    assert life.clients[0].known.slots[1].failures == 2
+    life.login(None)
+    life.time_passes(61)
+    for _ in range(4):
+        life.call(0)
+    assert len(life.cloud.tokens) == 2
+
+
+def leaves_a_crowded_place_alone(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=True, threads="prompt", limit=7)
+    for _ in range(5):
+        life.call(0)
+    assert len(life.cloud.tokens) == 2
+    for _ in range(6):
+        life.call_what_is_crowded(0)
+        assert len(life.clients[0].known.limited) == 1
+
+
+def moves_when_others_have_spent_its_token(life: Life) -> None:
+    life.begin(in_background=True, uses_store=True, own_session=True, threads="prompt", limit=4)
+    for _ in range(3):
+        life.call(0)
+    life.size = 1
+    life.another_process_comes()
+    for body in ("file", "generator", "nothing"):
+        life.time_passes(61)
+        for _ in range(4):
+            life.call(1)
+        life.call(0, body)
+        assert len(life.clients[0].known.limited) == 1
+        assert len(life.clients[0].known.calls) == (1 if body == "generator" else 2)
+    assert len(life.cloud.tokens) == 2
+
+
+def replaces_each_that_is_revoked(life: Life) -> None:
+    life.begin(in_background=True, uses_store=True, own_session=True, threads="late", limit=4)
+    for which in (None, 0, 1, 2):
+        for _ in range(6):
+            life.call(0)
+        life.tokens_are_revoked(0, which)
+        life.go_on_elsewhere(0, "fork")
+        life.time_passes(61)
+    life.three_threads_call(0)
+    life.revoke(0)
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        grows_one_by_one_and_only_in_need,
+        does_not_take_back_what_was_forgotten,
+        rests_while_there_is_no_further_token,
+        leaves_a_crowded_place_alone,
+        moves_when_others_have_spent_its_token,
+        replaces_each_that_is_revoked,
+    ],
+)
+def test_a_scene_of_a_pool(scene: Callable[[Life], None]) -> None:
+    play(scene, LifeWithPool())
+
+
 @pytest.mark.parametrize(
     "scene",
     [
@@ -685,7 +784,10 @@ def shares(life: Life) -> None:
     ],
 )
 def test_a_scene_that_chance_seldom_plays(scene: Callable[[Life], None]) -> None:
-    life = Life()
+    play(scene, Life())
+
+
+def play(scene: Callable[[Life], None], life: Life) -> None:
     try:
         scene(life)
         life.no_rule_was_broken()
