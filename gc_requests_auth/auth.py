@@ -200,15 +200,16 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         What is limited by resource is limited for all tokens alike.
         """
         standing = Standing.said(response.status_code, response.headers)
-        if standing is None or not standing.is_spent or vars(request).get("_moved"):
-            return False
-        token = self._tokens().in_hand()
         header = request.headers.get("Authorization")
+        if standing is None or not standing.is_spent or not isinstance(header, Secret):
+            return False
+        self._ledger.of(header).note(standing)  # that of a replay, nobody has noted yet
+        token = self._tokens().in_hand()
         return (
-            isinstance(header, Secret)
-            and token is not None
+            token is not None
             and token.header != header
             and self._ledger.of(token.header).left > 0
+            and not vars(request).get("_moved")
         )
 
 

@@ -744,6 +744,21 @@ def moves_when_others_have_spent_its_token(life: Life) -> None:
     assert len(life.cloud.tokens) == 2
 
 
+def moves_from_what_replaced_a_token_too(life: Life) -> None:
+    life.begin(in_background=True, uses_store=True, own_session=False, threads="prompt", limit=4)
+    for _ in range(3):
+        life.call(0)
+    life.time_passes(61)
+    life.size = 1
+    life.another_process_comes()
+    life.tokens_are_revoked(0, 0)
+    for _ in range(4):
+        life.call(1)
+    life.call(0)
+    assert len(life.clients[0].known.limited) == 1
+    assert len(life.clients[0].known.calls) == 3
+
+
 def replaces_each_that_is_revoked(life: Life) -> None:
     life.begin(in_background=True, uses_store=True, own_session=True, threads="late", limit=4)
     for which in (None, 0, 1, 2):
@@ -764,6 +779,7 @@ def replaces_each_that_is_revoked(life: Life) -> None:
         rests_while_there_is_no_further_token,
         leaves_a_crowded_place_alone,
         moves_when_others_have_spent_its_token,
+        moves_from_what_replaced_a_token_too,
         replaces_each_that_is_revoked,
     ],
 )
