@@ -585,7 +585,7 @@ class Life(RuleBasedStateMachine):
 
 
 #: Nothing that Hypothesis looks after in a machine of so many rules is of interest here.
-STEADY = settings(examples(50), stateful_step_count=40, suppress_health_check=list(HealthCheck))
+STEADY = settings(examples(40), stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 class LifeWithPool(Life):
