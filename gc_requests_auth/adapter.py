@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from . import process
 from .bodies import drain, rewind
-from .pacing import UNPACED, Pacing
+from .pacing import OFF, Paced, Pacing
 from .retry import ApiPolicy, retry_after_seconds
 from .tokens import Clock
 
@@ -26,24 +26,24 @@ logger = logging.getLogger("gc_requests_auth")
 class ApiAdapter(HTTPAdapter):
     """Sends requests of ours with retries, and all others once.
 
-    :param is_ours: Whether a URL belongs to the API.
+    :param auth_for: Whose tokens a request to a URL may carry; None for what is not the API's.
     :param pool_size: How many connections to a host are kept.
     :param pacing: Has requests wait for their turn.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*HTTPAdapter.__attrs__, "_auth_for", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
 
     _clock: ClassVar[Clock] = Clock()
 
     def __init__(
         self,
-        is_ours: Callable[[str], bool],
+        auth_for: Callable[[str], Paced | None],
         policy: ApiPolicy,
         pool_size: int,
-        pacing: Pacing = UNPACED,
+        pacing: Pacing = OFF,
     ) -> None:
         self._pacing = pacing
-        self._is_ours = is_ours
+        self._auth_for = auth_for
         self._policy = policy
         self._forks = process.forks
         self._left_alone: list[Any] = []
@@ -59,12 +59,14 @@ class ApiAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *arguments: Any, **options: Any
     ) -> requests.Response:
         """Send, and send again while that is worth while."""
-        self._leave_the_parents_connections()
-        if not self._is_ours(request.url or ""):
+        if self._forks != process.forks:
+            self._leave_the_parents_connections()
+        auth = self._auth_for(request.url or "")
+        if auth is None:
             return super().send(request, *arguments, **options)
-        attempt, waited = vars(request).get("_spent") or (1, 0.0)
+        attempt, waited = getattr(request, "_spent", None) or (1, 0.0)
         while True:
-            waited += self._pacing.before(request)
+            waited += self._pacing.before(auth, request)
             try:
                 response = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
@@ -72,12 +74,12 @@ class ApiAdapter(HTTPAdapter):
                     raise
                 said: requests.Response | requests.ConnectionError = broken
             else:
-                self._pacing.after(request, response)
+                self._pacing.after(auth, request, response)
                 if response.status_code < 400:
                     return response
                 said = response
             wait = self._wait(request, said, attempt, waited)
-            moves = self._pacing.leaves_it_to_another_token(request, said)
+            moves = isinstance(said, requests.Response) and auth._could_move(request, said)
             if moves or wait is None or not rewind(request):
                 if isinstance(said, requests.ConnectionError):
                     raise said
@@ -106,12 +108,11 @@ class ApiAdapter(HTTPAdapter):
 
     def _leave_the_parents_connections(self) -> None:
         """After a fork: two processes on one TLS connection read each other's answers."""
-        if self._forks != process.forks:
-            # Kept, not closed: its locks may be held by threads that do not exist here.
-            self._left_alone += self.poolmanager, self.proxy_manager
-            self.proxy_manager = {}
-            self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
-            self._forks = process.forks
+        # Kept, not closed: its locks may be held by threads that do not exist here.
+        self._left_alone += self.poolmanager, self.proxy_manager
+        self.proxy_manager = {}
+        self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
+        self._forks = process.forks
 
 
 def _may_pass(broken: requests.ConnectionError) -> bool:

@@ -11,7 +11,7 @@ import requests
 from . import process
 from .budget import Standing
 from .errors import GenesysCloudError, without_secrets
-from .hook import CountingHook, Hook, hooks_of
+from .hook import CountingHook, Hook, other_hooks
 from .sign_in import SignIn
 from .tokens import Secret
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .second_try import SecondTry
 
 logger = logging.getLogger("gc_requests_auth")
+
+#: The hooks of a request that nobody has given any, by far the most frequent ones.
+_NONE: dict[str, list[Any]] = {"response": []}
 
 
 class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
@@ -93,7 +96,7 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if tokens is not self._slots[0].source:
             hook = CountingHook(self, url)
             vars(r)["_wait"] = self._ledger.of(token.header).take()
-        r.hooks = {"response": [hook, *_foreign_hooks(r)]}
+        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *other_hooks(r)]}
         return r
 
     def _on_response(
@@ -106,11 +109,11 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if not self._owns(request.url or ""):
             # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
             # us never comes back to us. A new dict, since the old one is shared with the past.
-            request.hooks = {"response": _foreign_hooks(request)}
+            request.hooks = {"response": other_hooks(request)}
             return response
         if response.status_code == 401:
             response = self._second_try().instead_of(response, options)
-        if response.status_code == 429 and self._could_move(response.request, response):
+        if self._could_move(response.request, response):
             response = self._second_try().elsewhere(response, options)
             if response.status_code == 401:
                 response = self._second_try().instead_of(response, options)
@@ -199,20 +202,14 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
         What is limited by resource is limited for all tokens alike.
         """
-        standing = Standing.said(response.status_code, response.headers)
+        if response.status_code != 429 or vars(request).get("_moved"):
+            return False
+        standing = Standing.said(429, response.headers)
         header = request.headers.get("Authorization")
         if standing is None or not standing.is_spent or not isinstance(header, Secret):
             return False
         self._ledger.of(header).note(standing)  # that of a replay, nobody has noted yet
         token = self._tokens().in_hand()
         return (
-            token is not None
-            and token.header != header
-            and self._ledger.of(token.header).left > 0
-            and not vars(request).get("_moved")
+            token is not None and token.header != header and self._ledger.of(token.header).left > 0
         )
-
-
-def _foreign_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The hooks of a request without those of an auth: another's would replay for another one."""
-    return [hook for hook in hooks_of(request) if not isinstance(hook, Hook)]

@@ -131,10 +131,11 @@ class Budget:
     def _now(self) -> _Window:
         """The window of this moment."""
         window = self._window
-        now = self._clock.monotonic()
-        if now >= window.ends:
-            # Until an answer says it, as long as the one before.
-            window = self._window = _Window(window.allowed, now + window.length, window.length)
+        if window.ends < math.inf:
+            now = self._clock.monotonic()
+            if now >= window.ends:
+                # Until an answer says it, as long as the one before.
+                window = self._window = _Window(window.allowed, now + window.length, window.length)
         return window
 
 

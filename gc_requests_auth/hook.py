@@ -71,10 +71,23 @@ def _do_nothing(*_: object, **__: object) -> None:
     """What is left of a hook after a journey."""
 
 
-def hooks_of(request: requests.PreparedRequest) -> list[Any]:
+def hook_of(request: requests.PreparedRequest) -> Hook | None:
+    """The hook of the auth that signed a request, if one did; there is only one."""
+    for hook in _all_hooks(request):
+        if isinstance(hook, Hook):
+            return hook
+    return None
+
+
+def other_hooks(request: requests.PreparedRequest) -> list[Any]:
+    """The hooks of a request but for that one, which would replay for whom it came from."""
+    return [hook for hook in _all_hooks(request) if not isinstance(hook, Hook)]
+
+
+def _all_hooks(request: requests.PreparedRequest) -> list[Any]:
     """The response hooks of a request, in any of the forms that requests puts up with."""
     hooks = (getattr(request, "hooks", None) or {}).get("response") or []
-    return [hooks] if callable(hooks) else list(hooks)
+    return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
 
 
 def refused_before(answer: requests.Response) -> list[requests.Response]:

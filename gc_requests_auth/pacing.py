@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from random import uniform
 from typing import ClassVar, Literal, Protocol
 
@@ -41,30 +40,29 @@ class Paced(Protocol):
 class Pacing:
     """Lets requests pass when their turn has come.
 
-    :param auth: Whose tokens they carry; None if they carry nobody's.
     :param longest: Seconds that one request may wait.
     """
 
     _clock: ClassVar[Clock] = Clock()
 
-    def __init__(self, auth: Callable[[], Paced | None], manner: Manner, longest: float) -> None:
-        self._auth = auth
+    def __init__(self, manner: Manner, longest: float) -> None:
         self._manner = manner
         self._longest = longest
         self._told = False
 
-    def before(self, request: requests.PreparedRequest) -> float:
+    def before(self, auth: Paced, request: requests.PreparedRequest) -> float:
         """Wait until there is a token that may send this, at most so long; then it is sent anyway.
 
         :returns: Seconds that it has waited.
         :raises RateLimitError: in place of waiting.
         """
-        auth = self._auth()
-        if auth is None or self._manner == "off":
-            return 0.0
-        wait, waited = auth._turn(request), 0.0
+        wait = 0.0 if self._manner == "off" else auth._turn(request)
+        return self._wait(auth, request, wait) if wait else 0.0
+
+    def _wait(self, auth: Paced, request: requests.PreparedRequest, wait: float) -> float:
         # With others that wait for the same moment, not all in the same instant.
         spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
+        waited = 0.0
         while wait > 0 and waited + wait <= self._longest:
             if self._manner == "raise":
                 error = RateLimitError(
@@ -80,25 +78,12 @@ class Pacing:
             wait = auth._choose(request)
         return waited
 
-    def after(self, request: requests.PreparedRequest, response: requests.Response) -> None:
+    def after(
+        self, auth: Paced, request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
         """Take note of what an answer says of its token."""
-        auth = self._auth()
-        if auth is not None and self._manner != "off":
+        if self._manner != "off":
             auth._note(request, response)
-
-    def leaves_it_to_another_token(
-        self,
-        request: requests.PreparedRequest,
-        said: requests.Response | requests.ConnectionError,
-    ) -> bool:
-        """Whether the auth is to get this 429 at once, since it has a token to replay it with."""
-        auth = self._auth()
-        return (
-            auth is not None
-            and isinstance(said, requests.Response)
-            and said.status_code == 429
-            and auth._could_move(request, said)
-        )
 
     def _tell(self, wait: float) -> None:
         if not self._told:
@@ -110,8 +95,4 @@ class Pacing:
             )
 
 
-def _nobody() -> None:
-    """Whose tokens are those of an adapter without pacing."""
-
-
-UNPACED = Pacing(_nobody, "off", 0.0)
+OFF = Pacing("off", 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,7 +15,7 @@ from .arguments import ABSENT, CredentialsCallable, Vault, conceal
 from .auth import GenesysCloudAuth
 from .bodies import rewind
 from .errors import ConfigurationError
-from .hook import Hook, hooks_of, refused_before
+from .hook import hook_of, other_hooks, refused_before
 from .pacing import Manner, Pacing
 from .process import USER_AGENT
 from .retry import ApiPolicy
@@ -114,8 +115,8 @@ class GenesysCloudSession(requests.Session):
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         policy = _checked(ApiPolicy(retries, retry_after_max))
-        pace = Pacing(self._paced, _manner(pacing), retry_after_max)
-        adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
+        pace = Pacing(_manner(pacing), retry_after_max)
+        adapter = ApiAdapter(self._auth_for, policy, pool_size, pace)
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
@@ -124,14 +125,22 @@ class GenesysCloudSession(requests.Session):
 
         :raises requests.exceptions.InvalidURL: if the path would leave the API.
         """
-        url = request.url.decode() if isinstance(request.url, bytes) else request.url
+        url = self._complete(request.url)
+        if url is not request.url:
+            request = copy.copy(request)  # the caller's stays as it is
+            request.url = url
+        return super().prepare_request(request)
+
+    def _complete(self, url: Any) -> Any:
+        """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
+        if isinstance(url, str) and url.startswith("https://"):
+            return url
+        url = url.decode() if isinstance(url, bytes) else url
         auth: object = self.auth  # somebody may have put another one there
         relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
         if relative and isinstance(auth, GenesysCloudAuth):
-            ours = requests.Request()  # the caller's stays as it is
-            vars(ours).update(vars(request), url=completed(auth.api_url, str(url)))
-            request = ours
-        return super().prepare_request(request)
+            return completed(auth.api_url, str(url))
+        return url
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
 
@@ -139,7 +148,8 @@ class GenesysCloudSession(requests.Session):
             """Send a request, as `requests.Session.request` does; ``timeout=None`` means none."""
             if len(arguments) <= _TIMEOUT_POSITION:
                 options.setdefault("timeout", self.timeout)
-            return super().request(method, url, *arguments, **options)
+            # Now, since to complete it later takes a copy of the whole request.
+            return super().request(method, self._complete(url), *arguments, **options)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a prepared request, as `requests.Session.send` does.
@@ -154,14 +164,13 @@ class GenesysCloudSession(requests.Session):
                 f"{request.url} is to be sent the same body, which can not be sent twice",
                 request=request,
             )
-        hooks = _ours_of(request)
-        for hook in hooks:
-            if hook.url is not request.url:
-                hook.auth._keep_to_own_hosts(request)
-        if not hooks:
+        hook = hook_of(request)
+        if hook is None:
             token = isinstance(_header(request, "Authorization"), Secret)
-            if token and not self._is_ours(str(request.url)):
+            if token and self._auth_for(str(request.url)) is None:
                 del request.headers["Authorization"]  # its hook was taken off, or left in a pickle
+        elif hook.url is not request.url:
+            hook.auth._keep_to_own_hosts(request)
         response = super().send(request, **options)
         real = isinstance(response, requests.Response)  # and no mock
         if real and (response.history or refused_before(response)):
@@ -169,32 +178,27 @@ class GenesysCloudSession(requests.Session):
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
-    def _paced(self) -> GenesysCloudAuth | None:
-        auth: object = self.auth
-        return auth if isinstance(auth, GenesysCloudAuth) else None
-
-    def _is_ours(self, url: str) -> bool:
+    def _auth_for(self, url: str) -> GenesysCloudAuth | None:
+        """Whose tokens a request to this URL may carry; None for what is not ours."""
         auth: object = self.auth
         try:
-            return isinstance(auth, GenesysCloudAuth) and auth._owns(url)
+            return auth if isinstance(auth, GenesysCloudAuth) and auth._owns(url) else None
         except ConfigurationError:  # nobody says where we are, and so nothing is ours
-            return False
+            return None
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Sign the next hop of a chain that has never left us; apply no netrc to any."""
-        hooks = _ours_of(prepared_request)
-        if not all(hook.auth._owns(response.url) for hook in hooks):
-            # The hook has seen to that, unless the answer of a double or a cache brought along a
-            # request that was not this chain's.
-            others = [one for one in hooks_of(prepared_request) if one not in hooks]
-            prepared_request.hooks = {"response": others}
-            hooks = []
-        for hook in hooks:
+        hook = hook_of(prepared_request)
+        if hook is not None and hook.auth._owns(response.url):
             hook.auth._sign_again(prepared_request)
+            return
+        # The hook has been taken off by itself, unless the answer of a double or a cache brought
+        # along a request that was not this chain's.
+        prepared_request.hooks = {"response": other_hooks(prepared_request)}
         headers = prepared_request.headers
-        if not hooks and "Authorization" in headers:
+        if "Authorization" in headers:
             before, after = str(response.request.url), str(prepared_request.url)
             if self.should_strip_auth(before, after):
                 del headers["Authorization"]
@@ -256,10 +260,6 @@ def _manner(pacing: Any) -> Manner:
 
 def _header(request: requests.PreparedRequest, name: str) -> object:
     return (getattr(request, "headers", None) or {}).get(name)
-
-
-def _ours_of(request: requests.PreparedRequest) -> list[Hook]:
-    return [hook for hook in hooks_of(request) if isinstance(hook, Hook)]
 
 
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:

@@ -310,7 +310,8 @@ def test_the_word_of_a_test_double_is_taken_at_once(clock: FakeTime) -> None:
 
         get_connection = get_connection_with_tls_context
 
-    adapter = Double(lambda _: True, ApiPolicy(3, 180.0), 1)
+    auth = GenesysCloudAuth("id", SECRET, region="eu-west-1")
+    adapter = Double(lambda _: auth, ApiPolicy(3, 180.0), 1)
     with pytest.raises(requests.ConnectionError, match="registered"):
         adapter.send(requests.Request("GET", "https://api.example/x").prepare())
 
@@ -716,7 +717,9 @@ def test_a_post_that_is_replayed_into_a_503_is_not_tried_again(api: Api) -> None
 def test_an_adapter_can_be_had_without_a_session(api: Api, clock: FakeTime) -> None:
     with requests.Session() as plain:
         plain.verify = api.server.ca_file
-        plain.mount("https://", ApiAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1))
+        auth = GenesysCloudAuth("id", SECRET, region="eu-west-1")
+        ours = ApiAdapter(lambda url: auth if url.endswith("/ours") else None, ApiPolicy(3, 180), 1)
+        plain.mount("https://", ours)
         for path in ("/ours", "/theirs"):
             api.answers = [said(429, "7"), OK]
             plain.get(api.url + path)

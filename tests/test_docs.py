@@ -35,7 +35,7 @@ from gc_requests_auth import (
 from gc_requests_auth.adapter import ApiAdapter
 from gc_requests_auth.diagnosis import find_region
 from gc_requests_auth.diagnosis.report import Status
-from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
+from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
 from gc_requests_auth.regions import REGIONS
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
@@ -284,7 +284,8 @@ def test_export_fetches_all_pages_in_order_with_one_token(here: Counted) -> None
     assert numbered(names["queues"]) == list(range(1, 61))
     assert (here.token_requests, here.api_requests) == (1, 3)
     adapter = names["session"].get_adapter(here.api_url)
-    assert (adapter._pool_maxsize, adapter._policy.retries) == (names["THREADS"], 10)
+    assert adapter._pool_maxsize == names["THREADS"]
+    assert names["session"].auth._settings.tokens == 4
 
 
 def test_export_outlives_a_revocation_and_waits_out_a_429(
@@ -797,8 +798,48 @@ def test_settings_name_every_variable() -> None:
         for name in (family.client_id, family.client_secret, *family.regions):
             assert f"``{name}``" in text
     assert f"``{PROFILE}``" in text
+    assert f"``{POOL_SIZE}``" in text
     assert f"``{LOGIN_URL}``" in text
     assert f"``{API_URL}``" in text
+
+
+# -- stores.rst -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
+    """What stands in for the keyring of an operating system, which a test has no business in."""
+    kept: dict[tuple[str, str], str] = {}
+    module = types.ModuleType("keyring")
+    vars(module).update(
+        get_password=lambda service, name: kept.get((service, name)),
+        set_password=lambda service, name, value: kept.update({(service, name): value}),
+        delete_password=lambda service, name: kept.pop((service, name)),
+    )
+    monkeypatch.setitem(sys.modules, "keyring", module)
+    return kept
+
+
+def test_the_store_of_the_page_works_with_a_keyring(
+    keyring: dict[tuple[str, str], str], here: Counted
+) -> None:
+    store = Page("stores").run(1)["KeyringTokenStore"]()
+    first, second = (GenesysCloudAuth(store=store) for _ in range(2))
+
+    assert first.access_token() == second.access_token()
+    assert here.token_requests == 1
+    assert len(keyring) == 1
+    first.revoke()
+    store.delete("nothing is there")
+    assert keyring == {}
+
+
+def test_stores_page_makes_both_kinds(here: Counted) -> None:
+    pytest.importorskip("redis", reason="the extra [redis] is not installed")
+    session = Page("stores").run(0)["session"]
+
+    assert "RedisTokenStore" in repr(session.auth._store)
+    assert here.token_requests == 0
 
 
 # -- check.rst ------------------------------------------------------------------------------------

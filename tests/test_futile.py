@@ -294,7 +294,7 @@ def test_a_session_does_not_wait_to_ask_the_api(
         _clock = Clock(sleep=waited.append)
 
     with sandbox.signed_in() as session:
-        session.mount("https://", Throttled(session._is_ours, ApiPolicy(3, 180.0), 1))
+        session.mount("https://", Throttled(session._auth_for, ApiPolicy(3, 180.0), 1))
         for name in NAMES[:4]:
             session.get(f"/sandbox/status/{name}/401")
         answer = Api.answer

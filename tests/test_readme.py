@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,21 +38,6 @@ def ireland() -> Iterator[requests_mock.Mocker]:
         yield mocker
 
 
-@pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
-    """What stands in for the keyring of an operating system, which a test has no business in."""
-    kept: dict[tuple[str, str], str] = {}
-    module = types.ModuleType("keyring")
-    vars(module).update(
-        get_password=lambda service, name: kept.get((service, name)),
-        set_password=lambda service, name, value: kept.update({(service, name): value}),
-        delete_password=lambda service, name: kept.pop((service, name)),
-    )
-    monkeypatch.setitem(sys.modules, "keyring", module)
-    return kept
-
-
-@pytest.mark.usefixtures("keyring")
 def test_the_python_of_the_readme_runs(
     ireland: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,27 +55,6 @@ def test_the_python_of_the_readme_runs(
     assert names["queues"] == {"entities": []}
     assert [one.method for one in ireland.request_history] == ["POST", "GET"] * 2
     assert ireland.request_history[1].headers["Authorization"] == f"Bearer {TOKEN}"
-
-
-def test_the_store_of_the_readme_works_with_a_keyring(
-    keyring: dict[tuple[str, str], str], ireland: requests_mock.Mocker
-) -> None:
-    (block,) = (one for one in blocks("python") if "KeyringTokenStore" in one)
-    names: dict[str, Any] = {}
-    exec(compile(block, "README.rst", "exec"), names)
-    store = names["KeyringTokenStore"]()
-    first, second = (
-        GenesysCloudAuth("client-id", SECRET, region="eu-west-1", store=store) for _ in range(2)
-    )
-
-    assert len(block[block.index("class") :].splitlines()) <= 15
-    assert first.access_token() == second.access_token() == TOKEN
-    assert ireland.call_count == 1
-    assert len(keyring) == 1
-    ireland.delete(f"{API}/tokens/me")
-    first.revoke()
-    store.delete("nothing is there")
-    assert keyring == {}
 
 
 def test_the_transcript_of_the_demo_is_true(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1098,7 +1098,7 @@ def test_a_foreign_url_is_reached_by_our_adapter_without_a_region() -> None:
     with GenesysCloudSession() as session:
         adapter = session.get_adapter("https://elsewhere.example/")
         assert isinstance(adapter, ApiAdapter)
-        assert not adapter._is_ours("https://elsewhere.example/")
+        assert adapter._auth_for("https://elsewhere.example/") is None
 
 
 def test_with_another_auth_put_there_it_is_a_plain_session() -> None:
@@ -1106,7 +1106,7 @@ def test_with_another_auth_put_there_it_is_a_plain_session() -> None:
         session.auth = ("user", "password")  # type: ignore[assignment]
         with pytest.raises(requests.exceptions.MissingSchema):
             session.get("/api/v2/users")
-        assert not session._is_ours("https://api.mypurecloud.ie/api/v2/users")
+        assert session._auth_for("https://api.mypurecloud.ie/api/v2/users") is None
 
 
 def test_auth_must_be_one_of_ours() -> None:

@@ -1,0 +1,138 @@
+"""The sandbox in a process of its own: within one, it would share the GIL with who is measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from .clients import Place
+
+#: Where this package is imported from.
+TESTS = str(Path(__file__).parent.parent)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """That of a child which imports this package."""
+    path = os.pathsep.join(filter(None, [TESTS, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
+class Sandbox:
+    """A running sandbox. A context manager.
+
+    :param lifetime: Seconds that its tokens live.
+    :param latency: Seconds that its login service takes.
+    :param rate_limit: Requests a window that a token may make.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifetime: int = 86400,
+        latency: float = 0.0,
+        rate_limit: int | None = None,
+        rate_window: float = 60.0,
+    ) -> None:
+        self._arguments = f"{lifetime}, {latency}, {rate_limit}, {rate_window}"
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from bench.servers import serve; serve({self._arguments})"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        self.place = Place(**self._answer())
+        self.renew_by_hand()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=30)  # ends with its standard input
+
+    def token_requests(self) -> list[float]:
+        """When tokens were asked for since the last look, by the monotonic clock of the machine."""
+        found: list[float] = self._ask("token_requests")
+        return found
+
+    def api_exchanges(self) -> list[tuple[float, int]]:
+        """When the API was called, by that clock, and what it answered: of the last 10,000 calls."""
+        found: list[tuple[float, int]] = self._ask("api_exchanges")
+        return found
+
+    def renew_by_hand(self) -> None:
+        """Another token for those who do not sign in; it does not count as a token request."""
+        self.place = self.place._replace(token=token_of(self.place))
+        self.token_requests()
+
+    def revoke_all(self) -> None:
+        """Make every token worthless."""
+        self._ask("revoke_all")
+
+    def lifetime(self, seconds: int) -> None:
+        """From now on, tokens live so long."""
+        self._ask(f"lifetime {seconds}")
+
+    def _ask(self, what: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(what + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the sandbox has ended")
+        return json.loads(line)
+
+
+def token_of(place: Place) -> str:
+    """A token, asked for by hand."""
+    answer = requests.post(
+        place.token_url,
+        data={"grant_type": "client_credentials"},
+        auth=(place.client_id, place.client_secret),
+        verify=place.ca_file,
+        timeout=30,
+    )
+    return str(answer.json()["access_token"])
+
+
+def serve(lifetime: int, latency: float, rate_limit: int | None, rate_window: float) -> None:
+    """Be that process: a line of JSON says where it is, and one answers each line that comes in."""
+    from gc_requests_auth.sandbox import GenesysCloudSandbox
+    from gc_requests_auth.sandbox.wire import Reply, Request
+
+    with GenesysCloudSandbox(
+        lifetime=lifetime, latency=latency, rate_limit=rate_limit, rate_window=rate_window
+    ) as sandbox:
+        login = sandbox._login
+        arrivals: list[float] = []
+        answer = login.answer
+
+        def noted(request: Request) -> Reply:
+            arrivals.append(time.monotonic())
+            return answer(request)
+
+        login.answer = noted  # type: ignore[method-assign]
+        names = set(Place._fields) - {"token", "store"}
+        print(json.dumps({name: getattr(sandbox, name) for name in names}), flush=True)
+        for line in sys.stdin:
+            said: object = None
+            if line == "token_requests\n":
+                said, arrivals[:] = list(arrivals), []
+            elif line == "api_exchanges\n":
+                said = [(one.at, one.status) for one in sandbox.api_exchanges]
+            elif line == "revoke_all\n":
+                sandbox.revoke_all()
+            else:
+                login._lifetime = int(line.removeprefix("lifetime "))
+            print(json.dumps(said), flush=True)
