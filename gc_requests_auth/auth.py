@@ -227,13 +227,11 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         if response.status_code != 429 or vars(request).get("_moved"):
             return False
         standing = Standing.said(429, response.headers)
-        if standing is None or not standing.is_spent:
-            return False
-        token = self._tokens().in_hand()
         header = request.headers.get("Authorization")
+        if standing is None or not standing.is_spent or not isinstance(header, Secret):
+            return False
+        self._ledger.of(header).note(standing)  # that of a replay, nobody has noted yet
+        token = self._tokens().in_hand()
         return (
-            isinstance(header, Secret)
-            and token is not None
-            and token.header != header
-            and self._ledger.of(token.header).left > 0
+            token is not None and token.header != header and self._ledger.of(token.header).left > 0
         )

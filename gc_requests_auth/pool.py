@@ -64,13 +64,15 @@ class Pool:
 
     def other_than(self, rejected: str | None) -> AccessToken:
         """A token to send after the API refused `rejected`: its successor, in its own slot."""
-        return self._slot_of(rejected).other_than(rejected)
+        source = self._known.get(rejected or "")
+        if source is not None:
+            return source.other_than(rejected)
+        return self._look().token or self._slots[0].other_than(rejected)
 
     def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
         """The living token that can make the most requests, or the successor of one. Fetches nothing."""
-        if other_than in self._known:
-            return self._slot_of(other_than).in_hand(other_than=other_than)
-        return self._look().token
+        source = self._known.get(other_than or "")
+        return self._look().token if source is None else source.in_hand(other_than=other_than)
 
     def spare(self, refused: str | None) -> AccessToken | None:
         """A living token in place of one that was refused, and has no successor; that is used last."""
@@ -79,9 +81,6 @@ class Pool:
             self._doubtful.add(refused)
         token = self._look().token
         return None if token is None or token.value in self._doubtful else token
-
-    def _slot_of(self, value: str | None) -> TokenSource:
-        return self._slots[0] if value is None else self._known.get(value, self._slots[0])
 
     def _look(self) -> _Found:
         """All of it at one look: what has been filled since is not taken for empty."""

@@ -101,9 +101,12 @@ class TokenSource:
         :param inline: Whether the caller may do so, where no thread can.
         :returns: The flight that may bring it.
         """
+        token = self._token
+        if self._usable(None) is not None:  # landed since the caller looked
+            return None
         flight = self._rooms.here().flight_in_time()
         if flight is None and not self._resting(math.inf):
-            flight = self._take_off_early(self._token, math.inf, inline=inline)
+            flight = self._take_off_early(token, math.inf, inline=inline)
         return flight
 
     def forget(self) -> None:
@@ -273,7 +276,7 @@ class TokenSource:
     def _renew(self, mine: Flight, token: AccessToken | None, *, inline: bool = False) -> None:
         mine.lead()
         try:
-            self._fly(mine, None if token is None else token.value, persist=False)
+            self._fly(mine, self._dropped if token is None else token.value, persist=False)
         except GenesysCloudError as error:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,16 +19,34 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-from conftest import TOKEN, FakeTime
+from conftest import SECRET, TOKEN, FakeTime
 from urllib3 import HTTPResponse
 
 from gc_requests_auth import GenesysCloudError, background, process
+from gc_requests_auth.credentials import Identity
 from gc_requests_auth.errors import CredentialsRefusedError
+from gc_requests_auth.sealed import Seal
 from gc_requests_auth.stores import StoreError, TokenStore
+from gc_requests_auth.token_source import TokenSource
+from gc_requests_auth.tokens import AccessToken, Secret
 from gc_requests_auth.visit import Visit
 
 LOGIN, API = "login.mypurecloud.ie", "api.mypurecloud.ie"
 FOREIGN = "https://files.example.org/export.csv"
+
+ME = "client-12345678"
+
+#: Whose values the store holds: those of the first token, of the second, ...
+KEYS = [Seal(Identity(ME, Secret(SECRET)), f"https://{LOGIN}", number).key for number in range(3)]
+
+#: At this one, the API limits requests whatever their token.
+CROWDED = "/api/v2/crowded"
+
+#: Seconds in which the API counts the requests of a token.
+MINUTE = 60.0
+
+#: How many token requests a minute may prove to be in vain, and one more for each token.
+FUTILE = 4
 
 #: What can be wrong with the login service: how often it is asked by one call, at least and at most.
 TROUBLES = {
@@ -111,6 +130,19 @@ class Hand:
         return self.lifetime - self.born.age(time)
 
 
+@dataclass
+class Window:
+    """A minute in which a token may make so many requests."""
+
+    end: float
+    stood_still: float
+    #: Those of the minute before, which a process may count in.
+    carried: int
+    #: Those of all minutes before.
+    before: int
+    count: int = 0
+
+
 class Cloud:
     """The login service, the API, the store, and the time."""
 
@@ -126,9 +158,12 @@ class Cloud:
         #: How many token requests it will last; None until it is mended.
         self.lasts: int | None = None
         self.forbidden = ["/api/v2/forbidden/" + name for name in "abcdefg"]
-        # The store.
+        #: API requests a minute for each token.
+        self.limit: float = math.inf
+        self.windows: dict[str, Window] = {}
+        # The store: what it holds, what of that is damaged, and the methods that raise.
         self.stored: dict[str, str] = {}
-        self.sound = True
+        self.damaged: frozenset[str] = frozenset()
         self.broken: frozenset[str] = frozenset()
         # Threads.
         self.threads = "prompt"
@@ -142,6 +177,33 @@ class Cloud:
     def lives(self, value: str, seconds: float = 0.0) -> bool:
         """Whether the API takes the token, and will in so many seconds."""
         return value in self.tokens and self.time.true + seconds < self.tokens[value].end
+
+    def counts(self, value: str) -> Window:
+        """A request to the API that carries a token."""
+        window, time = self.windows.get(value), self.time
+        if window is None or time.true >= window.end:
+            carried = self.may_seem_used(value)
+            before = 0 if window is None else window.before + window.count
+            window = Window(time.true + MINUTE, time.stood_still, carried, before)
+            self.windows[value] = window
+        window.count += 1
+        return window
+
+    def may_seem_used(self, value: str) -> int:
+        """How many calls a process may think were made with a token, at most, in this minute."""
+        window, time = self.windows.get(value), self.time
+        if window is None:
+            return 0
+        if not self.lives(value):  # its 401s do not say when the minute began
+            return window.before + window.count
+        # The API says when it ends in whole seconds. Who was suspended does not notice the end.
+        unnoticed = time.stood_still > window.stood_still
+        over = time.true >= window.end + 1 and not unnoticed
+        return 0 if over else window.count + window.carried
+
+    @property
+    def broken_or_damaged(self) -> frozenset[str]:
+        return self.broken | self.damaged
 
     def revoke(self, value: str) -> None:
         self.tokens[value].end = self.time.true
@@ -185,21 +247,46 @@ def take_all(workers: list[Worker]) -> Iterator[Worker]:
         yield workers.pop(0)
 
 
+class Slot:
+    """What a process knows of one of its tokens."""
+
+    def __init__(self) -> None:
+        self.dropped: str | None = None
+        self.hand: Hand | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        self.dropped = self.hand.value if self.hand is not None else self.dropped
+        self.hand = None
+        self.refused_at: Point | None = None
+        #: Early token requests that failed, since one succeeded, and when the last of them did.
+        self.failures, self.failed_at = 0, Point(0.0, 0.0)
+        #: How often a token was asked for in this step.
+        self.asked = 0
+
+    def left(self, time: Time) -> float:
+        """Seconds that its token has left; none, without one."""
+        return 0.0 if self.hand is None else self.hand.left(time)
+
+    def remembers_refusal(self, time: Time) -> bool:
+        return self.refused_at is not None and self.refused_at.age(time) < 30
+
+
 class Process:
     """What one process knows, and may do.
 
-    :param slots: How many tokens it may have in hand.
+    :param size: How many tokens it may have in hand.
     """
 
     numbers = itertools.count()
     #: Those that are there, for what is pickled.
     all: dict[int, Process] = {}  # noqa: RUF012 -- what all of them share
 
-    def __init__(self, cloud: Cloud, *, background: bool, uses_store: bool, slots: int = 1) -> None:
+    def __init__(self, cloud: Cloud, *, background: bool, uses_store: bool, size: int = 1) -> None:
         self.cloud = cloud
         self.background = background
         self.uses_store = uses_store
-        self.slots = slots
+        self.size = size
         self.wire = Wire(self)
         self.store = Shelf(self)
         self.number = next(self.numbers)
@@ -209,18 +296,17 @@ class Process:
     def start_afresh(self) -> None:
         """As a copy does."""
         self.owner = next(self.numbers)
+        self.slots = [Slot() for _ in range(self.size)]
         self.forget()
-        self.dropped: set[str] = set()
         self.begin()
 
     def forget(self) -> None:
-        self.dropped = set(getattr(self, "hands", {})) or getattr(self, "dropped", set())
-        self.hands: dict[str, Hand] = {}
-        self.refused_at: Point | None = None
-        #: Renewals that failed, since one succeeded, and when the last of them did.
-        self.failures, self.failed_at = 0, Point(0.0, 0.0)
+        for slot in self.slots:
+            slot.forget()
         #: Paths that a brand-new token is refused at, and when.
         self.futile: dict[str, Point] = {}
+        #: Of tokens that may count as such, the machine having been suspended while they came.
+        self.perhaps_futile: dict[str, Point] = {}
         #: Tokens that were to be replaced since they were refused, which has not proved of use.
         self.spent: dict[str, Point] = {}
         #: Those of them that were so all the time: a clock that is set back brings others back.
@@ -232,14 +318,18 @@ class Process:
         """A step begins."""
         self.goes_by()
         self.at_once = at_once
-        #: Tokens that were refused, with the path that did.
+        #: Tokens that were refused, with the path that did; and the last of them.
         self.refused: dict[str, str | None] = {}
+        self.last_refused = ""
         self.recent = set(self.hands)
-        self.asked = 0
         self.in_a_row = 0
+        for slot in self.slots:
+            slot.asked = 0
         #: Tokens that were asked for after a 401.
         self.brand_new: set[str] = set()
         self.calls: list[tuple[str, str, str]] = []
+        #: Of each 429, whether its token was spent, and whether all in hand were.
+        self.limited: list[tuple[bool, bool]] = []
         self.dropping = False
 
     # -- what is so -------------------------------------------------------------------------------
@@ -248,64 +338,100 @@ class Process:
     def now(self) -> Point:
         return Point(self.cloud.time.monotonic, self.cloud.time.wall)
 
-    def hand(self) -> Hand | None:
-        """The token in hand that lives longest, as far as is known here."""
+    @property
+    def hands(self) -> dict[str, Hand]:
+        """The tokens in hand, expired ones too."""
+        hands = [slot.hand for slot in self.slots if slot.hand is not None]
+        return {hand.value: hand for hand in hands}
+
+    def in_each(self) -> list[Hand | None]:
+        """What lives, slot by slot."""
         time = self.cloud.time
-        living = [hand for hand in self.hands.values() if hand.left(time) > 0]
-        return max(living, key=lambda hand: hand.left(time), default=None)
+        return [slot.hand if slot.left(time) > 0 else None for slot in self.slots]
+
+    def living(self) -> list[Hand]:
+        """Those that live, as far as is known here."""
+        return [hand for hand in self.in_each() if hand is not None]
+
+    def hand(self) -> Hand | None:
+        """The one that lives longest."""
+        return max(self.living(), key=lambda hand: hand.left(self.cloud.time), default=None)
+
+    @property
+    def asked(self) -> int:
+        """How often a token was asked for in this step."""
+        return sum(slot.asked for slot in self.slots)
 
     def has_a_good_one(self) -> bool:
         """Whether each token in hand, and what a renewal would take, does for a while."""
         good = [
-            hand.left(self.cloud.time) > 30 and self.cloud.lives(hand.value, 30)
-            for hand in self.hands.values()
+            hand.left(self.cloud.time) > 50 and self.cloud.lives(hand.value, 50)
+            for hand in self.living()
         ]
-        stored = self.takeable(set(), persist=False)
-        return bool(good) and all(good) and (stored is None or self.cloud.lives(stored.value, 30))
+        stored = [self.takeable(slot, set(), persist=False) for slot in self.slots]
+        sound = all(one is None or self.cloud.lives(one.value, 50) for one in stored)
+        return bool(good) and all(good) and sound
 
-    def remembers_refusal(self) -> bool:
-        return self.refused_at is not None and self.refused_at.age(self.cloud.time) < 30
-
-    def from_memory(self) -> type[GenesysCloudError] | None:
-        """What a token request ends in without being made."""
-        return CredentialsRefusedError if self.remembers_refusal() else None
+    def from_memory(self) -> list[type[GenesysCloudError]]:
+        """What a token request may end in without being made."""
+        remembers = [slot.remembers_refusal(self.cloud.time) for slot in self.slots]
+        return [CredentialsRefusedError] if any(remembers) else []
 
     def can_sign_in(self) -> bool:
-        return self.cloud.trouble is None and not self.remembers_refusal()
+        return self.cloud.trouble is None and not self.from_memory()
+
+    def was_ever_refused(self) -> bool:
+        return any(slot.refused_at is not None for slot in self.slots)
 
     def has_spent_all(self) -> bool:
         """Whether so many 401s were no use that another may well go back."""
         now = self.now.monotonic
-        return sum(now - point.monotonic < 60 for point in self.spent.values()) >= 5
+        lately = sum(now - point.monotonic < 60 for point in self.spent.values())
+        return lately >= FUTILE + self.size
 
     def window(self, hand: Hand) -> float:
         """Seconds before its end in which a token may be renewed while it lives."""
         threads = self.background and self.cloud.threads != "impossible"
         return hand.early if threads else 0.0 if self.uses_store else hand.margin
 
-    def is_due(self) -> bool:
-        """Whether the next call renews, whatever the jitter."""
-        hand, time = self.hand(), self.cloud.time
-        if hand is None or len(self.hands) < self.slots:
-            return False
-        window = self.window(hand)
-        quiet = (self.failures == 0 or self.failed_at.age(time) >= 90) and (
-            self.refused_at is None or self.refused_at.age(time) >= 90
-        )
-        return quiet and hand.left(time) <= (0.8 * window if window == hand.early else window)
+    def due(self) -> set[str]:
+        """The tokens that the next call renews, whatever the jitter, if it is to carry them."""
+        return {slot.hand.value for slot in self.slots if slot.hand is not None and self._due(slot)}
 
-    def takeable(self, instead_of: set[str], *, persist: bool) -> Hand | None:
+    def _due(self, slot: Slot) -> bool:
+        time, hand = self.cloud.time, slot.hand
+        assert hand is not None
+        window = self.window(hand)
+        quiet = (slot.failures == 0 or slot.failed_at.age(time) >= 90) and (
+            slot.refused_at is None or slot.refused_at.age(time) >= 90
+        )
+        soon = 0.8 * window if window == hand.early else window
+        return quiet and 0 < hand.left(time) <= soon
+
+    def has_room(self) -> bool:
+        """Whether a token in hand does for the calls of three threads."""
+        used = [self.cloud.may_seem_used(hand.value) for hand in self.living()]
+        return bool(used) and min(used) + 3 <= self.cloud.limit
+
+    def is_used_up(self) -> bool:
+        """Whether all tokens in hand may seem so."""
+        return all(
+            self.cloud.may_seem_used(hand.value) >= self.cloud.limit for hand in self.living()
+        )
+
+    def takeable(self, slot: Slot, instead_of: set[str], *, persist: bool) -> Hand | None:
         """What is in the store, if it is of use."""
         time, cloud = self.cloud.time, self.cloud
-        if not (self.uses_store and cloud.sound and cloud.stored) or "get" in cloud.broken:
+        key = KEYS[self.slots.index(slot)]
+        if not self.uses_store or key not in cloud.stored or {key, "get"} & cloud.broken_or_damaged:
             return None
-        found = json.loads(next(iter(cloud.stored.values())))
+        found = json.loads(cloud.stored[key])
         age = max(0.0, time.wall - found["requested"])
         born = Point(time.monotonic - age, time.wall - age)
         hand = Hand.of(found["token"], born, found["lifetime"])
         ahead = found["requested"] - time.wall > 60
         due = hand.margin if persist else hand.early
-        useless = ahead or hand.value in instead_of | self.dropped or hand.left(time) <= due
+        useless = ahead or hand.value in instead_of or hand.left(time) <= due
         return None if useless else hand
 
     def goes_by(self) -> None:
@@ -322,36 +448,48 @@ class Process:
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def _wanted(self) -> tuple[Hand | None, bool]:
-        """The token that is to be replaced; and whether that is done while it lives."""
-        time = self.cloud.time
-        worst = min(
-            self.hands.values(),
-            key=lambda hand: (hand.value not in self.refused, hand.left(time)),
-            default=None,
-        )
-        early = worst is not None and worst.value not in self.refused and worst.left(time) > 0
-        return worst, early
+    def _unwanted(self, slot: Slot) -> set[str]:
+        """What is not to be taken from the store."""
+        own = slot.dropped if slot.hand is None else slot.hand.value
+        return {*self.refused} if own is None else {own}
 
-    def asks(self) -> None:
+    def _others(self, slot: Slot) -> list[Hand]:
+        return [hand for hand in self.living() if hand is not slot.hand]
+
+    def _is_early(self, slot: Slot) -> bool:
+        """Whether there are live tokens to go on with."""
+        if slot.hand is not None and slot.hand.value in self.refused:
+            return False
+        return slot.left(self.cloud.time) > 0 or bool(self._others(slot))
+
+    def asks(self, number: int) -> None:
         """A token request leaves: is there a reason?"""
-        time, check = self.cloud.time, self.cloud.check
-        self.asked += 1
-        check(not self.remembers_refusal(), "asks although it was refused less than 30 s ago")
-        worst, early = self._wanted()
-        stored = self.takeable({*self.hands, *self.refused}, persist=not early)
+        time, check, slot = self.cloud.time, self.cloud.check, self.slots[number]
+        slot.asked += 1
+        check(not slot.remembers_refusal(time), "asks although it was refused less than 30 s ago")
+        early, left = self._is_early(slot), slot.left(time)
+        stored = self.takeable(slot, self._unwanted(slot), persist=not early)
         check(stored is None, "asks although a good token is in the store")
-        if worst is None or len(self.hands) < self.slots:
-            return
-        left = worst.left(time)
+        if early and slot.hand is not None and left > 0:
+            check(left <= self.window(slot.hand), f"asks although a token is good for {left:.0f} s")
+        elif early:
+            left = math.inf
+            used = [self.cloud.may_seem_used(hand.value) for hand in self._others(slot)]
+            if (
+                self.at_once
+            ):  # they may have had less in hand when they looked, and two are on the way
+                used = [max(self.cloud.may_seem_used(value) + 2 for value in self.recent)]
+            short = min(used) * 2 >= self.cloud.limit
+            check(short, f"asks for another when only {min(used)} calls were made")
+        else:
+            check(number == 0 or slot.hand is not None, "does not ask for the first one first")
         if early:
-            check(left <= self.window(worst), f"asks although a token is good for {left:.0f} s")
-            pause = 0.8 * min(5.0 * 2 ** (self.failures - 1), 60.0, max(5.0, left / 2))
-            rested = self.failures == 0 or self.failed_at.age(time) >= pause
-            check(rested, f"asks again although renewal failed less than {pause:.0f} s ago")
-        path = self.refused.get(worst.value)
-        if path is not None:
-            self._asks_after_401(worst.value, path)
+            pause = 0.8 * min(5.0 * 2 ** (slot.failures - 1), 60.0, max(5.0, left / 2))
+            rested = slot.failures == 0 or slot.failed_at.age(time) >= pause
+            check(rested, f"asks again although it failed less than {pause:.0f} s ago")
+        path = None if slot.hand is None else self.refused.get(slot.hand.value)
+        if slot.hand is not None and path is not None:
+            self._asks_after_401(slot.hand.value, path)
 
     def _asks_after_401(self, value: str, path: str) -> None:
         time, check = self.cloud.time, self.cloud.check
@@ -362,36 +500,36 @@ class Process:
         if value not in self.spent_lately:
             self.spent[value] = self.now
             self.spent_lately.add(value)
-        check(len(self.spent_lately) <= 5, "asks for a sixth token in a minute, in vain")
+        most = FUTILE + self.size
+        check(len(self.spent_lately) <= most, f"asks for more than {most} tokens a minute, in vain")
 
-    def gets(self, hand: Hand) -> None:
+    def gets(self, number: int, hand: Hand) -> None:
         """A token arrived."""
-        worst, _ = self._wanted()
-        if worst is not None and len(self.hands) >= self.slots:
-            del self.hands[worst.value]
-        self.hands[hand.value] = hand
+        slot = self.slots[number]
+        slot.hand, slot.dropped, slot.failures = hand, None, 0
         self.recent.add(hand.value)
-        self.dropped = set()
-        self.failures = 0
 
-    def fails(self, kind: str) -> None:
+    def fails(self, number: int, kind: str) -> None:
         """A token request failed."""
-        most = TROUBLES[kind][1] + 1  # a renewal, before the call needs one itself
+        slot = self.slots[number]
+        # Another token, and a renewal, before the call needs one itself.
+        most = TROUBLES[kind][1] + min(self.size, 2)
         self.in_a_row += 1
         self.cloud.check(self.in_a_row <= most, f"asks more than {most} times though it {kind}")
-        if self._wanted()[1]:
-            self.failures, self.failed_at = self.failures + 1, self.now
+        if self._is_early(slot):
+            slot.failures, slot.failed_at = slot.failures + 1, self.now
         if kind == "refuses":
-            self.refused_at = self.now
+            slot.refused_at = self.now
 
-    def looks(self) -> None:
+    def looks(self, number: int) -> None:
         """It reads the store."""
-        worst, early = self._wanted()
-        found = self.takeable({*self.hands, *self.refused}, persist=not early)
+        slot = self.slots[number]
+        persist = not self._is_early(slot)
+        found = self.takeable(slot, self._unwanted(slot), persist=persist)
         if found is not None and not self.dropping:
-            if worst is not None and self.refused.get(worst.value):
-                self.spent.setdefault(worst.value, self.now)
-            self.gets(found)
+            if slot.hand is not None and self.refused.get(slot.hand.value):
+                self.spent.setdefault(slot.hand.value, self.now)
+            self.gets(number, found)
 
     def calls_with(self, value: str, method: str, path: str) -> None:
         """A request to the API leaves with a token: may it be that one?"""
@@ -413,12 +551,34 @@ class Process:
     def is_refused(self, value: str, path: str) -> None:
         """The API answers 401 to that token."""
         self.refused.setdefault(value, path)
+        self.last_refused = value
         if value in self.brand_new:
             self.futile[path] = self.now
+        self.perhaps_futile[path] = self.now
 
 
 #: Requests of our own, which carry a token that is not, or may not be, in hand any more.
 OF_OURS = {"DELETE", "HEAD"}
+
+
+class Asking(threading.local):
+    """For which slot this thread asks for a token."""
+
+    slot = 0
+
+
+asking = Asking()
+
+
+def labelled(source: TokenSource, number: int) -> None:
+    """Have it known for which slot its token requests are."""
+    request = source._request
+
+    def ask(*arguments: Any, **options: Any) -> AccessToken:
+        asking.slot = number
+        return request(*arguments, **options)
+
+    vars(source)["_request"] = ask
 
 
 class Wire(requests.adapters.HTTPAdapter):
@@ -463,7 +623,8 @@ class Wire(requests.adapters.HTTPAdapter):
         owner, cloud = self._owner, self._owner.cloud
         cloud.check(body == b"grant_type=client_credentials", "sends something else to sign in")
         cloud.check(carried.startswith("Basic "), "signs in without its credentials")
-        owner.asks()
+        number = asking.slot
+        owner.asks(number)
         trouble = cloud.trouble
         if trouble is not None and cloud.lasts is not None:
             cloud.lasts -= 1
@@ -472,14 +633,14 @@ class Wire(requests.adapters.HTTPAdapter):
         trouble = trouble or too_slow
         if trouble is not None:
             answer = self._trouble(request, trouble)
-            owner.fails(trouble)
+            owner.fails(number, trouble)
             if isinstance(answer, Exception):
                 raise answer
             return answer
         issued, hand = cloud.issue(owner.owner)
         owner.brand_new |= {issued.value} if owner.refused and not cloud.freeze else set()
         owner.in_a_row = 0
-        owner.gets(hand)
+        owner.gets(number, hand)
         said = {"access_token": issued.value, "token_type": "bearer", "expires_in": cloud.lifetime}
         return self._reply(request, 200, said)
 
@@ -506,14 +667,26 @@ class Wire(requests.adapters.HTTPAdapter):
         owner, cloud = self._owner, self._owner.cloud
         path, value = urlsplit(str(request.url)).path, carried.removeprefix("Bearer ")
         owner.calls_with(value, str(request.method), path)
-        if not cloud.lives(value) or path in cloud.forbidden:
+        window = cloud.counts(value)
+        if not cloud.lives(value):
             owner.is_refused(value, path)
             return self._reply(request, 401, {"code": "bad.credentials"})
+        left = math.ceil(window.end - cloud.time.true)
+        said = {}
+        if cloud.limit < math.inf:
+            facts = {"count": window.count, "allowed": cloud.limit, "reset": left}
+            said = {f"inin-ratelimit-{name}": str(fact) for name, fact in facts.items()}
+        if window.count > cloud.limit or path == CROWDED:
+            owner.limited.append((window.count >= cloud.limit, owner.is_used_up()))
+            return self._reply(request, 429, b"{}", {**said, "Retry-After": str(left)})
+        if path in cloud.forbidden:
+            owner.is_refused(value, path)
+            return self._reply(request, 401, {"code": "bad.credentials"}, said)
         if request.method == "DELETE":
             cloud.revoke(value)
         if path == "/api/v2/away":
-            return self._reply(request, 302, b"", {"Location": FOREIGN})
-        return self._reply(request, 200, body)
+            return self._reply(request, 302, b"", {**said, "Location": FOREIGN})
+        return self._reply(request, 200, body, said)
 
     def _reply(
         self,
@@ -556,12 +729,13 @@ class Shelf(TokenStore):
 
     def get(self, key: str) -> str | None:
         with self._do("get").lock:
-            self._owner.looks()
+            self._owner.looks(KEYS.index(key))
             return self._owner.cloud.stored.get(key)
 
     def set(self, key: str, value: str, ttl: float) -> None:
         with self._do("set").lock:
-            self._owner.cloud.stored[key], self._owner.cloud.sound = value, True
+            self._owner.cloud.stored[key] = value
+            self._owner.cloud.damaged -= {key}
 
     def delete(self, key: str) -> None:
         self._do("delete").stored.pop(key, None)

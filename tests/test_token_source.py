@@ -19,6 +19,7 @@ from conftest import SECRET, TOKEN, FakeTime
 from fleet import until
 
 from gc_requests_auth import background, flight, process, refusal
+from gc_requests_auth.budget import Budget, Ledger
 from gc_requests_auth.credentials import Identity
 from gc_requests_auth.errors import (
     ConfigurationError,
@@ -29,6 +30,7 @@ from gc_requests_auth.errors import (
     LoginUnreachableError,
     TokenError,
 )
+from gc_requests_auth.pool import Pool
 from gc_requests_auth.token_source import (
     LANDING,
     LONGEST_FLIGHT,
@@ -1362,3 +1364,77 @@ def test_nothing_is_logged_or_called_under_the_lock(
 
     assert len(seen) == 4
     assert all(seen)
+
+
+def test_who_would_have_a_further_token_finds_one_that_has_landed_meanwhile(
+    source: TokenSource, login: Login
+) -> None:
+    source.current()
+    assert source.look_for_one(inline=True) is None
+    assert len(login.calls) == 1
+
+
+@pytest.fixture
+def slots(login: Login, fake_time: FakeTime) -> list[TokenSource]:
+    """Of a pool; they start no threads."""
+    return [TokenSource(identify, login, clock=fake_time.clock, background=False) for _ in "123"]
+
+
+def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
+    slots: list[TokenSource],
+    login: Login,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+
+    def another_thread_was_faster(_: Budget) -> bool:
+        slots[1].current()
+        return True
+
+    pool.current()
+    monkeypatch.setattr(Budget, "runs_short", property(another_thread_was_faster))
+    monkeypatch.setattr(Budget, "left", 0)
+    pool.current()
+    assert len(login.calls) == 2
+
+
+def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
+    slots: list[TokenSource],
+    login: Login,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+    pool.current()
+    fake_time.advance(L - 15)
+    monkeypatch.setattr(Budget, "runs_short", True)
+    monkeypatch.setattr(Budget, "left", 0)
+    login.meanwhile = lambda: fake_time.advance(20)
+    token = pool.current()
+    assert len(login.calls) == 2
+    assert token == slots[1].in_hand()
+
+
+def test_no_call_fails_for_a_renewal_while_another_token_of_the_pool_lives(
+    slots: list[TokenSource], login: Login, fake_time: FakeTime
+) -> None:
+    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+    pool.current()
+    fake_time.advance(L - 5)
+    another = slots[1].current()
+    login.meanwhile = lambda: fake_time.advance(20)
+    login.failure = LoginUnreachableError("no answer")
+    assert pool.current() == another
+    fake_time.advance(L)
+    with pytest.raises(LoginUnreachableError):
+        pool.current()
+
+
+def test_a_further_token_is_not_the_one_that_was_forgotten(
+    source: TokenSource, login: Login
+) -> None:
+    forgotten = source.current()
+    source.forget()
+    source.look_for_one(inline=True)
+    assert login.calls[-1]["instead_of"] == forgotten.value  # which a store may still hold
