@@ -115,7 +115,8 @@ class Budget:
     def rank(self) -> tuple[float, float]:
         """To compare with others: by what is left, and where that is nothing, by when there is more."""
         window = self._at()
-        return max(0, window.allowed - window.used), -window.ends
+        left = max(0, window.allowed - window.used)
+        return left, 0.0 if left else -window.ends
 
     @property
     def runs_short(self) -> bool:

@@ -673,7 +673,7 @@ def shares(life: Life) -> None:
 
 
 def grows_one_by_one_and_only_in_need(life: Life) -> None:
-    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt", limit=4)
+    life.begin(in_background=True, uses_store=True, own_session=False, threads="prompt", limit=4)
     for number, calls in enumerate((2, 2, 2), 1):
         for _ in range(calls):
             life.call(0)
@@ -695,7 +695,7 @@ def grows_one_by_one_and_only_in_need(life: Life) -> None:
 
 
 def does_not_take_back_what_was_forgotten(life: Life) -> None:
-    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt", limit=4)
+    life.begin(in_background=True, uses_store=True, own_session=False, threads="prompt", limit=4)
     for drop in (life.forget, life.revoke):
         for _ in range(4):
             life.call(0)
@@ -730,7 +730,7 @@ def leaves_a_crowded_place_alone(life: Life) -> None:
 
 def moves_when_others_have_spent_its_token(life: Life) -> None:
     life.begin(in_background=True, uses_store=True, own_session=True, threads="prompt", limit=4)
-    for _ in range(3):
+    for _ in range(4):
         life.call(0)
     life.size = 1
     life.another_process_comes()
@@ -746,7 +746,7 @@ def moves_when_others_have_spent_its_token(life: Life) -> None:
 
 def moves_from_what_replaced_a_token_too(life: Life) -> None:
     life.begin(in_background=True, uses_store=True, own_session=False, threads="prompt", limit=4)
-    for _ in range(3):
+    for _ in range(4):
         life.call(0)
     life.time_passes(61)
     life.size = 1
