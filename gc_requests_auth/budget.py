@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from .retry import number
@@ -21,6 +23,10 @@ LONGEST_WINDOW = 90.0
 
 #: No token may make as many requests, and none makes as many times more than it may.
 _ABSURD, _ABSURDLY = 1e9, 100
+
+#: Seconds in which the API counts a request, if it ever gets it; how many that are under way are kept
+#: in mind, where no answer says anything; and how many may be about to be.
+UNDER_WAY, MOST_UNDER_WAY, AT_ONCE = 5.0, 1000, 8
 
 #: How many tokens are remembered; a pool has no more than 50.
 TOKENS = 128
@@ -75,9 +81,13 @@ class _Window:
         self.length = length
         #: By the same clock: what was sent before may have been counted in the window before.
         self.begun = begun
-        #: Requests in it that were not sent from here.
+        #: Requests in it that were not sent from here; less than 0 where some of those do not count.
         self.others = 0
         self.sent = 0
+        #: When those were sent that are not answered yet.
+        self.under_way: deque[float] = deque(maxlen=MOST_UNDER_WAY)
+        #: How many the API has counted, as far as it has said; to a request sent when, and when it did.
+        self.said, self.said_of, self.said_at = 0, -math.inf, -math.inf
         self._tickets = itertools.count(1)
 
     def ticket(self) -> int:
@@ -90,6 +100,27 @@ class _Window:
         """How many requests, by all that is known."""
         return self.others + self.sent
 
+    def come_back(self) -> None:
+        """Count one less under way."""
+        with suppress(IndexError):  # it was sent before the window began, or long ago
+            self.under_way.popleft()
+
+    def correct(self, used: int, sent_at: float, now: float) -> None:
+        """Bring what is counted in line with an answer to what was sent at that time.
+
+        Others may send as well, so it is no less than that. Nor is it more than the latest said, and
+        what may not have been counted then: what a cache answered, what never left, and what the API
+        takes for no request of this token's, is not to be waited for.
+        """
+        if used > self.said or sent_at >= self.said_at:
+            self.said, self.said_of, self.said_at = used, sent_at, now
+        self.others = max(self.others, used - self.sent)
+        while self.under_way and self.under_way[0] < self.said_of - UNDER_WAY:
+            self.come_back()
+        most = self.said + len(self.under_way) + AT_ONCE
+        if self.used > most:
+            self.others = most - self.sent
+
 
 class Budget:
     """What one token has left."""
@@ -101,10 +132,12 @@ class Budget:
 
     def take(self) -> float:
         """Count a request that is about to be sent; seconds to wait first, 0 for none."""
-        window = self._at()
-        if window.ticket() + window.others <= window.allowed:
-            return 0.0
-        return max(0.001, window.ends - self._now())
+        now = self._now()
+        window = self._at(now)
+        if window.ticket() + window.others > window.allowed:
+            return window.ends - now
+        window.under_way.append(now)
+        return 0.0
 
     @property
     def left(self) -> float:
@@ -114,22 +147,25 @@ class Budget:
     @property
     def rank(self) -> tuple[float, float]:
         """To compare with others: by what is left, and where that is nothing, by when there is more."""
-        window = self._at()
+        window = self._at(self._now())
         left = max(0, window.allowed - window.used)
         return left, 0.0 if left else -window.ends
 
     @property
     def runs_short(self) -> bool:
         """Whether half is used, and at this pace the rest will not last until the window ends."""
-        window = self._at()
+        now = self._now()
+        window = self._at(now)
         if window.used * 2 < window.allowed:
             return False
-        elapsed = window.length - (window.ends - self._now())
+        elapsed = window.length - (window.ends - now)
         return window.used * window.length >= window.allowed * elapsed
 
     def give_back(self) -> None:
         """A request that was counted was not sent after all."""
-        self._at().others -= 1
+        window = self._at(self._now())
+        window.come_back()
+        window.others -= 1
 
     def note(self, standing: Standing, age: float = 0.0) -> None:
         """What an answer said.
@@ -137,7 +173,7 @@ class Budget:
         :param age: Seconds since its request was sent. The API counted it at some time since then.
         """
         now = self._now()
-        window = self._at()
+        window = self._at(now)
         if now - age < window.begun:
             return  # perhaps of the window before, and that may have been spent
         earliest, latest = now - age + standing.reset, now + standing.reset
@@ -145,23 +181,28 @@ class Budget:
         if window.ends < math.inf and abs(ends - window.ends) > window.length / 2:
             # Another one: the API has begun it earlier or later than it was expected.
             window = self._window = _Window(length=window.length, begun=now - age)
+        if window.said_of == -math.inf:
+            # The API has begun it with the first request that came, which is later than is known.
+            ends = latest
         window.allowed, window.ends = standing.allowed, ends
         window.length = max(window.length, standing.reset)
-        window.others = max(window.others, standing.used - window.sent)
+        window.come_back()
+        window.correct(standing.used, now - age, now)
 
     def _now(self) -> float:
         """Seconds that this is known, by the clock that has gone further."""
         return self._since.age(self._clock)
 
-    def _at(self) -> _Window:
+    def _at(self, now: float) -> _Window:
         """The window of this moment."""
         window = self._window
-        if window.ends < math.inf:
-            now = self._now()
-            if not now < window.ends <= now + LONGEST_WINDOW:  # or else a clock has been set back
-                # Until an answer says it, as long as the one before.
-                ends = now + window.length
-                window = self._window = _Window(window.allowed, ends, window.length, now)
+        over = (
+            now >= window.ends or math.inf > window.ends > now + LONGEST_WINDOW
+        )  # a clock went back
+        if over:
+            # Until an answer says it, as long as the one before.
+            ends = now + window.length
+            window = self._window = _Window(window.allowed, ends, window.length, now)
         return window
 
 

@@ -205,18 +205,6 @@ def test_a_request_that_was_not_sent_is_given_back(budget: Budget) -> None:
     assert budget.left == 3
 
 
-def test_a_wait_is_never_none_at_all_where_there_is_one(
-    budget: Budget, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The window may end between two looks at the clock; the request is one too many all the same."""
-    budget.note(Standing(3, 3, 60.0))
-    looks = iter([fake_time.monotonic, fake_time.monotonic + 60.0])
-    monkeypatch.setattr(fake_time, "_look", lambda: next(looks))
-    monkeypatch.setattr(budget, "_clock", fake_time.clock)
-
-    assert budget.take() == 0.001
-
-
 # -- windows that turn ----------------------------------------------------------------------------
 
 

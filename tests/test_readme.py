@@ -51,7 +51,7 @@ def test_the_python_of_the_readme_runs(
     for block in shown:
         exec(compile(block, "README.rst", "exec"), names)
 
-    assert (len(shown), len(moving)) == (4, 4)
+    assert (len(shown), len(moving)) == (3, 4)
     assert names["queues"] == {"entities": []}
     assert [one.method for one in ireland.request_history] == ["POST", "GET"] * 2
     assert ireland.request_history[1].headers["Authorization"] == f"Bearer {TOKEN}"

@@ -77,7 +77,7 @@ def ours(place: Place, tokens: int) -> tuple[requests.Session, Get]:
 
 
 def run(scale: Scale) -> Table:
-    calls, limit, window = scale.of(3000, 120), scale.of(50, 20), scale.of(1, 1) * 1.0
+    calls, limit, window = scale.of(3000, 120), scale.of(40, 20), scale.of(1, 1) * 1.0
     table = Table(
         "A big job",
         f"""\
