@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .budget import Ledger
-from .errors import GenesysCloudError
 from .token_source import TokenSource
 from .tokens import AccessToken, Clock
 
@@ -54,13 +53,7 @@ class Pool:
                 if flight is not None and not budget.left:
                     flight.wait_a_moment()
                     found = self._look()
-        try:
-            return (found.source or self._slots[0]).current()
-        except GenesysCloudError:  # it ended just now
-            token = self._look().token
-            if token is None:
-                raise
-            return token
+        return (found.source or self._slots[0]).current()
 
     def other_than(self, rejected: str | None) -> AccessToken:
         """A token to send after the API refused `rejected`: its successor, in its own slot."""
@@ -76,9 +69,8 @@ class Pool:
 
     def spare(self, refused: str | None) -> AccessToken | None:
         """A living token in place of one that was refused, and has no successor; that is used last."""
-        if refused is not None:
-            self._doubtful.intersection_update(self._known)
-            self._doubtful.add(refused)
+        self._doubtful.intersection_update(self._known)
+        self._doubtful.add(refused or "")
         token = self._look().token
         return None if token is None or token.value in self._doubtful else token
 

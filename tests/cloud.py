@@ -475,10 +475,6 @@ class Process:
         elif early:
             left = math.inf
             used = [self.cloud.may_seem_used(hand.value) for hand in self._others(slot)]
-            if (
-                self.at_once
-            ):  # they may have had less in hand when they looked, and two are on the way
-                used = [max(self.cloud.may_seem_used(value) + 2 for value in self.recent)]
             short = min(used) * 2 >= self.cloud.limit
             check(short, f"asks for another when only {min(used)} calls were made")
         else:

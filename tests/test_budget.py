@@ -385,6 +385,7 @@ HEADERS = st.dictionaries(st.sampled_from([COUNT, ALLOWED, RESET, "Retry-After"]
 )
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @example([(429, {COUNT: "9" * 400, ALLOWED: "1", RESET: "1"}, 0.0)])
+@example([(200, {COUNT: "1", ALLOWED: "3", RESET: "60"}, 1.0)] * 5)
 @example([(429, {COUNT: "1", ALLOWED: "1", RESET: "300", "Retry-After": "9" * 400}, 0.0)])
 def test_no_header_does_harm(answers: list[tuple[int, Mapping[str, str], float]]) -> None:
     """None raises, and none makes anybody wait longer than any window is."""

@@ -199,6 +199,13 @@ print(status, sorted(name for name in {FOR_TROUBLE | FOR_POOLS!r} if f"gc_reques
     assert (done.stdout, done.stderr) == ("200 []\n", "")
 
 
+def test_rooms_are_attributes_as_those_of_any_package() -> None:
+    done = run_python("import gc_requests_auth as gc; print(gc.errors.__name__, gc.auth.__name__)")
+
+    assert (done.stdout, done.stderr) == ("gc_requests_auth.errors gc_requests_auth.auth\n", "")
+    assert vars(gc_requests_auth)["__getattr__"]("errors") is sys.modules["gc_requests_auth.errors"]
+
+
 def test_a_name_that_is_not_public_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="'gc_requests_auth' has no attribute 'GenesysAuth'"):
         gc_requests_auth.GenesysAuth  # type: ignore[attr-defined]  # noqa: B018

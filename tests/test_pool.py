@@ -29,7 +29,7 @@ from gc_requests_auth import (
 from gc_requests_auth.budget import Standing
 from gc_requests_auth.flight import Flight
 from gc_requests_auth.hook import Hook
-from gc_requests_auth.pool import Pool
+from gc_requests_auth.pool import TOKENS, Pool
 from gc_requests_auth.second_try import SecondTry
 from gc_requests_auth.token_source import TokenSource
 from gc_requests_auth.tokens import AccessToken, Moment, Secret
@@ -634,7 +634,7 @@ def test_a_replay_of_a_401_that_is_answered_429_goes_on_to_another_token(
     answer = plain.send(prepared, timeout=30)
 
     assert answer.status_code == 200
-    assert carried(api) == [first, second, third]
+    assert carried(api) == [first, second, second]
     assert [one.status_code for one in answer.history] == [401, 429]
 
 
@@ -901,6 +901,54 @@ class Double(BaseAdapter):
         return answer
 
     def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_nor_when_that_is_an_error(tokens: int) -> None:
+    auth = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1", tokens=tokens)
+    answer = requests.Response()
+    answer.status_code = 503
+
+    assert auth._on_response(answer, {}) is answer
+
+
+def test_what_carried_no_token_is_given_back_to_none(api: Counted) -> None:
+    auth = api.auth(tokens=2)
+    auth._not_sent(None)
+
+    assert auth._ledger._budgets == {}
+
+
+def test_a_revoked_token_costs_no_call_anything_while_another_lives(
+    api: Counted, plain: requests.Session
+) -> None:
+    auth = filled(api, 3)
+    first, second, third = in_hand(auth)
+    note(auth, second, 1)
+    note(auth, third, 2)
+    api.sandbox._login.tokens.revoke(first)
+    api.sandbox.answer_tokens(1000, *DOWN)
+    assert get(api, auth, plain).status_code == 200
+    asked = api.token_requests
+    assert get(api, auth, plain).status_code == 200
+    assert carried(api) == [first, second, second]
+    assert api.token_requests == asked, "what was refused is chosen last"
+
+    api.sandbox.revoke_all()
+    with pytest.raises(LoginUnreachableError):
+        for _ in range(3):
+            get(api, auth, plain)
+
+
+def test_a_pool_remembers_so_many_tokens(api: Counted) -> None:
+    auth = api.auth(tokens=2)
+    pool, slot = auth._tokens(), auth._slots[0].source
+    assert isinstance(pool, Pool)
+    for number in range(TOKENS + 9):
+        pool._remember(f"token {number}", slot)
+
+    assert next(iter(pool._known)) == "token 9"
+    assert len(pool._known) == TOKENS
 
 
 def test_a_double_need_not_say_what_it_answers() -> None:

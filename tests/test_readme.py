@@ -115,9 +115,6 @@ def provoke(name: str, mocker: requests_mock.Mocker) -> GenesysCloudError:
             mocker.post(
                 LOGIN, status_code=400, json=error_body("invalid_client", "authentication failed")
             )
-        case "GrantTypeError":
-            text = "client is not authorized to use the client_credential grant type"
-            mocker.post(LOGIN, status_code=400, json=error_body("unauthorized_client", text))
         case "BadTokenAnswerError":
             mocker.post("https://api.mypurecloud.ie/oauth/token", status_code=404)
             options["login_url"] = "https://api.mypurecloud.ie"
