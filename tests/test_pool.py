@@ -634,7 +634,7 @@ def test_a_replay_of_a_401_that_is_answered_429_goes_on_to_another_token(
     answer = plain.send(prepared, timeout=30)
 
     assert answer.status_code == 200
-    assert carried(api) == [first, second, second]
+    assert carried(api) == [first, second, third]
     assert [one.status_code for one in answer.history] == [401, 429]
 
 
