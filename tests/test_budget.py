@@ -183,6 +183,35 @@ def test_what_another_process_sends_with_the_same_token_counts(budget: Budget) -
     assert budget.left == 1, "of its seven, none is counted twice"
 
 
+def test_what_the_api_does_not_count_is_not_waited_for(budget: Budget) -> None:
+    """It may have a limit of its own for some resources; or a double says the same every time."""
+    for _ in range(1000):
+        assert budget.take() == 0
+        budget.note(Standing(1, 300, 60.0))
+
+
+def test_a_wrong_count_is_put_right_by_the_next_answer(budget: Budget, fake_time: FakeTime) -> None:
+    spend(budget, 1)
+    budget.note(Standing(299, 300, 60.0))
+    assert budget.left == 1
+    fake_time.advance(1)
+    spend(budget, 1)
+    budget.note(Standing(2, 300, 59.0))
+
+    assert budget.left >= 290
+
+
+def test_what_never_left_is_not_counted_for_long(budget: Budget, fake_time: FakeTime) -> None:
+    spend(budget, 200)
+    budget.note(Standing(1, 300, 60.0))
+    assert budget.left <= 120
+    fake_time.advance(6)
+    spend(budget, 1)
+    budget.note(Standing(2, 300, 54.0))
+
+    assert budget.left >= 280
+
+
 def test_a_limit_that_is_changed_counts_from_the_next_answer(budget: Budget) -> None:
     spend(budget, 1)
     budget.note(Standing(1, 300, 60.0))
