@@ -230,7 +230,6 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
         header = request.headers.get("Authorization")
         if standing is None or not standing.is_spent or not isinstance(header, Secret):
             return False
-        self._ledger.of(header).note(standing)  # that of a replay, nobody has noted yet
         token = self._tokens().in_hand()
         return (
             token is not None and token.header != header and self._ledger.of(token.header).left > 0
