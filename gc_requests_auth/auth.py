@@ -202,12 +202,15 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
 
         :param age: Seconds since the request was sent.
         """
-        standing = Standing.said(response.status_code, response.headers)
         header = request.headers.get("Authorization")
-        if standing is None or not isinstance(header, Secret) or "_noted" in vars(response):
+        if not isinstance(header, Secret) or "_noted" in vars(response):
             return
         vars(response)["_noted"] = True
-        self._ledger.of(header).note(standing, age)
+        standing = Standing.said(response.status_code, response.headers)
+        if standing is None:  # what the API says nothing of, it does not count, as far as is known
+            self._ledger.of(header).give_back()
+        else:
+            self._ledger.of(header).note(standing, age)
 
     def _noted(self, answer: requests.Response) -> requests.Response:
         """The answer to a replay, which meets no hook."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import pickle
 from collections.abc import Callable, Iterator
@@ -97,6 +98,25 @@ def test_where_nobody_waits_nothing_is_said(
     call(session, 3)
 
     assert warnings_of(caplog) == []
+
+
+def test_calls_whose_answers_say_nothing_do_not_count(
+    api: Counted,
+    session: GenesysCloudSession,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def silent(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, answer.request, answer.raw = 200, request, io.BytesIO()
+        return answer
+
+    call(session, 1)
+    monkeypatch.setattr(HTTPAdapter, "send", silent)
+    assert call(session, 50) == [200] * 50
+
+    assert fake_time.slept == []
+    assert api.api_requests == 1
 
 
 def test_who_waits_looks_whether_another_token_has_come(
