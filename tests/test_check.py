@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
 from pathlib import Path
@@ -163,7 +163,15 @@ def test_ctrl_c_ends_it_politely(
     assert capsys.readouterr() == ("", "Interrupted.\n")
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it starts in the background ignore Ctrl-C, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("trusted", "interruptible")
 def test_ctrl_c_need_not_wait_for_a_server_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
