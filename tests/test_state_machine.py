@@ -673,6 +673,47 @@ def shares(life: Life) -> None:
     assert len(life.cloud.tokens) == 3
 
 
+def comes_and_goes(life: Life) -> None:
+    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt")
+    life.call(0)
+    life.another_process_comes()
+    life.call(1)
+    life.tokens_are_revoked(1)
+    life.call(1)
+    life.revoke(0)  # and not what the other one put into the store
+    assert life.cloud.stored
+    life.tokens_are(8, (0.0, 100.0))
+    for how in ("copy", "pickle", "fork"):
+        life.it_grows_late(0, "margin")
+        life.call_that_leads_away(0)
+        for url in ELSEWHERE:
+            life.call_elsewhere(0, url)
+        for rejected in ("nothing", "the current one", "an old one"):
+            life.access_token(0, rejected)
+        life.time_passes(2, "back")
+        life.revoke(0)
+        life.the_store("is emptied")
+        life.go_on_elsewhere(0, how)
+
+
+def is_told_what_is_wrong(life: Life) -> None:
+    life.begin(in_background=False, uses_store=False, own_session=True, threads="prompt", limit=2)
+    for _ in range(3):
+        life.call_what_is_crowded(0)
+    life.call_what_is_forbidden(0, 0)
+    life.revoke(0)
+    assert life.clients[0].known.limited == [(True, True)]
+    life.login("is down")
+    life.call_what_is_crowded(0)
+    life.login(None)
+    life.go_on_elsewhere(0, "copy")
+    life.call(0)
+    life.login("is down")
+    life.call_what_is_forbidden(0, 1)
+    life.tokens_are_revoked(0)
+    life.call(0)
+
+
 def grows_one_by_one_and_only_in_need(life: Life) -> None:
     life.begin(in_background=True, uses_store=True, own_session=False, threads="prompt", limit=4)
     for number, calls in enumerate((2, 2, 2), 1):
@@ -798,6 +839,8 @@ def test_a_scene_of_a_pool(scene: Callable[[Life], None]) -> None:
         asks_five_times_a_minute_in_vain,
         recovers_however_often,
         shares,
+        comes_and_goes,
+        is_told_what_is_wrong,
     ],
 )
 def test_a_scene_that_chance_seldom_plays(scene: Callable[[Life], None]) -> None:
