@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import FakeTime
-from hypothesis import HealthCheck, example, given, settings
+from fuzzing import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -412,7 +413,7 @@ HEADERS = st.dictionaries(st.sampled_from([COUNT, ALLOWED, RESET, "Retry-After"]
 @given(
     st.lists(st.tuples(st.sampled_from([200, 429, 503]), HEADERS, st.floats(0, 100)), max_size=12)
 )
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @example([(429, {COUNT: "9" * 400, ALLOWED: "1", RESET: "1"}, 0.0)])
 @example([(200, {COUNT: "1", ALLOWED: "3", RESET: "60"}, 1.0)] * 5)
 @example([(429, {COUNT: "1", ALLOWED: "1", RESET: "300", "Retry-After": "9" * 400}, 0.0)])
@@ -437,6 +438,7 @@ def test_no_header_does_harm(answers: list[tuple[int, Mapping[str, str], float]]
     pauses=st.lists(st.floats(0, 5), min_size=20, max_size=100),
     seed=st.randoms(use_true_random=False),
 )
+@examples(100)
 def test_whoever_waits_as_told_is_never_refused(
     allowed: int, pauses: list[float], seed: random.Random
 ) -> None:
