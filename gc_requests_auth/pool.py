@@ -50,22 +50,28 @@ class Pool:
             budget = self._ledger.of(found.token.header)
             if budget.runs_short:
                 flight = found.empty.look_for_one(inline=not budget.left)
-                if flight is not None and not budget.left:
-                    flight.wait_a_moment()
+                if flight is not None:
+                    if not budget.left:
+                        flight.wait_a_moment()
                     found = self._look()
         return (found.source or self._slots[0]).current()
 
     def other_than(self, rejected: str | None) -> AccessToken:
-        """A token to send after the API refused `rejected`: its successor, in its own slot."""
-        source = self._known.get(rejected or "")
-        if source is not None:
-            return source.other_than(rejected)
-        return self._look().token or self._slots[0].other_than(rejected)
+        """A token to send after the API refused `rejected`: what came, or is to come, in its place."""
+        found, slot = self._look(), self._slot_of(rejected)
+        if slot is not None:
+            return slot.other_than(rejected)
+        return found.token or self._slots[0].other_than(rejected)
 
     def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
         """The living token that can make the most requests, or the successor of one. Fetches nothing."""
-        source = self._known.get(other_than or "")
-        return self._look().token if source is None else source.in_hand(other_than=other_than)
+        found, slot = self._look(), self._slot_of(other_than)
+        return found.token if slot is None else slot.in_hand(other_than=other_than)
+
+    def _slot_of(self, value: str | None) -> TokenSource | None:
+        """Where that token, or its successor, lives; None if neither does."""
+        slot = self._known.get(value or "")
+        return None if slot is None or slot.in_hand() is None else slot
 
     def spare(self, refused: str | None) -> AccessToken | None:
         """A living token in place of one that was refused, and has no successor; that is used last."""
@@ -73,6 +79,13 @@ class Pool:
         self._doubtful.add(refused or "")
         token = self._look().token
         return None if token is None or token.value in self._doubtful else token
+
+    def forget(self) -> None:
+        """Drop all tokens, and all that is known of them; the first slot is filled first again."""
+        for slot in self._slots:
+            slot.forget()
+        self._known.clear()
+        self._doubtful.clear()
 
     def _look(self) -> _Found:
         """All of it at one look: what has been filled since is not taken for empty."""

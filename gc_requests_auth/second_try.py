@@ -108,20 +108,25 @@ class SecondTry:
         repeatable = can_be_replayed(response)
         if repeatable:
             drain(response)
+        failure: GenesysCloudError | None = None
         try:
             token = token or self._tokens.other_than(refused)
         except GenesysCloudError as error:
             self._futile.failed(refused)
-            token, fetches = self._tokens.spare(refused), False
+            error.request = without_secrets(request)
+            token = self._tokens.spare(refused)
             if token is None:
                 response.close()
-                error.request = without_secrets(request)
                 raise
+            failure = error.with_traceback(None)  # which holds this frame, and so would itself
         if not repeatable:
             logger.info("a 401 goes back: the body of its request can not be sent twice")
             return response, True
         answer = replay(response, token.header, options)
         logger.info("replayed after a 401, answered %s", answer.status_code)
+        if answer.status_code == 401 and failure is not None:
+            answer.close()
+            raise failure  # two tokens are over, then, and that there is no other is the news
         if answer.status_code != 401:
             self._futile.was_of_use(refused)
             return answer, True

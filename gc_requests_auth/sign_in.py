@@ -158,8 +158,7 @@ class SignIn:
 
     def forget(self) -> None:
         """Drop the token and remembered refusals."""
-        for slot in self._slots:
-            slot.source.forget()
+        (self._decided or self._slots[0].source).forget()
 
     def _take_stored(self) -> str | None:
         """Go on with the token that is in the store, if one lives there; asks for none.

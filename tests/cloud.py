@@ -311,16 +311,18 @@ class Process:
         self.spent: dict[str, Point] = {}
         #: Those of them that were so all the time: a clock that is set back brings others back.
         self.spent_lately: set[str] = set()
-        #: Those that could not be replaced.
+        #: Those that could not be replaced; and those that may prove so in this step.
         self.irreplaceable: set[str] = set()
+        self.replacing: set[str] = set()
 
     def begin(self, *, at_once: bool = False) -> None:
         """A step begins."""
         self.goes_by()
+        self.irreplaceable |= self.replacing
+        self.replacing = set()
         self.at_once = at_once
-        #: Tokens that were refused, with the path that did; and the last of them.
+        #: Tokens that were refused, with the path that did.
         self.refused: dict[str, str | None] = {}
-        self.last_refused = ""
         self.recent = set(self.hands)
         self.in_a_row = 0
         for slot in self.slots:
@@ -328,6 +330,8 @@ class Process:
         #: Tokens that were asked for after a 401.
         self.brand_new: set[str] = set()
         self.calls: list[tuple[str, str, str]] = []
+        #: The tokens they began with: not those that were in hand when another one was no use.
+        self.chosen: set[str] = set()
         #: Of each 429, whether its token was spent, and whether all in hand were.
         self.limited: list[tuple[bool, bool]] = []
         self.dropping = False
@@ -414,9 +418,11 @@ class Process:
         return bool(used) and min(used) + 3 <= self.cloud.limit
 
     def is_used_up(self) -> bool:
-        """Whether all tokens in hand may seem so."""
+        """Whether all tokens in hand may seem so, but for those that are used last anyway."""
         return all(
-            self.cloud.may_seem_used(hand.value) >= self.cloud.limit for hand in self.living()
+            self.cloud.may_seem_used(hand.value) >= self.cloud.limit
+            for hand in self.living()
+            if hand.value not in self.irreplaceable | self.replacing
         )
 
     def takeable(self, slot: Slot, instead_of: set[str], *, persist: bool) -> Hand | None:
@@ -474,9 +480,16 @@ class Process:
             check(left <= self.window(slot.hand), f"asks although a token is good for {left:.0f} s")
         elif early:
             left = math.inf
-            used = [self.cloud.may_seem_used(hand.value) for hand in self._others(slot)]
-            short = min(used) * 2 >= self.cloud.limit
-            check(short, f"asks for another when only {min(used)} calls were made")
+            # Used in need only, and so for none that has room, are those that end in seconds, and
+            # those that were refused, perhaps for good.
+            doubtful = self.irreplaceable | self.replacing
+            sound = [one for one in self._others(slot) if one.left(time) > one.margin]
+            used = [
+                self.cloud.may_seem_used(one.value) for one in sound if one.value not in doubtful
+            ]
+            least = min(used, default=math.inf)
+            short = least * 2 >= self.cloud.limit or self.at_once  # or was so a moment ago
+            check(short, f"asks for another when only {least} calls were made")
         else:
             check(number == 0 or slot.hand is not None, "does not ask for the first one first")
         if early:
@@ -491,6 +504,7 @@ class Process:
         time, check = self.cloud.time, self.cloud.check
         remembered = path in self.futile and self.futile[path].age(time) < 60
         check(not remembered, f"asks although a new token is known to be no use at {path}")
+        self.replacing.add(value)
         known = value in self.irreplaceable and self.cloud.lives(value)
         check(not known, "asks again for a token that lives, and could not be replaced")
         if value not in self.spent_lately:
@@ -502,6 +516,7 @@ class Process:
     def gets(self, number: int, hand: Hand) -> None:
         """A token arrived."""
         slot = self.slots[number]
+        self.replacing -= {slot.hand.value} if slot.hand is not None else set()
         slot.hand, slot.dropped, slot.failures = hand, None, 0
         self.recent.add(hand.value)
 
@@ -536,6 +551,7 @@ class Process:
             "sends a token that it should not have in hand",
         )
         self.calls.append((method, path, value))
+        self.chosen |= set() if self.limited or self.refused else {value}
         token = self.cloud.tokens[value]
         # What no clock shows, no process can know: one that stood still while another was set back.
         set_back = time.set_back - token.set_back
@@ -547,7 +563,6 @@ class Process:
     def is_refused(self, value: str, path: str) -> None:
         """The API answers 401 to that token."""
         self.refused.setdefault(value, path)
-        self.last_refused = value
         if value in self.brand_new:
             self.futile[path] = self.now
         self.perhaps_futile[path] = self.now

@@ -266,7 +266,7 @@ class Life(RuleBasedStateMachine):
         """A 429 reaches the caller: for want of a token, or when another one got it as well."""
         known = client.known
         first, all_spent = known.limited[0], known.limited[-1][1]
-        assert all_spent or not repeatable or len(known.limited) == 2
+        assert all_spent or not repeatable or len(known.limited) == 2 or known.replacing
         assert len(known.limited) == 1 or first[0], "it was not the limit of the token"
         known.was_of_use()
 
@@ -281,7 +281,7 @@ class Life(RuleBasedStateMachine):
         due = known.due()
         yield
         self.cloud.release()
-        self.used |= {value for _, _, value in known.calls}
+        self.used |= known.chosen
         for slot in known.slots:
             if slot.hand is not None and slot.hand.value in due & self.used:
                 assert unless or slot.asked
@@ -302,7 +302,6 @@ class Life(RuleBasedStateMachine):
             except GenesysCloudError:
                 assert not sure
                 known.was_of_use()
-                known.irreplaceable |= {known.last_refused}
                 return
             # What the store held may have been over as well.
             assert (
@@ -589,13 +588,14 @@ STEADY = settings(examples(40), stateful_step_count=40, suppress_health_check=li
 
 
 class LifeWithPool(Life):
-    """Three tokens. It plays scenes only: in any order, its model is not exact enough yet."""
+    """Three tokens."""
 
     size = 3
 
 
-def test_whatever_happens_in_whatever_order() -> None:
-    run_state_machine_as_test(Life, settings=STEADY)
+@pytest.mark.parametrize("life", [Life, LifeWithPool])
+def test_whatever_happens_in_whatever_order(life: type[Life]) -> None:
+    run_state_machine_as_test(life, settings=STEADY)
 
 
 def rests_between_failures(life: Life) -> None:
@@ -801,6 +801,39 @@ def moves_from_what_replaced_a_token_too(life: Life) -> None:
     assert len(life.clients[0].known.calls) == 3
 
 
+def replaces_what_replaced_a_token(life: Life) -> None:
+    life.begin(in_background=False, uses_store=True, own_session=False, threads="prompt")
+    life.call(0)
+    life.another_process_comes()
+    life.call(1)
+    life.forget(1)
+    life.call(1)
+    life.tokens_are_revoked(None)
+    life.call(0)
+    assert [one.hand is not None for one in life.clients[0].known.slots] == [True, False, False]
+
+
+def tells_why_there_is_no_other(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=False, threads="prompt", limit=2)
+    for _ in range(6):
+        life.call(0)
+    assert len(life.cloud.tokens) == 3
+    life.tokens_are_revoked(0)
+    life.login("is down")
+    before = life.time.true
+    life.call(0)
+    assert life.clients[0].known.replacing, "and that is what it raised"
+    assert life.time.true - before <= 15
+
+
+def begins_anew_with_the_first(life: Life) -> None:
+    life.begin(in_background=True, uses_store=False, own_session=False, threads="prompt", limit=2)
+    for _ in range(3):
+        life.call(0)
+    life.forget(0)
+    life.access_token(0, "an old one")
+
+
 def replaces_each_that_is_revoked(life: Life) -> None:
     life.begin(in_background=True, uses_store=True, own_session=True, threads="late", limit=4)
     for which in (None, 0, 1, 2):
@@ -823,6 +856,9 @@ def replaces_each_that_is_revoked(life: Life) -> None:
         moves_when_others_have_spent_its_token,
         moves_from_what_replaced_a_token_too,
         replaces_each_that_is_revoked,
+        replaces_what_replaced_a_token,
+        tells_why_there_is_no_other,
+        begins_anew_with_the_first,
     ],
 )
 def test_a_scene_of_a_pool(scene: Callable[[Life], None]) -> None:
