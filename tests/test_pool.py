@@ -715,6 +715,7 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
     auth.forget()
     assert auth.access_token(rejected=second) not in {first, second}
     assert api.token_requests == 4
+    assert auth._slots[0].source.in_hand() is not None, "as ever, the first one first"
     plain.close()
 
 
@@ -937,6 +938,38 @@ def test_a_revoked_token_costs_no_call_anything_while_another_lives(
     api.sandbox.revoke_all()
     with pytest.raises(LoginUnreachableError):
         get(api, auth, plain)
+
+
+def test_when_another_is_revoked_as_well_the_caller_hears_why_there_is_no_new_one(
+    api: Counted, plain: requests.Session
+) -> None:
+    """Not by a 401, and not after the retries of one token request after the other."""
+    auth = filled(api, 3)
+    api.sandbox.revoke_all()
+    api.sandbox.answer_tokens(1000, *DOWN)
+    with pytest.raises(LoginUnreachableError) as caught:
+        get(api, auth, plain)
+
+    assert sent(api) == [401, 401]
+    assert api.token_requests - 3 <= 6, "within the 15 s of one"
+    assert caught.value.request is not None
+    assert "Authorization" not in caught.value.request.headers
+    assert caught.value.__context__ is None
+
+
+def test_a_token_from_the_store_that_is_revoked_too_is_replaced(
+    api: Counted, plain: requests.Session, tmp_path: Any
+) -> None:
+    store = FileTokenStore(tmp_path)
+    auth = api.auth(tokens=2, store=store)
+    assert get(api, auth, plain).status_code == 200
+    other = api.auth(store=store)
+    other.access_token(rejected=in_hand(auth)[0])
+    api.sandbox.revoke_all()
+
+    assert get(api, auth, plain).status_code == 200
+    assert sent(api) == [200, 401, 401, 200]
+    assert api.token_requests == 3
 
 
 def test_a_pool_remembers_so_many_tokens(api: Counted) -> None:
