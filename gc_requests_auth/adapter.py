@@ -25,9 +25,9 @@ logger = logging.getLogger("gc_requests_auth")
 
 
 class ApiAdapter(HTTPAdapter):
-    """Sends requests of ours with retries, and all others once.
+    """Sends requests to the API with retries, and all others once.
 
-    :param is_ours: Whether a URL belongs to the API.
+    :param is_ours: Whether a URL belongs to the API, of a request that no auth has signed.
     :param pool_size: How many connections to a host are kept.
     :param pacing: Has requests wait for their turn.
     """
@@ -62,10 +62,11 @@ class ApiAdapter(HTTPAdapter):
         """Send, and send again while that is worth while."""
         if self._forks != process.forks:
             self._leave_the_parents_connections()
-        if not self._is_ours(request.url or ""):
-            return super().send(request, *arguments, **options)
         hook = hook_of(request)
         auth = None if hook is None else hook.auth  # it need not be that of the session
+        signed = hook is not None and hook.url is request.url  # and not redirected since
+        if not signed and not self._is_ours(request.url or ""):
+            return super().send(request, *arguments, **options)
         attempt, waited = getattr(request, "_spent", None) or (1, 0.0)
         while True:
             if auth is not None:

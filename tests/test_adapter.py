@@ -562,6 +562,16 @@ def test_a_login_service_that_is_back_in_time_costs_no_call(
     assert (api.token_requests, len(api.calls)) == (3, 1)
 
 
+def test_a_call_that_another_auth_signed_is_tried_again_as_well(api: Api, clock: FakeTime) -> None:
+    api.answers = [said(503, "1"), OK]
+    other = api.session().auth
+    with GenesysCloudSession("client", SECRET, region="eu-west-1") as session:
+        session.verify = api.server.ca_file
+        assert session.get(api.url + QUEUES, auth=other).status_code == 200
+
+    assert (len(api.calls), clock.slept) == (2, [1.0])
+
+
 @pytest.mark.parametrize("where", ["https://", "url"])
 def test_an_adapter_that_the_user_mounts_replaces_ours(
     api: Api, clock: FakeTime, where: str
