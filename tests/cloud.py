@@ -68,6 +68,11 @@ class Time(FakeTime):
         self.set_back = 0.0
         self.stood_still = 0.0
 
+    @property
+    def astray(self) -> float:
+        """All of that."""
+        return self.set_back + self.stood_still
+
     def advance(self, seconds: float) -> None:
         super().advance(seconds)
         self.true += seconds
@@ -135,7 +140,8 @@ class Window:
     """A minute in which a token may make so many requests."""
 
     end: float
-    stood_still: float
+    #: How far the clocks had been from telling the time until then.
+    astray: float
     #: Those of the minute before, which a process may count in.
     carried: int
     #: Those of all minutes before.
@@ -184,7 +190,7 @@ class Cloud:
         if window is None or time.true >= window.end:
             carried = self.may_seem_used(value)
             before = 0 if window is None else window.before + window.count
-            window = Window(time.true + MINUTE, time.stood_still, carried, before)
+            window = Window(time.true + MINUTE, time.astray, carried, before)
             self.windows[value] = window
         window.count += 1
         return window
@@ -196,8 +202,8 @@ class Cloud:
             return 0
         if not self.lives(value):  # its 401s do not say when the minute began
             return window.before + window.count
-        # The API says when it ends in whole seconds. Who was suspended does not notice the end.
-        unnoticed = time.stood_still > window.stood_still
+        # The API says when it ends in whole seconds. Whose clock was wrong may not notice the end.
+        unnoticed = time.astray > window.astray
         over = time.true >= window.end + 1 and not unnoticed
         return 0 if over else window.count + window.carried
 
@@ -498,14 +504,15 @@ class Process:
             check(rested, f"asks again although it failed less than {pause:.0f} s ago")
         path = None if slot.hand is None else self.refused.get(slot.hand.value)
         if slot.hand is not None and path is not None:
-            self._asks_after_401(slot.hand.value, path)
+            self._asks_after_401(slot.hand.value, path, due=left <= self.window(slot.hand))
 
-    def _asks_after_401(self, value: str, path: str) -> None:
+    def _asks_after_401(self, value: str, path: str, *, due: bool) -> None:
+        """Or because the token is due anyway: the two look alike."""
         time, check = self.cloud.time, self.cloud.check
         remembered = path in self.futile and self.futile[path].age(time) < 60
         check(not remembered, f"asks although a new token is known to be no use at {path}")
         self.replacing.add(value)
-        known = value in self.irreplaceable and self.cloud.lives(value)
+        known = value in self.irreplaceable and self.cloud.lives(value) and not due
         check(not known, "asks again for a token that lives, and could not be replaced")
         if value not in self.spent_lately:
             self.spent[value] = self.now
