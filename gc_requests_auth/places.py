@@ -192,7 +192,9 @@ def _plain_https(url: str) -> SplitResult | None:
         parts = urlsplit(prepared.url or "")
     except (requests.RequestException, ValueError):
         return None
-    odd = "@" in parts.netloc or parts.query or parts.fragment or _UNPRINTABLE.search(parts.netloc)
+    netloc = parts.netloc
+    escaped = "%" in netloc.partition("[")[0]  # within brackets it begins an IPv6 zone
+    odd = "@" in netloc or escaped or parts.query or parts.fragment or _UNPRINTABLE.search(netloc)
     return parts if parts.scheme == "https" and parts.hostname and not odd else None
 
 
