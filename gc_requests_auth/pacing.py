@@ -45,6 +45,8 @@ class Pacing:
         :raises RateLimitError: in place of waiting.
         """
         wait = 0.0 if self._manner == "off" else auth._turn(request)
+        # Of a pool, another one may: the request was signed a while ago, or is sent again.
+        wait = wait and auth._choose(request)
         return self._wait(auth, request, wait) if wait else 0.0
 
     def _wait(self, auth: Signing, request: requests.PreparedRequest, wait: float) -> float:

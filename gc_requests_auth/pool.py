@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from .budget import Ledger
 from .token_source import TokenSource
-from .tokens import AccessToken, Clock
+from .tokens import AccessToken, Clock, Moment
 
 #: How many tokens are remembered, with their slots.
 TOKENS = 256
+
+#: Seconds in which a token that was refused, and has no successor, is used last. Then it is tried
+#: again: either it is good, or it is replaced, the login service being back perhaps.
+DOUBT = 60.0
 
 
 class _Found(NamedTuple):
@@ -40,8 +44,8 @@ class Pool:
         self._clock = clock
         #: The slot of each token, also of one that has a successor by now.
         self._known: dict[str, TokenSource] = {}
-        #: Tokens that the API refused while there was no successor to be had.
-        self._doubtful: set[str] = set()
+        #: Tokens that the API refused while there was no successor to be had, and since when.
+        self._doubtful: dict[str, Moment] = {}
 
     def current(self) -> AccessToken:
         """The token that can make the most requests; the first one is waited for, no other is."""
@@ -75,10 +79,12 @@ class Pool:
 
     def spare(self, refused: str | None) -> AccessToken | None:
         """A living token in place of one that was refused, and has no successor; that is used last."""
-        self._doubtful.intersection_update(self._known)
-        self._doubtful.add(refused or "")
+        self._doubtful[refused or ""] = Moment.now(self._clock)
+        for value in list(self._doubtful):
+            if not self._doubts(value):
+                self._doubtful.pop(value, None)
         token = self._look().token
-        return None if token is None or token.value in self._doubtful else token
+        return None if token is None or self._doubts(token.value) else token
 
     def forget(self) -> None:
         """Drop all tokens, and all that is known of them; the first slot is filled first again."""
@@ -96,16 +102,24 @@ class Pool:
             if token is None:
                 found = found._replace(empty=found.empty or slot)
                 continue
-            self._remember(token.value, slot)
+            if self._remembered(token.value, slot) is not slot:
+                continue  # one token in two slots, of a gateway that caches: it has one budget
             ends = token.remaining(self._clock) <= token.margin
-            sound = not ends and token.value not in self._doubtful
+            sound = not ends and not self._doubts(token.value)
             rank = (sound, *self._ledger.of(token.header).rank)
             if rank > best:
                 best, found = rank, found._replace(token=token, source=slot)
         return found
 
-    def _remember(self, value: str, slot: TokenSource) -> None:
-        if value not in self._known:
-            self._known[value] = slot
+    def _doubts(self, value: str) -> bool:
+        since = self._doubtful.get(value)
+        return since is not None and since.age(self._clock) < DOUBT
+
+    def _remembered(self, value: str, slot: TokenSource) -> TokenSource:
+        """The slot of that token, which is this one, unless it was found in another."""
+        known = self._known.get(value)
+        if known is None:
+            known = self._known.setdefault(value, slot)
             for oldest in list(self._known)[:-TOKENS]:
                 self._known.pop(oldest, None)
+        return known

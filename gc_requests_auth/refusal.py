@@ -13,6 +13,18 @@ from .tokens import Clock, Moment
 MEMORY = 30.0
 
 
+class Refusals:
+    """The last one, which the tokens of a pool have in common."""
+
+    def __init__(self) -> None:
+        self.last: Refusal | None = None
+
+    def recalled(self, identity: Identity, clock: Clock) -> TokenError | None:
+        """The refusal of these credentials, if it was not long ago."""
+        last = self.last
+        return None if last is None else last.recalled(identity, clock)
+
+
 class Refusal(NamedTuple):
     """Who was refused, how, and when."""
 

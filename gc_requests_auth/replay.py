@@ -14,7 +14,7 @@ import requests
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from .arguments import conceal
-from .bodies import rewind
+from .bodies import drain, rewind
 from .hook import refused_before
 from .process import USER_AGENT
 from .redaction import redacted
@@ -52,7 +52,9 @@ def token_lives(response: requests.Response, api_url: str, options: Mapping[str,
     request.headers["Authorization"] = conceal(response.request.headers["Authorization"])
     vars(request)["_spent"] = sys.maxsize, 0.0  # not worth waiting for
     try:
+        drain(response)  # else it keeps its connection, and there may be no other
         answer = _send(response, request, {**options, "stream": False})
+        drain(answer)
     except Exception:  # of the network or a test double: the call's own answer is there to go back
         return True
     return answer.status_code != 401

@@ -23,7 +23,7 @@ from .replay import (
     token_lives,
 )
 from .token_source import TokenSource
-from .tokens import Clock, Moment
+from .tokens import AccessToken, Clock, Moment
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -32,6 +32,9 @@ logger = logging.getLogger("gc_requests_auth")
 
 #: Seconds in which a 401 that no token cures is said once, of calls that come by the thousand.
 EVERY = 60.0
+
+
+NOT_TWICE = "a 401 goes back: the body of its request can not be sent twice"
 
 
 class SecondTry:
@@ -108,36 +111,61 @@ class SecondTry:
         repeatable = can_be_replayed(response)
         if repeatable:
             drain(response)
-        failure: GenesysCloudError | None = None
         try:
             token = token or self._tokens.other_than(refused)
-        except GenesysCloudError as error:
+        except Exception as error:  # what a vault raises, too
             self._futile.failed(refused)
-            error.request = without_secrets(request)
-            token = self._tokens.spare(refused)
-            if token is None:
-                response.close()
-                raise
-            failure = error.with_traceback(None)  # which holds this frame, and so would itself
+            answer = self._with_a_spare(response, options, repeatable=repeatable)
+            if answer is not None:
+                return answer, True
+            response.close()
+            if isinstance(error, GenesysCloudError):
+                error.request = without_secrets(request)
+            raise
         if not repeatable:
-            logger.info("a 401 goes back: the body of its request can not be sent twice")
+            logger.info(NOT_TWICE)
             return response, True
-        answer = replay(response, token.header, options)
-        logger.info("replayed after a 401, answered %s", answer.status_code)
-        if answer.status_code == 401 and failure is not None:
-            answer.close()
-            raise failure  # two tokens are over, then, and that there is no other is the news
+        answer = self._replay(response, token, options)
         if answer.status_code != 401:
             self._futile.was_of_use(refused)
             return answer, True
         sent = response.elapsed.total_seconds()
         brand_new = fetches or token.born.age(self._clock) <= sent  # since the request was sent
-        if brand_new and not token.shared:
+        # A session that waited for its turn may have sent another one of a pool.
+        carried = token_in(answer.request) == token.value
+        if carried and brand_new and not token.shared:
             self._futile.refused_again(request)
         elif refused is not None:
             return answer, False
         self._tell(response if options.get("stream") else answer, answer)
         return answer, True
+
+    def _with_a_spare(
+        self, response: requests.Response, options: Mapping[str, Any], *, repeatable: bool
+    ) -> requests.Response | None:
+        """The answer to a refused request with another token of a pool, a new one not being had.
+
+        None if there is none, or it is refused as well: that there is no new one is the news then.
+        """
+        token = self._tokens.spare(token_in(response.request))
+        if token is None:
+            return None
+        if not repeatable:
+            logger.info(NOT_TWICE)
+            return response
+        answer = self._replay(response, token, options)
+        if answer.status_code == 401:
+            answer.close()
+            return None
+        return answer
+
+    @staticmethod
+    def _replay(
+        response: requests.Response, token: AccessToken, options: Mapping[str, Any]
+    ) -> requests.Response:
+        answer = replay(response, token.header, options)
+        logger.info("replayed after a 401, answered %s", answer.status_code)
+        return answer
 
     def _tell(self, readable: requests.Response, answer: requests.Response) -> None:
         """Warn that a brand-new token is refused: signing in is not the trouble then.

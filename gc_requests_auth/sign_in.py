@@ -13,6 +13,7 @@ from .credentials import Settings
 from .errors import ConfigurationError
 from .lookup import Lookup
 from .new_token import NewToken, TokenRequest
+from .refusal import Refusals
 from .stores import TokenStore
 from .token_source import LONGEST_FLIGHT, TokenSource
 from .tokens import AccessToken, Clock
@@ -81,6 +82,7 @@ class SignIn:
 
     def _start_afresh(self) -> None:
         self._lookup = Lookup(self._settings)
+        self._refusals = Refusals()
         self._slots = [self._slot(0)]
         self._decided: TokenSource | Pool | None = None
         self._ledger = Ledger(self._clock)
@@ -126,6 +128,7 @@ class SignIn:
             self._clock,
             background=self._background_renewal,
             inline=self._store is None,
+            refusals=self._refusals,
         )
         return Slot(source, sharing)
 

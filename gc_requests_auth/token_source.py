@@ -22,7 +22,7 @@ from .credentials import Identity
 from .errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from .flight import Flight, Rooms
 from .new_token import TokenRequest
-from .refusal import Refusal
+from .refusal import Refusal, Refusals
 from .tokens import AccessToken, Clock, Moment
 from .trouble import Trouble
 
@@ -43,6 +43,7 @@ class TokenSource:
     :param longest_flight: Seconds after which a flight is given up, and its answer shared no more.
     :param background: Whether a thread may renew a token while calls go on with it.
     :param inline: Whether, without a thread, a call may do so in the last moments of a token.
+    :param refusals: What others know of credentials that are refused.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TokenSource:
         *,
         background: bool = True,
         inline: bool = True,
+        refusals: Refusals | None = None,
     ) -> None:
         self._identify = identify
         self._request = request
@@ -63,7 +65,7 @@ class TokenSource:
         self._inline = inline
         # Each published whole, by one assignment: readers need no lock.
         self._token: AccessToken | None = None
-        self._refusal: Refusal | None = None
+        self._refusals = refusals or Refusals()
         self._trouble: Trouble | None = None
         self._dropped: str | None = None
         self._rooms = Rooms()
@@ -117,7 +119,7 @@ class TokenSource:
             if flight is None or not flight.is_led_from_here():
                 if self._token is not None:
                     self._dropped = self._token.value  # nor is it taken back from a store
-                self._token = self._refusal = self._trouble = room.flight = None
+                self._token = self._refusals.last = self._trouble = room.flight = None
         if flight is not None:
             flight.refuse_its_leader()
             flight.forgotten = True
@@ -174,10 +176,7 @@ class TokenSource:
         identity = self._identify()  # what a vault raises is its caller's own, hence not shared
         token: AccessToken | None = None
         refusal: Refusal | None = None
-        remembered = self._refusal
-        failure: GenesysCloudError | None = (
-            None if remembered is None else remembered.recalled(identity, self._clock)
-        )
+        failure: GenesysCloudError | None = self._refusals.recalled(identity, self._clock)
         if failure is None:
             within = mine.left() - LANDING  # what the vault has left over
             if persist:
@@ -212,7 +211,7 @@ class TokenSource:
             if room.flight is not mine:
                 return False
             mine.token, mine.failure = token, failure
-            self._refusal = refusal or self._refusal
+            self._refusals.last = refusal or self._refusals.last
             if token is not None:
                 what = "token renewed" if self._token else "token obtained"
                 if token.shared:

@@ -23,5 +23,6 @@ class Trouble(NamedTuple):
         :param left: Seconds that the token in hand lives on.
         :param share: From 0 to 1; jitter.
         """
-        pause = min(PAUSE * 2.0 ** (self.failures - 1), LONGEST_PAUSE, max(PAUSE, left / 2))
+        doubled = PAUSE * 2.0 ** min(self.failures - 1, 10)  # a float ends at 2 ** 1024
+        pause = min(doubled, LONGEST_PAUSE, max(PAUSE, left / 2))
         return self.since.age(clock) < share * pause

@@ -264,7 +264,6 @@ class Slot:
     def forget(self) -> None:
         self.dropped = self.hand.value if self.hand is not None else self.dropped
         self.hand = None
-        self.refused_at: Point | None = None
         #: Early token requests that failed, since one succeeded, and when the last of them did.
         self.failures, self.failed_at = 0, Point(0.0, 0.0)
         #: How often a token was asked for in this step.
@@ -273,9 +272,6 @@ class Slot:
     def left(self, time: Time) -> float:
         """Seconds that its token has left; none, without one."""
         return 0.0 if self.hand is None else self.hand.left(time)
-
-    def remembers_refusal(self, time: Time) -> bool:
-        return self.refused_at is not None and self.refused_at.age(time) < 30
 
 
 class Process:
@@ -309,6 +305,8 @@ class Process:
     def forget(self) -> None:
         for slot in self.slots:
             slot.forget()
+        #: When credentials were refused last.
+        self.refused_at: Point | None = None
         #: Paths that a brand-new token is refused at, and when.
         self.futile: dict[str, Point] = {}
         #: Of tokens that may count as such, the machine having been suspended while they came.
@@ -384,14 +382,14 @@ class Process:
 
     def from_memory(self) -> list[type[GenesysCloudError]]:
         """What a token request may end in without being made."""
-        remembers = [slot.remembers_refusal(self.cloud.time) for slot in self.slots]
-        return [CredentialsRefusedError] if any(remembers) else []
+        known = self.refused_at is not None and self.refused_at.age(self.cloud.time) < 30
+        return [CredentialsRefusedError] if known else []
 
     def can_sign_in(self) -> bool:
         return self.cloud.trouble is None and not self.from_memory()
 
     def was_ever_refused(self) -> bool:
-        return any(slot.refused_at is not None for slot in self.slots)
+        return self.refused_at is not None
 
     def has_spent_all(self) -> bool:
         """Whether so many 401s were no use that another may well go back."""
@@ -413,7 +411,7 @@ class Process:
         assert hand is not None
         window = self.window(hand)
         quiet = (slot.failures == 0 or slot.failed_at.age(time) >= 90) and (
-            slot.refused_at is None or slot.refused_at.age(time) >= 90
+            self.refused_at is None or self.refused_at.age(time) >= 90
         )
         soon = 0.8 * window if window == hand.early else window
         return quiet and 0 < hand.left(time) <= soon
@@ -478,9 +476,9 @@ class Process:
         """A token request leaves: is there a reason?"""
         time, check, slot = self.cloud.time, self.cloud.check, self.slots[number]
         slot.asked += 1
-        check(not slot.remembers_refusal(time), "asks although it was refused less than 30 s ago")
+        check(not self.from_memory(), "asks although it was refused less than 30 s ago")
         early, left = self._is_early(slot), slot.left(time)
-        stored = self.takeable(slot, self._unwanted(slot), persist=not early)
+        stored = self.takeable(slot, self._unwanted(slot), persist=persists[number])
         check(stored is None, "asks although a good token is in the store")
         if early and slot.hand is not None and left > 0:
             check(left <= self.window(slot.hand), f"asks although a token is good for {left:.0f} s")
@@ -537,13 +535,12 @@ class Process:
         if self._is_early(slot):
             slot.failures, slot.failed_at = slot.failures + 1, self.now
         if kind == "refuses":
-            slot.refused_at = self.now
+            self.refused_at = self.now
 
     def looks(self, number: int) -> None:
         """It reads the store."""
         slot = self.slots[number]
-        persist = not self._is_early(slot)
-        found = self.takeable(slot, self._unwanted(slot), persist=persist)
+        found = self.takeable(slot, self._unwanted(slot), persist=persists[number])
         if found is not None and not self.dropping:
             if slot.hand is not None and self.refused.get(slot.hand.value):
                 self.spent.setdefault(slot.hand.value, self.now)
@@ -570,6 +567,7 @@ class Process:
     def is_refused(self, value: str, path: str) -> None:
         """The API answers 401 to that token."""
         self.refused.setdefault(value, path)
+        self.replacing |= {value} if self.from_memory() else set()
         if value in self.brand_new:
             self.futile[path] = self.now
         self.perhaps_futile[path] = self.now
@@ -587,13 +585,16 @@ class Asking(threading.local):
 
 asking = Asking()
 
+#: Whether it is asked for since one is needed now, by slot; the store is read in another thread.
+persists: dict[int, bool] = {}
+
 
 def labelled(source: TokenSource, number: int) -> None:
     """Have it known for which slot its token requests are."""
     request = source._request
 
     def ask(*arguments: Any, **options: Any) -> AccessToken:
-        asking.slot = number
+        asking.slot, persists[number] = number, options["persist"]
         return request(*arguments, **options)
 
     vars(source)["_request"] = ask

@@ -284,6 +284,22 @@ def test_the_api_is_asked_once_a_path_and_with_the_idle_time_out_left_alone(
     assert (asked.method, asked.target, asked.status) == ("HEAD", f"{ME}?preserveIdleTTL=true", 200)
 
 
+def test_the_question_takes_no_connection_of_its_own(
+    sandbox: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a pool that blocks, there may be no other: a thread would wait for its own answer."""
+    caplog.set_level("DEBUG", "urllib3.connectionpool")
+    session = sandbox.session(pool_maxsize=1)
+    session.auth = sandbox.auth()
+    for name in NAMES[:20]:
+        assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
+    told = [one.getMessage() for one in caplog.records]
+
+    assert len([one for one in told if '"HEAD ' in one]) == 20 - (FETCHES - 1)
+    assert len([one for one in told if one.startswith("Starting new HTTPS connection")]) == 2
+    assert [one for one in told if "discarding" in one] == []
+
+
 def test_a_session_does_not_wait_to_ask_the_api(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

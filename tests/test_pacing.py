@@ -22,6 +22,8 @@ from gc_requests_auth import (
     RateLimitError,
     pacing,
 )
+from gc_requests_auth.budget import Standing
+from gc_requests_auth.pacing import Manner
 from gc_requests_auth.replay import token_lives
 
 ME = "/api/v2/tokens/me"
@@ -79,6 +81,24 @@ def test_window_after_window_no_call_is_refused(
 
     assert api.sandbox.throttled_requests == 0
     assert 6 * 60 <= sum(fake_time.slept) <= 6 * 61.1
+
+
+@pytest.mark.parametrize("pacing", ["wait", "raise"])
+def test_a_request_of_earlier_goes_out_with_another_token_that_has_requests_left(
+    api: Counted, fake_time: FakeTime, pacing: Manner
+) -> None:
+    with api.signed_in(tokens=2, pacing=pacing) as session:
+        session.auth._tokens()
+        tokens = {slot.source.current().header for slot in session.auth._slots}
+        prepared = session.prepare_request(requests.Request("GET", ME))
+        signed = str(prepared.headers["Authorization"])
+        session.auth._ledger.of(signed).note(Standing(3, 3, 50.0))
+        fake_time.advance(2)
+        answer = session.send(prepared)
+
+        assert answer.status_code == 200
+        assert fake_time.slept == []
+        assert answer.request.headers["Authorization"] in tokens - {signed}
 
 
 def test_it_is_said_once(session: GenesysCloudSession, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from fleet import until
 from requests.adapters import BaseAdapter
 
 from gc_requests_auth import (
+    CredentialsRefusedError,
     FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudSession,
@@ -29,10 +30,12 @@ from gc_requests_auth import (
 from gc_requests_auth.budget import Standing
 from gc_requests_auth.flight import Flight
 from gc_requests_auth.hook import Hook
-from gc_requests_auth.pool import TOKENS, Pool
+from gc_requests_auth.pool import DOUBT, TOKENS, Pool
+from gc_requests_auth.replay import replay
 from gc_requests_auth.second_try import SecondTry
 from gc_requests_auth.token_source import TokenSource
 from gc_requests_auth.tokens import AccessToken, Moment, Secret
+from gc_requests_auth.trouble import Trouble
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"
@@ -957,6 +960,136 @@ def test_when_another_is_revoked_as_well_the_caller_hears_why_there_is_no_new_on
     assert caught.value.__context__ is None
 
 
+def test_a_vault_that_is_down_keeps_no_call_from_another_token(
+    api: Counted, plain: requests.Session
+) -> None:
+    closed: list[bool] = []
+
+    def vault() -> tuple[str, str]:
+        if closed:
+            raise OSError("the vault is closed")
+        return api.client_id, api.client_secret
+
+    auth = filled(api, 2, credentials=vault)
+    first, second = in_hand(auth)
+    closed.append(True)
+    api.sandbox._login.tokens.revoke(first)
+    assert [get(api, auth, plain).status_code for _ in range(2)] == [200, 200]
+    assert carried(api) == [first, second, second]
+
+    api.sandbox.revoke_all()
+    with pytest.raises(OSError, match="the vault is closed") as caught:
+        get(api, auth, plain)
+    assert caught.traceback[-1].name == "vault", "its own words, and whence they came"
+
+
+def test_a_body_that_can_not_be_sent_twice_goes_back_though_there_is_no_new_token(
+    api: Counted, plain: requests.Session
+) -> None:
+    auth = filled(api, 2)
+    api.sandbox._login.tokens.revoke(in_hand(auth)[0])
+    api.sandbox.answer_tokens(1000, *DOWN)
+    answer = plain.post(api.api_url + ECHO, data=iter([b"x"]), auth=auth, timeout=30)
+
+    assert answer.status_code == 401
+    assert len(carried(api)) == 1
+
+
+def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
+    limited: Limited, fake_time: FakeTime
+) -> None:
+    """Else its slot is lost until its end."""
+    api = limited(rate_limit=300)
+    auth, plain = filled(api, 2), api.session()
+    first, second = in_hand(auth)
+    note(auth, second, 20, allowed=300)
+    api.sandbox._login.tokens.revoke(first)
+    api.sandbox.answer_tokens(6, *DOWN)
+    assert get(api, auth, plain).status_code == 200
+    assert in_hand(auth) == [first, second]
+    api.sandbox._login.scripted.clear()
+    fake_time.advance(DOUBT)
+    for _ in range(40):
+        assert get(api, auth, plain).status_code == 200
+
+    assert in_hand(auth)[0] != first
+    assert len(carried(api)) == 2 + 40 + 2, "it is refused once more, and asked whether it lives"
+
+
+def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> None:
+    """A gateway before the login service may answer from its cache."""
+    only = api.auth().access_token()
+    told = f'{{"access_token": "{only}", "expires_in": 86400}}'
+    api.sandbox.answer_tokens(2, 200, told, JSON)
+    auth = filled(api, 2)
+    assert in_hand(auth) == [only, only]
+    api.sandbox._login.tokens.revoke(only)
+    for _ in range(9):
+        assert get(api, auth, plain).status_code == 200
+
+    assert sent(api) == [401] + [200] * 9
+
+
+def test_refused_credentials_are_refused_for_all_tokens(
+    api: Counted, plain: requests.Session
+) -> None:
+    auth = filled(api, 5)
+    api.sandbox.revoke_all()
+    api.sandbox.answer_tokens(1000, *REFUSED)
+    before = api.token_requests
+    for _ in range(5):
+        with pytest.raises(CredentialsRefusedError):
+            get(api, auth, plain)
+
+    assert api.token_requests - before == 1
+
+
+def test_a_replay_that_went_out_with_another_token_says_nothing_of_the_new_one(
+    api: Counted,
+) -> None:
+    """That of a session that waited for its turn, after all tokens were revoked."""
+    with api.signed_in(tokens=2) as session:
+        auth = session.auth
+        fill(auth)
+        first, second = in_hand(auth)
+        note(auth, second, 1)
+        api.sandbox.revoke_all()
+
+        once = pytest.MonkeyPatch()
+
+        def others_were_faster(response: Any, authorization: Any, options: Any) -> Any:
+            once.undo()
+            note(auth, authorization.removeprefix("Bearer "), 10)
+            return replay(response, authorization, options)
+
+        once.setattr("gc_requests_auth.second_try.replay", others_were_faster)
+        answers = [session.get(ME).status_code for _ in range(2)]
+
+        assert answers == [200, 200]
+        assert carried(api)[:2] == [first, second]
+        assert sent(api)[:3] == [401, 401, 200]
+
+
+def test_growth_may_fail_for_days(
+    api: Counted, plain: requests.Session, fake_time: FakeTime
+) -> None:
+    auth = api.auth(tokens=2, background_renewal=False)
+    token = auth.access_token()
+    source = auth._slots[0].source
+    auth._tokens()
+    auth._slots[1].source._trouble = Trouble(5000, Moment.now(auth._clock))
+    note(auth, token, 10, reset=90.0)
+    fake_time.advance(59)
+    api.sandbox.answer_tokens(1, *THROTTLED)
+    note(auth, token, 10, reset=90.0)
+    fake_time.advance(2)
+
+    assert auth.access_token() == token
+    assert source.in_hand() is not None
+    assert auth._slots[1].source._trouble.failures == 5001
+    plain.close()
+
+
 def test_a_token_from_the_store_that_is_revoked_too_is_replaced(
     api: Counted, plain: requests.Session, tmp_path: Any
 ) -> None:
@@ -977,7 +1110,7 @@ def test_a_pool_remembers_so_many_tokens(api: Counted) -> None:
     pool, slot = auth._tokens(), auth._slots[0].source
     assert isinstance(pool, Pool)
     for number in range(TOKENS + 9):
-        pool._remember(f"token {number}", slot)
+        pool._remembered(f"token {number}", slot)
 
     assert next(iter(pool._known)) == "token 9"
     assert len(pool._known) == TOKENS
