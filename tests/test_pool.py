@@ -1014,6 +1014,10 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
 
     assert in_hand(auth)[0] != first
     assert len(carried(api)) == 2 + 40 + 2, "it is refused once more, and asked whether it lives"
+    pool = auth._tokens()
+    assert isinstance(pool, Pool)
+    pool.spare(second)
+    assert [*pool._doubtful] == [second], "the doubt of earlier is over"
 
 
 def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> None:
