@@ -425,10 +425,11 @@ class Process:
 
     def is_used_up(self) -> bool:
         """Whether all tokens in hand may seem so, but for those that are used last anyway."""
+        doubtful, time = self.irreplaceable | self.replacing, self.cloud.time
         return all(
             self.cloud.may_seem_used(hand.value) >= self.cloud.limit
             for hand in self.living()
-            if hand.value not in self.irreplaceable | self.replacing
+            if hand.value not in doubtful and hand.left(time) > hand.margin
         )
 
     def takeable(self, slot: Slot, instead_of: set[str], *, persist: bool) -> Hand | None:
@@ -498,7 +499,7 @@ class Process:
             check(short, f"asks for another when only {least} calls were made")
         else:
             check(number == 0 or slot.hand is not None, "does not ask for the first one first")
-        if early:
+        if early and not persists[number]:  # else it ran out while it was renewed, in vain
             pause = 0.8 * min(5.0 * 2 ** (slot.failures - 1), 60.0, max(5.0, left / 2))
             rested = slot.failures == 0 or slot.failed_at.age(time) >= pause
             check(rested, f"asks again although it failed less than {pause:.0f} s ago")
@@ -566,7 +567,8 @@ class Process:
         own = token.owner == self.owner and value not in self.shelved
         slack = unseen if own else set_back
         late = time.true - token.deadline
-        check(late < slack or late < 0, f"sends a token {late:.0f} s past its deadline")
+        asked = method == "HEAD"  # just that, whether it lives
+        check(late < slack or late < 0 or asked, f"sends a token {late:.0f} s too late")
 
     def is_refused(self, value: str, path: str) -> None:
         """The API answers 401 to that token."""
