@@ -33,7 +33,7 @@ logger = logging.getLogger("gc_requests_auth")
 #: Seconds in which a 401 that no token cures is said once, of calls that come by the thousand.
 EVERY = 60.0
 
-
+#: Said with a new token in hand as well as without one.
 NOT_TWICE = "a 401 goes back: the body of its request can not be sent twice"
 
 

@@ -211,7 +211,8 @@ class TokenSource:
             if room.flight is not mine:
                 return False
             mine.token, mine.failure = token, failure
-            self._refusals.last = refusal or self._refusals.last
+            if refusal is not None:  # and no reading first: other slots write it, too
+                self._refusals.last = refusal
             if token is not None:
                 what = "token renewed" if self._token else "token obtained"
                 if token.shared:

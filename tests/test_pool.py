@@ -1082,11 +1082,9 @@ def test_growth_may_fail_for_days(
     source = auth._slots[0].source
     auth._tokens()
     auth._slots[1].source._trouble = Trouble(5000, Moment.now(auth._clock))
-    note(auth, token, 10, reset=90.0)
-    fake_time.advance(59)
     api.sandbox.answer_tokens(1, *THROTTLED)
+    fake_time.advance(61)
     note(auth, token, 10, reset=90.0)
-    fake_time.advance(2)
 
     assert auth.access_token() == token
     assert source.in_hand() is not None

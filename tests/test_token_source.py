@@ -1193,6 +1193,29 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
 # -- refusals -------------------------------------------------------------------------------------
 
 
+def test_a_token_that_lands_does_not_touch_what_other_slots_know(
+    login: Login, fake_time: FakeTime
+) -> None:
+    """What it read a moment ago may be forgotten by now, or be succeeded."""
+    written: list[str] = []
+
+    class Watched(refusal.Refusals):
+        def __setattr__(self, name: str, value: object) -> None:
+            written.append(name)
+            super().__setattr__(name, value)
+
+    shared = Watched()
+    source = TokenSource(identify, login, clock=fake_time.clock, refusals=shared)
+    written.clear()
+    source.current()
+    assert written == []
+
+    login.failure = CredentialsRefusedError("wrong", status=400, error="invalid_client")
+    with pytest.raises(CredentialsRefusedError):
+        source.other_than(source.current().value)
+    assert written == ["last"]
+
+
 @pytest.mark.parametrize("kind", [CredentialsRefusedError, GrantTypeError])
 def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
     source: TokenSource, login: Login, fake_time: FakeTime, kind: type[TokenError]
