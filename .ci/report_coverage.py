@@ -8,5 +8,5 @@ import sys
 
 report = [sys.executable, "-m", "coverage", "report"]
 if shutil.which("redis-server") is None:
-    report.append("--omit=*/redis_store.py,tests/test_redis_store.py")
+    report.append("--omit=*/stores/redis.py,tests/stores/test_redis_store.py")
 sys.exit(subprocess.run(report, check=False).returncode)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from . import process
-from .budget import Standing
+from .calls.call import CountingHook, Hook, other_hooks
 from .errors import GenesysCloudError, without_secrets
-from .hook import CountingHook, Hook, other_hooks
 from .sign_in import SignIn
-from .tokens import Secret
+from .tokens.rate_limit import Standing
+from .util import forks
+from .util.secret import Secret
 
 if TYPE_CHECKING:
-    from .second_try import SecondTry
+    from .calls.second_try import SecondTry
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -126,8 +126,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             # requests builds a redirect that follows from the original.
             request.headers["Authorization"] = response.request.headers["Authorization"]
         if response.is_redirect:
-            with process.undivided:
-                from .replay import redirect_target, withhold_authorization
+            with forks.undivided:
+                from .calls.replay import redirect_target, withhold_authorization
 
             if not self._owns(redirect_target(response)):
                 # requests itself keeps the header within a host: for a pre-signed link, say.
@@ -137,8 +137,8 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     def _second_try(self) -> SecondTry:
         known = self._found.get("second try")
         if known is None:
-            with process.undivided:
-                from .second_try import SecondTry
+            with forks.undivided:
+                from .calls.second_try import SecondTry
 
             made = SecondTry(
                 self._tokens(),

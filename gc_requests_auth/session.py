@@ -10,17 +10,16 @@ from urllib.parse import unquote
 
 import requests
 
-from .adapter import ApiAdapter
-from .arguments import ABSENT, CredentialsCallable, Vault, conceal
 from .auth import GenesysCloudAuth
-from .bodies import rewind
+from .calls.adapter import ApiAdapter
+from .calls.call import hook_of, other_hooks, refused_before
+from .calls.pacing import Manner, Pacing
+from .calls.retry import ApiPolicy
 from .errors import ConfigurationError
-from .hook import hook_of, other_hooks, refused_before
-from .pacing import Manner, Pacing
-from .process import USER_AGENT
-from .retry import ApiPolicy
-from .stores import TokenStore
-from .tokens import Secret
+from .stores.store import TokenStore
+from .util.bodies import rewind
+from .util.http import USER_AGENT
+from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, conceal
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

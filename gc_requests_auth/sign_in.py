@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import requests
 
-from . import process
-from .arguments import ABSENT, CredentialsCallable, Vault, conceal
-from .budget import Ledger
-from .credentials import Settings
 from .errors import ConfigurationError
-from .lookup import Lookup
-from .new_token import NewToken, TokenRequest
-from .refusal import Refusals
-from .stores import TokenStore
-from .token_source import LONGEST_FLIGHT, TokenSource
-from .tokens import AccessToken, Clock
+from .settings.credentials import Settings
+from .settings.lookup import Lookup
+from .stores.store import TokenStore
+from .tokens.new_token import NewToken, TokenRequest
+from .tokens.rate_limit import Ledger
+from .tokens.refusal import Refusals
+from .tokens.source import LONGEST_FLIGHT, TokenSource
+from .tokens.token import AccessToken
+from .util import forks
+from .util.clock import Clock
+from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
 
 if TYPE_CHECKING:
-    from .pool import Pool
-    from .sharing import Sharing
+    from .stores.shared import Sharing
+    from .tokens.pool import Pool
 
 
 class Slot(NamedTuple):
@@ -95,14 +96,14 @@ class SignIn:
         size = self._lookup.pool_size()
         if size is None:  # nobody signs in, which is for this one to complain about
             return self._slots[0].source
-        with process.undivided:
+        with forks.undivided:
             if self._decided is None:
                 self._slots += [self._slot(number) for number in range(len(self._slots), size)]
                 self._decided = self._pool() if size > 1 else self._slots[0].source
         return self._decided
 
     def _pool(self) -> Pool:
-        from .pool import Pool
+        from .tokens.pool import Pool
 
         return Pool([slot.source for slot in self._slots], self._ledger, self._clock)
 
@@ -115,8 +116,8 @@ class SignIn:
         )
         sharing: Sharing | None = None
         if self._store is not None:
-            with process.undivided:
-                from .sharing import Sharing
+            with forks.undivided:
+                from .stores.shared import Sharing
 
             request = sharing = Sharing(
                 self._store, lambda: lookup.place().login_url, request, self._clock, number
@@ -204,8 +205,8 @@ class SignIn:
             raise problem
 
     def _revoke(self, token: AccessToken) -> None:
-        with process.undivided:
-            from .revoking import revoke_token  # now that it is needed
+        with forks.undivided:
+            from .tokens.revocation import revoke_token  # now that it is needed
 
         revoke_token(
             token.header,

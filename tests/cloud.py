@@ -22,14 +22,17 @@ import requests
 from conftest import SECRET, TOKEN, FakeTime
 from urllib3 import HTTPResponse
 
-from gc_requests_auth import GenesysCloudError, background, process
-from gc_requests_auth.credentials import Identity
+from gc_requests_auth import GenesysCloudError
 from gc_requests_auth.errors import CredentialsRefusedError
-from gc_requests_auth.sealed import Seal
-from gc_requests_auth.stores import StoreError, TokenStore
-from gc_requests_auth.token_source import TokenSource
-from gc_requests_auth.tokens import AccessToken, Secret
-from gc_requests_auth.visit import Visit
+from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.stores.signed import Seal
+from gc_requests_auth.stores.store import StoreError, TokenStore
+from gc_requests_auth.stores.visit import Visit
+from gc_requests_auth.tokens.source import TokenSource
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util import forks
+from gc_requests_auth.util import threads as background
+from gc_requests_auth.util.secret import Secret
 
 LOGIN, API = "login.mypurecloud.ie", "api.mypurecloud.ie"
 FOREIGN = "https://files.example.org/export.csv"
@@ -244,7 +247,7 @@ class Cloud:
     def fork(self) -> None:
         """Go on as a child, in which no other thread is left."""
         self.held.clear()
-        process.forks += 1
+        forks.forks += 1
 
 
 def take_all(workers: list[Worker]) -> Iterator[Worker]:

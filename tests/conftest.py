@@ -21,12 +21,12 @@ import pytest
 import requests
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSession
-from gc_requests_auth.adapter import ApiAdapter
-from gc_requests_auth.pacing import Pacing
+from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.pacing import Pacing
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
 from gc_requests_auth.sign_in import SignIn
-from gc_requests_auth.tokens import Clock
+from gc_requests_auth.util.clock import Clock
 
 #: A secret and a token for tests that need one. In no log, output, warning or error of any test.
 SECRET = "S3cr3t-that-must-not-be-seen_9ghFq2"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gc_requests_auth.stores import TokenStore
+from gc_requests_auth.stores.store import TokenStore
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 

@@ -30,16 +30,16 @@ from gc_requests_auth import (
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
-    cli,
 )
-from gc_requests_auth.adapter import ApiAdapter
-from gc_requests_auth.diagnosis import find_region
-from gc_requests_auth.diagnosis.report import Status
-from gc_requests_auth.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
-from gc_requests_auth.regions import REGIONS
+from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands.check import find_region
+from gc_requests_auth.commands.check.report import Status
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
+from gc_requests_auth.settings.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
+from gc_requests_auth.settings.regions import REGIONS
 
 QUEUES = "/api/v2/routing/queues"
 

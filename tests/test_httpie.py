@@ -14,8 +14,10 @@ import pytest
 from conftest import SECRET, TOKEN, Counted, Sweep, run_python
 from wire import Proxy
 
-from gc_requests_auth import LoginTimeoutError, login
-from gc_requests_auth.tokens import AccessToken, Moment
+from gc_requests_auth import LoginTimeoutError
+from gc_requests_auth.tokens import request as login
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util.clock import Moment
 
 pytest.importorskip("httpie", reason="HTTPie is not installed (it comes with the extra [test])")
 

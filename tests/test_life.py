@@ -161,7 +161,7 @@ leader.start()
 assert importing.wait(30)
 child = os.fork()
 if child == 0:
-    import gc_requests_auth.login
+    import gc_requests_auth.tokens.request
     os._exit(0)
 _, status = os.waitpid(child, 0)
 leader.join(30)
@@ -360,7 +360,7 @@ LEAVING = """
 import atexit, sys, threading
 import requests
 from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.tokens import Clock
+from gc_requests_auth.util.clock import Clock
 
 now, asked = [1000.0], threading.Event()
 GenesysCloudAuth._clock = Clock(lambda: now[0], lambda: now[0])
@@ -445,7 +445,7 @@ def test_a_child_forked_while_a_pool_grows_grows_for_itself(sandbox: Counted) ->
 import os, sys, threading, warnings
 import requests
 from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.budget import Standing
+from gc_requests_auth.tokens.rate_limit import Standing
 
 warnings.simplefilter("ignore", DeprecationWarning)
 parent = os.getpid()

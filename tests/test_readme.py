@@ -15,7 +15,8 @@ from conftest import SECRET, TOKEN
 from pages import DOCS, ROOT, code_blocks, plain
 
 import gc_requests_auth
-from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudError, cli
+from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudError
+from gc_requests_auth.commands import main as cli
 
 README = (ROOT / "README.rst").read_text()
 LOGIN = "https://login.mypurecloud.ie/oauth/token"
@@ -148,7 +149,7 @@ def test_the_tree_of_the_readme_is_the_tree() -> None:
 def test_every_promise_names_a_test_that_exists() -> None:
     section = README[README.index("What it promises\n") : README.index("Which region is mine?")]
     promised = set(re.findall(r"``(test_\w+)``", section))
-    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    sources = "".join(path.read_text() for path in Path(__file__).parent.rglob("test_*.py"))
 
     assert len(promised) >= 14
     assert {name for name in promised if f"def {name}(" not in sources} == set()

@@ -35,9 +35,9 @@ from gc_requests_auth import (
     LoginUnreachableError,
     RegionMismatchError,
 )
-from gc_requests_auth.adapter import ApiAdapter
-from gc_requests_auth.process import USER_AGENT
+from gc_requests_auth.calls.adapter import ApiAdapter
 from gc_requests_auth.session import completed
+from gc_requests_auth.util.http import USER_AGENT
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"

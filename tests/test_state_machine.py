@@ -35,15 +35,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gc_requests_auth import (
-    GenesysCloudAuth,
-    GenesysCloudError,
-    GenesysCloudSession,
-    background,
-    flight,
-    process,
-    sharing,
-)
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSession
 from gc_requests_auth.errors import (
     BadTokenAnswerError,
     CredentialsRefusedError,
@@ -54,6 +46,10 @@ from gc_requests_auth.errors import (
     TokenError,
 )
 from gc_requests_auth.sign_in import Slot
+from gc_requests_auth.stores import shared as sharing
+from gc_requests_auth.tokens import flight
+from gc_requests_auth.util import forks
+from gc_requests_auth.util import threads as background
 
 OK, AWAY = "/api/v2/ok", "/api/v2/away"
 
@@ -149,7 +145,7 @@ class Life(RuleBasedStateMachine):
             (GenesysCloudAuth, "_clock", self.time.clock),
             (GenesysCloudAuth, "_slot", slot_that_says_so),
             (requests.sessions, "preferred_clock", lambda: self.time.monotonic),
-            (process, "forks", process.forks),
+            (forks, "forks", forks.forks),
             (background, "_Worker", Worker),
             (flight, "PATIENCE", 0.0),  # nobody waits in earnest, ...
             (sharing, "LOOK", 60.0),  # ... nor gives up on a machine that is busy with other things

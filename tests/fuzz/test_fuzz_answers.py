@@ -17,10 +17,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gc_requests_auth import GenesysCloudError, TokenError
-from gc_requests_auth.answers import basic_credentials
-from gc_requests_auth.credentials import Identity
-from gc_requests_auth.login import request_token
-from gc_requests_auth.tokens import AccessToken, Secret
+from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.tokens.request import request_token
+from gc_requests_auth.tokens.response import basic_credentials
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util.secret import Secret
 
 IDENTITY = Identity("0f1e2d3c-client-0001", Secret(SECRET))
 BASIC = str(basic_credentials(IDENTITY))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from gc_requests_auth import ConfigurationError
-from gc_requests_auth.arguments import conceal
-from gc_requests_auth.places import Place, base_url
-from gc_requests_auth.regions import REGIONS
+from gc_requests_auth.settings.hosts import Place, base_url
+from gc_requests_auth.settings.regions import REGIONS
+from gc_requests_auth.util.secret import conceal
 
 # -- the oracle -----------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
-from gc_requests_auth.regions import DOMAINS, HOW_TO_FIND, KNOWN_WRONG, PARENTS, REGIONS
+from gc_requests_auth.settings.regions import DOMAINS, HOW_TO_FIND, KNOWN_WRONG, PARENTS, REGIONS
 
 SERVICES = ("login.", "api.", "apps.", "api-downloads.")
 LETTERS = set("abcdefghijklmnopqrstuvwxyz")

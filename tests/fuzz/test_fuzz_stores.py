@@ -14,9 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, TokenStore
-from gc_requests_auth.credentials import Identity
-from gc_requests_auth.sealed import Seal, UnsoundError
-from gc_requests_auth.tokens import AccessToken, Clock, Moment, Secret
+from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.stores.signed import Seal, UnsoundError
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util.clock import Clock, Moment
+from gc_requests_auth.util.secret import Secret
 
 URL = "https://login.mypurecloud.ie"
 SEAL = Seal(Identity("client-12345678", Secret(SECRET)), URL)

@@ -1,0 +1,1 @@
+"""Sending a call: which request gets a token, and what follows from its answer."""

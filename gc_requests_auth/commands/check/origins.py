@@ -1,0 +1,240 @@
+"""Where each setting came from, and what else was found and is not used.
+
+Names of variables, never their values: of the client id its last four characters, of a region what
+it is understood to mean.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...errors import ConfigurationError
+from ...settings.credentials import Identity, Settings
+from ...settings.environment import (
+    API_URL,
+    BARE_TOKEN,
+    FAMILIES,
+    LOGIN_URL,
+    POOL_SIZE,
+    PROFILE,
+    REGION_VARIABLES,
+    Environment,
+    Family,
+    halves,
+)
+from ...settings.hosts import Place
+from ...settings.lookup import Lookup, logger
+from ...settings.profiles import FILE, read_profile
+from ...settings.regions import DOMAINS, REGIONS, parse_region
+from ...tokens.response import look_swapped
+from ...util.redaction import short_name
+from .report import Cause, Fact, Finding, Status, Trouble
+
+#: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
+_PREFIXES = ("GENESYS", "PURECLOUD")
+
+_WHICH_PAIR = "; ".join(
+    f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES
+)
+
+
+def read_settings(settings: Settings) -> Environment:
+    """What the environment says, and the profile that it or `settings` name.
+
+    :raises Trouble: if that profile can sign nobody in.
+    """
+    # What the library would warn of is told by the steps; without a handler Python prints it, too.
+    silence = logging.NullHandler()
+    logger.addHandler(silence)
+    try:
+        environ = Lookup(settings).environment()
+        settings.pool_size(environ)
+        return environ
+    except ConfigurationError as error:
+        raise misconfigured(error) from None
+    finally:
+        logger.removeHandler(silence)
+
+
+def credentials_found(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
+    """Who signs in, and who says so.
+
+    :raises Trouble: if nobody does, or if it can not work.
+    """
+    family = settings.family(environ)
+    not_used = [f"not used: {one}" for one in _not_used(family, environ)]
+    if family is None:
+        raise _nobody(environ, not_used)
+    try:
+        identity = settings.identity(environ)
+    except ConfigurationError as error:
+        raise misconfigured(error, not_used) from None
+    facts: dict[str, Fact] = {
+        "client_id": shown(identity),
+        "client_id_from": family.client_id,
+        "client_secret_from": family.client_secret,
+        "not_used": [one.removeprefix("not used: ") for one in not_used],
+    }
+    details = [f"secret from {family.client_secret}", *not_used]
+    profile = settings.profile_in(environ)
+    if profile and read_profile(profile).exposed:
+        details.append(f"Others on this machine can read {FILE}, secrets and all: chmod 600 it.")
+    return identity, Finding(f"client {shown(identity)} from {family.client_id}", details, facts)
+
+
+def shown(identity: Identity) -> str:
+    """The client as it may be printed: its last four characters, unless they are the secret's."""
+    return "(not shown)" if look_swapped(identity) else identity.name
+
+
+def place_found(settings: Settings, environ: Environment) -> tuple[Place, Finding]:
+    """Which region and hosts, and who says so.
+
+    :raises Trouble: if nobody does, or if the two hosts are of two regions.
+    """
+    try:
+        place = settings.place(environ)
+    except ConfigurationError as error:
+        raise misconfigured(error) from None
+    _same_region(place)
+    region_from = settings.region_variable(environ) if place.region else None
+    sources = {
+        "login_url_from": LOGIN_URL if environ.get(LOGIN_URL) else region_from,
+        "api_url_from": API_URL if environ.get(API_URL) else region_from,
+    }
+    facts = {
+        "region": place.region,
+        "region_from": region_from,
+        "login_url": place.login_url,
+        "api_url": place.api_url,
+        **sources,
+    }
+    if place.region:
+        text = f"{_with_label(place.region)} from {region_from}"
+    else:
+        text = "none is needed, both URLs are set"
+    details = [
+        f"login {place.login_url} from {sources['login_url_from']}",
+        f"API   {place.api_url} from {sources['api_url_from']}",
+    ]
+    return place, Finding(text, details, facts)
+
+
+def misconfigured(error: ConfigurationError, details: list[str] | None = None) -> Trouble:
+    """What the library says of a setting; its first sentence is the cause, the rest the remedy."""
+    cause, _, remedy = str(error).partition(". ")
+    remedy = remedy or "Correct it where it is set."
+    return Trouble(
+        cause.removesuffix("."),
+        Status.MISCONFIGURED,
+        [Cause(cause.removesuffix("."), remedy)],
+        details=details or (),
+    )
+
+
+def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
+    causes = [
+        Cause(f"{lack} is {state}, though {have} is set", f"Set {lack} as well.")
+        for have, lack, state in halves(environ)
+    ]
+    if not causes:
+        remedy = (
+            f"Set one of these pairs: {_WHICH_PAIR}. Or name a profile of the gc CLI: --profile, or"
+            f" {PROFILE}."
+        )
+        causes.append(Cause("No variable that holds credentials is set here", remedy))
+    causes.append(
+        Cause(
+            "They are set, but not for this process",
+            "A cron job, a service, a container or sudo does not read the profile of your shell,"
+            " and a .env file is read by nobody unless told to.",
+        )
+    )
+    return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, details=not_used)
+
+
+def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
+    for family in FAMILIES:
+        if family is not used:
+            yield from _rival(family, used, environ)
+    if used is None and _exists(FILE):
+        yield f"{FILE}, since no profile is named: --profile or {PROFILE}"
+    if used in FAMILIES and environ.get(PROFILE):
+        yield f"{PROFILE}, since {used.client_id} comes first"
+    if environ.get(BARE_TOKEN):
+        yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
+    yield from _regions_not_used(used, environ)
+    known = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
+    known |= {name for one in FAMILIES for name in (one.client_id, one.client_secret)}
+    for name in sorted(set(os.environ) - known):
+        if name.startswith(_PREFIXES):
+            yield f"{name}, which this library does not read"
+
+
+def _exists(file: str) -> bool:
+    try:
+        return Path(file).expanduser().exists()
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return False
+
+
+def _rival(family: Family, used: Family | None, environ: Environment) -> Iterator[str]:
+    """Another pair, or half of one."""
+    client_id = environ.get(family.client_id)
+    if client_id and environ.get(family.client_secret) and used:
+        same = client_id == environ[used.client_id]
+        which = "the same client" if same else f"another client, {short_name(client_id)}"
+        yield f"{family.client_id} ({which}), since {used.client_id} comes first"
+    else:
+        for have, lack, state in halves(environ, [family]):
+            yield f"{have}, since {lack} is {state}"
+
+
+def _regions_not_used(used: Family | None, environ: Environment) -> Iterator[str]:
+    order = dict.fromkeys((*(used.regions if used else ()), *REGION_VARIABLES))
+    names = [name for name in order if environ.get(name)]
+    both_urls = environ.get(LOGIN_URL) and environ.get(API_URL)
+    reason = "both URLs are set" if both_urls else f"{names[0]} comes first" if names else ""
+    for name in names if both_urls else names[1:]:
+        yield f"{name}{_meaning(environ[name])}, since {reason}"
+
+
+def _meaning(value: str) -> str:
+    """The region that a variable names, if that is one: what it holds may be anything."""
+    try:
+        domain = parse_region(value)
+    except ConfigurationError:
+        return ""
+    return f" ({domain})" if domain in DOMAINS else ""
+
+
+def _with_label(domain: str) -> str:
+    for region in REGIONS:
+        if region.domain == domain:
+            return f"{domain} ({region.aws}, {region.label})"
+    return f"{domain} (not in this release's table)"
+
+
+def _same_region(place: Place) -> None:
+    """Refuse what will be answered 401 by every API call: a token is good in one region only."""
+    login = _domain(place.login_url, "login.")
+    api = _domain(place.api_url, "api.")
+    if login in DOMAINS and api in DOMAINS and login != api:
+        raise Trouble(
+            f"tokens come from {login}, but the API is that of {api}",
+            Status.MISCONFIGURED,
+            [
+                Cause(
+                    "Login service and API belong to two regions",
+                    f"Unset {LOGIN_URL} and {API_URL} and name the region alone: both follow from"
+                    " it.",
+                )
+            ],
+        )
+
+
+def _domain(url: str, service: str) -> str:
+    return url.removeprefix("https://").removeprefix(service)

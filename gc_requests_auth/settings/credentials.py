@@ -1,0 +1,286 @@
+"""Who signs in, and where: from arguments, a profile or the environment, never from a mixture."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..errors import ConfigurationError
+from ..util import forks
+from ..util.redaction import name_of
+from ..util.secret import ABSENT, Secret, Vault, conceal
+from .environment import (
+    API_URL,
+    LOGIN_URL,
+    POOL_SIZE,
+    PROFILE,
+    REGION_VARIABLES,
+    Environment,
+    Family,
+    what_is_missing,
+    whole_family,
+)
+from .hosts import Place, base_url
+from .regions import parse_region
+
+#: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
+MOST_TOKENS = 50
+
+
+class Identity(NamedTuple):
+    """An OAuth client that can sign in."""
+
+    #: Unprintable, too: it may be the secret, in the wrong place.
+    client_id: str
+    client_secret: Secret
+
+    @classmethod
+    def checked(cls, client_id: Any, client_secret: Any, fields: tuple[str, str]) -> Identity:
+        """The pair, refused by the name of its field if it can not be one.
+
+        Both as :func:`conceal` returns them.
+
+        :raises ConfigurationError: naming the field, never the value.
+        """
+        _check(fields[0], client_id)
+        _check(fields[1], client_secret)
+        if ":" in client_id:
+            raise ConfigurationError(
+                f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
+                " name."
+            )
+        return cls(client_id, client_secret)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.name}, client_secret=<hidden>)"
+
+    @property
+    def name(self) -> str:
+        """The client as it may be named in logs and messages: not by what may be its secret."""
+        return name_of(self.client_id, self.client_secret)
+
+
+class Settings(NamedTuple):
+    """What the caller said. Validated at once; what is absent is looked up when it is needed."""
+
+    #: None: ask `credentials`, or else `profile`, or else the environment.
+    given: Identity | None
+    credentials: Vault | None
+    #: The name of a profile of the gc CLI.
+    profile: str | None
+    region: str | None
+    login_url: str | None
+    api_url: str | None
+    #: Seconds to connect and seconds to read.
+    token_timeout: tuple[float, float]
+    #: How many may be used side by side; None if nobody says.
+    tokens: int | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        client_id: Any,
+        client_secret: Any,
+        credentials: Vault | None,
+        profile: str | None,
+        region: str | None,
+        login_url: str | None,
+        api_url: str | None,
+        token_timeout: float | tuple[float, float],
+        tokens: int | None = None,
+    ) -> Settings:
+        """The arguments of the constructor, validated; texts as :func:`conceal` returns them.
+
+        :raises ConfigurationError: naming the argument, never its value.
+        """
+        if (client_id is ABSENT) != (client_secret is ABSENT):
+            raise ConfigurationError(
+                f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
+                " other half: pass client_id and client_secret together, or leave out both to read"
+                " the environment."
+            )
+        if [client_id is ABSENT, credentials is None, profile is None].count(False) > 1:
+            raise ConfigurationError(
+                "Credentials come from one source: pass client_id and client_secret, or"
+                " credentials=, or profile=, and nothing of the others."
+            )
+        if credentials is not None and not callable(credentials.ask):
+            raise ConfigurationError(
+                "credentials= must be a function that returns (client_id, client_secret), not"
+                f" {type(credentials.ask).__name__}."
+            )
+        if profile is not None and not _text("profile", profile).strip():
+            raise ConfigurationError("profile is empty; leave it out to read the environment.")
+        given = None
+        if client_id is not ABSENT:
+            given = Identity.checked(client_id, client_secret, ("client_id", "client_secret"))
+        return cls(
+            given,
+            credentials,
+            profile,
+            None if region is None else parse_region(_text("region", region)),
+            _login_url("login_url", login_url),
+            _api_url("api_url", api_url),
+            _timeout_pair(token_timeout),
+            None if tokens is None else _pool_size("tokens", tokens),
+        )
+
+    @property
+    def uses_environment(self) -> bool:
+        """Whether the environment says who signs in."""
+        return self.given is None and self.credentials is None and self.profile is None
+
+    @property
+    def names_a_place(self) -> bool:
+        """Whether the arguments say where that is, whatever the environment holds."""
+        return self.region is not None or None not in (self.login_url, self.api_url)
+
+    def profile_in(self, environ: Environment) -> str | None:
+        """The profile that says who signs in, if one does."""
+        if self.uses_environment and whole_family(environ) is None:
+            return environ.get(PROFILE) or None
+        return self.profile
+
+    def family(self, environ: Environment) -> Family | None:
+        """The variables, or the keys of a profile, that say who signs in; None if others do."""
+        whole = whole_family(environ) if self.uses_environment else None
+        profile = self.profile_in(environ)
+        if not profile:
+            return whole
+        with forks.undivided:
+            from .profiles import family_of
+
+        return family_of(profile)
+
+    def place(self, environ: Environment) -> Place:
+        """Where this is, `environ` (and the profile within it) asked for what arguments leave open.
+
+        URLs of the environment count only beside a region of the environment: an explicit region
+        that a forgotten variable could redirect would not be explicit.
+        """
+        region, login_url, api_url = self.region, self.login_url, self.api_url
+        if region is None:
+            login_url = login_url or _login_url(LOGIN_URL, environ.get(LOGIN_URL) or None)
+            api_url = api_url or _api_url(API_URL, environ.get(API_URL) or None)
+            named = None if login_url and api_url else self.region_variable(environ)
+            if named:
+                region = _from(named, environ)
+        try:
+            return Place.of(region, login_url, api_url)
+        except ConfigurationError as error:
+            missing = str(error)
+        if self.uses_environment and self.family(environ) is None:
+            missing = f"{what_is_missing(environ)} {missing}"
+        raise ConfigurationError(missing)
+
+    def identity(self, environ: Environment) -> Identity:
+        """Who signs in: the vault is asked each time, all else stays as it is.
+
+        :raises ConfigurationError: naming every variable that was looked for.
+        """
+        if self.given is not None:
+            return self.given
+        if self.credentials is not None:
+            return _ask(self.credentials)
+        family = self.family(environ)
+        if family is None:
+            raise ConfigurationError(what_is_missing(environ))
+        fields = family.client_id, family.client_secret
+        return Identity.checked(environ[fields[0]], environ[fields[1]], fields)
+
+    def pool_size(self, environ: Environment) -> int:
+        """How many tokens may be used side by side, where no argument says it.
+
+        :raises ConfigurationError: naming the variable that makes no sense.
+        """
+        size = environ.get(POOL_SIZE)
+        return _pool_size(POOL_SIZE, int(size[:9]) if size.isdecimal() else size) if size else 1
+
+    def region_variable(self, environ: Environment) -> str | None:
+        """The variable, or the key of a profile, that names the region where no argument does."""
+        family = self.family(environ)
+        own = family.regions if family else ()
+        return next((name for name in (*own, *REGION_VARIABLES) if environ.get(name)), None)
+
+
+def _ask(credentials: Vault) -> Identity:
+    """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
+    pair: Any = credentials.ask()
+    # Concealed in place: this frame may stand in a traceback.
+    pair = tuple(map(conceal, pair)) if isinstance(pair, tuple | list) else ()
+    if len(pair) != 2:
+        raise ConfigurationError("credentials= must return a pair (client_id, client_secret).")
+    return Identity.checked(
+        pair[0], pair[1], ("client_id of credentials=", "client_secret of credentials=")
+    )
+
+
+def _check(field: str, value: Any) -> None:
+    """Refuse what can not be a client id or secret, by the name of its field and without its value.
+
+    A newline from a mounted file or quotes from a .env file are otherwise answered "authentication
+    failed", which no one can tell from a wrong secret.
+    """
+    if value is None:
+        hint = "" if "credentials=" in field else " Leave it out to read the environment."
+        raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
+    value = _text(field, value)
+    if not value:
+        raise ConfigurationError(f"{field} is empty.")
+    if value != value.strip():
+        raise ConfigurationError(
+            f"{field} begins or ends with white space (a newline from a file?): strip() it."
+        )
+    if value[0] in "'\"" or value[-1] in "'\"":
+        raise ConfigurationError(
+            f"{field} begins or ends with a quote: the quotes of a .env file or a shell do not"
+            " belong to the value."
+        )
+    if not value.isprintable():
+        raise ConfigurationError(
+            f"{field} holds a control or invisible character (a byte order mark from a file?)."
+        )
+
+
+def _from(variable: str, environ: Environment) -> str:
+    try:
+        return parse_region(str(environ[variable]))
+    except ConfigurationError as error:
+        problem = str(error)
+    raise ConfigurationError(f"{variable}: {problem}")
+
+
+def _login_url(field: str, url: str | None) -> str | None:
+    return None if url is None else base_url(field, _text(field, url), suffix="/oauth/token")
+
+
+def _api_url(field: str, url: str | None) -> str | None:
+    return None if url is None else base_url(field, _text(field, url), suffix="/api/v2")
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        kind = value if isinstance(value, type) else type(value)
+        raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
+    return value
+
+
+def _pool_size(field: str, size: Any) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_TOKENS:
+        raise ConfigurationError(f"{field} must be a whole number from 1 to {MOST_TOKENS}.")
+    return size
+
+
+def _timeout_pair(timeout: Any) -> tuple[float, float]:
+    """Seconds to connect and to read."""
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(pair) != 2 or not all(_is_duration(seconds) for seconds in pair):
+        raise ConfigurationError(
+            "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
+            " None would let a login service that hangs hang every thread."
+        )
+    return float(pair[0]), float(pair[1])
+
+
+def _is_duration(seconds: Any) -> bool:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return number and 0 < seconds < 86400

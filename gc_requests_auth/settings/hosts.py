@@ -1,0 +1,212 @@
+"""Where an organisation lives: its login service, its API, and the closed list of URLs that get a token.
+
+A bearer token is worth the whole organisation. It goes to the organisation's own hosts, named one
+by one, and never by a suffix test: ``https://api.mypurecloud.ie.evil.example`` ends well, too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import requests
+
+from ..errors import ConfigurationError, RegionMismatchError
+from .environment import REGION_VARIABLES
+from .regions import DOMAINS, HOW_TO_FIND, known_wrong
+
+#: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
+#: downloads (Genesys' tutorials outbound-upload-contact-list and outbound-upload-dnc-list).
+_TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
+
+#: Query keys of pre-signed links. They carry their own authorization, and S3 and CloudFront refuse
+#: a request that brings a second one.
+_SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
+
+#: A URL that can not mean anything but what it seems to: no user, no encoding, no odd separator, no
+#: fragment. What is left to look for are dot segments and the signatures.
+_PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
+
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
+
+
+class Place(NamedTuple):
+    """Where tokens come from and where they may go."""
+
+    #: The domain of the region; None where both URLs are given instead.
+    region: str | None
+    #: Without a trailing slash; tokens come from ``{login_url}/oauth/token``.
+    login_url: str
+    #: Without a trailing slash.
+    api_url: str
+    #: ``https://host[:port]/base/path/`` of all that is ours.
+    prefixes: tuple[str, ...]
+    #: Whether `api_url` was named rather than derived from the region.
+    explicit: bool
+    #: The same prefixes; none where the token endpoint lies at one of their hosts.
+    shortcuts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Place:
+        """The place that a region, or URLs, or both together name.
+
+        :raises ConfigurationError: if they name none.
+        """
+        if region is None and (login_url is None or api_url is None):
+            one = {"login_url": login_url, "api_url": api_url}
+            given = [f"{name} is given" for name, url in one.items() if url]
+            raise ConfigurationError(
+                "No Genesys Cloud region: there is no default, and a guess would be refused as a"
+                f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
+                f" one of {', '.join(REGION_VARIABLES)}. {HOW_TO_FIND}"
+            )
+        if api_url is not None:
+            prefixes: tuple[str, ...] = (f"{api_url}/",)
+        else:
+            prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
+        login_url = login_url or f"https://login.{region}"
+        login_host = _authority(urlsplit(login_url))
+        gateway = any(_authority(urlsplit(prefix)) == login_host for prefix in prefixes)
+        return cls(
+            region=region,
+            login_url=login_url,
+            api_url=api_url or f"https://api.{region}",
+            prefixes=prefixes,
+            explicit=api_url is not None,
+            shortcuts=() if gateway else prefixes,
+        )
+
+    @property
+    def login_host(self) -> str:
+        """For people: where tokens come from."""
+        return urlsplit(self.login_url).netloc
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint (RFC 6749, section 3.2)."""
+        return f"{self.login_url}/oauth/token"
+
+    def takes_token(self, url: str) -> bool:
+        """Whether a request to this prepared URL gets the token.
+
+        A plain URL is decided by its prefix, which is much cheaper than parsing it; everything that
+        could mean something else than it seems to is taken apart.
+        """
+        if (
+            url.startswith(self.shortcuts)
+            and _PLAIN.fullmatch(url)
+            and "/." not in url
+            and "Signature" not in url
+            and "Key-Pair-Id" not in url
+        ):
+            return True
+        if _UNPRINTABLE.search(url):  # urlsplit() drops some of these, the wire may not
+            return False
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return self._owns(parts) and not self._is_token_endpoint(parts)
+
+    def object_to(self, url: str) -> None:
+        """Raise where a URL that is not ours is a mistake rather than a stranger.
+
+        :raises RegionMismatchError: for the API of another region.
+        :raises ConfigurationError: for plain http to an own host, and for hosts of the folklore.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            return
+        wrong = known_wrong(host)
+        if wrong is not None:
+            raise ConfigurationError(f"{wrong} Yours is {self.api_url}. {HOW_TO_FIND}")
+        own = {one.hostname: {one.port} if one.port else {None, 80, 443} for one in self._own()}
+        if parts.scheme == "http" and port in own.get(host, ()):
+            raise ConfigurationError(
+                f"http://{parts.netloc.rpartition('@')[2]} is one of your own hosts, but plain http"
+                " would show the access token to everyone on the way: use https://."
+            )
+        domain = host.removeprefix("api.")
+        if domain != host and domain in DOMAINS and host not in own:
+            raise RegionMismatchError(
+                f"https://{host} is the API of region {domain}, but these credentials sign in at"
+                f" {self.login_host}, and a token of one region is refused in every other. Call"
+                f" {self.api_url}, or pass region={domain!r} with credentials of that region."
+            )
+
+    def _owns(self, parts: SplitResult) -> bool:
+        # Percent-encoded and backward separators count, so that no server on the way can read a
+        # dot segment where we read a name.
+        segments = re.split(r"[/\\]", unquote(parts.path))
+        if "." in segments or ".." in segments:
+            return False
+        if not self.explicit and _SIGNATURES & {
+            key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
+        }:
+            return False
+        return parts.scheme == "https" and any(
+            _authority(parts) == own.netloc and f"{parts.path}/".startswith(own.path)
+            for own in self._own()
+        )
+
+    def _own(self) -> list[SplitResult]:
+        return [urlsplit(prefix) for prefix in self.prefixes]
+
+    def _is_token_endpoint(self, parts: SplitResult) -> bool:
+        # A gateway may serve login and API below one origin.
+        token = urlsplit(self.token_url)
+        return _authority(parts) == token.netloc and _routed(parts.path) == _routed(token.path)
+
+
+def base_url(field: str, url: str, *, suffix: str) -> str:
+    """A base URL as people paste it, brought to the form in which requests would send it.
+
+    :param suffix: The part of the path that callers append anyway; cut where it was pasted.
+    :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
+        URL, which may hold a password.
+    """
+    parts = _plain_https(url)
+    if parts is None:
+        raise ConfigurationError(
+            f"{field} must be a plain URL such as https://login.mypurecloud.ie: https, a host,"
+            " perhaps a port and a path; no user, no query."
+        )
+    if re.search(r"%|\\|/\.|//", parts.path):
+        raise ConfigurationError(
+            f"{field} must not hold dot segments, empty segments, '%' or backslashes."
+        )
+    wrong = known_wrong(parts.hostname or "")
+    if wrong is not None:
+        raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
+    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
+
+
+def _plain_https(url: str) -> SplitResult | None:
+    """The URL as requests prepares it; None if there is more to it than host, port and path."""
+    prepared = requests.PreparedRequest()
+    try:
+        prepared.prepare_url(url, None)
+        parts = urlsplit(prepared.url or "")
+    except (requests.RequestException, ValueError):
+        return None
+    netloc = parts.netloc
+    escaped = "%" in netloc.partition("[")[0]  # within brackets it begins an IPv6 zone
+    odd = "@" in netloc or escaped or parts.query or parts.fragment or _UNPRINTABLE.search(netloc)
+    return parts if parts.scheme == "https" and parts.hostname and not odd else None
+
+
+def _routed(path: str) -> str:
+    """The path as the most lenient of gateways would route it."""
+    path = re.sub(r"[\s\x00]|;[^/\\]*", "", unquote(path))
+    return re.sub(r"[/\\]+", "/", path).rstrip("/").lower()
+
+
+def _authority(parts: SplitResult) -> str:
+    """Host and port as they compare: lower case, the default port left out."""
+    host, _, port = parts.netloc.lower().rpartition(":")
+    return (
+        host if port == "443" and (":" not in host or host.endswith("]")) else parts.netloc.lower()
+    )

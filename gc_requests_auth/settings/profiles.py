@@ -1,0 +1,150 @@
+"""Profiles of the gc CLI, Genesys' own command line: OAuth clients that are on the disk already.
+
+The names of file and keys, the numbers of the grants, and that case does not matter are those of the
+gc CLI's sources (``config.go``, ``createprofile.go``, and viper, which reads the file for it).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import ConfigurationError
+from ..util.secret import Secret
+from .environment import Environment, Family
+
+FILE = "~/.gc/config.toml"
+
+#: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id. The
+#: file holds more, cached tokens and passwords of proxies among it.
+_KEYS = ("client_credentials", "client_secret", "environment")
+
+#: Besides "1", Client Credentials, which is also what the absence of the key means.
+_OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
+
+#: What a message may quote of a line that no parser understands: what else stands there may be, or
+#: go on, a value.
+_KEY = re.compile(
+    rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data|redirect_uri|log_file_path"
+    r"|(?:proxy|gateway)_[a-z]{1,20})\b"
+)
+
+
+class Profile(NamedTuple):
+    """What one profile says."""
+
+    #: Its keys by the names that :func:`family_of` gives them.
+    values: Environment
+    path: Path
+    #: Whether others on this machine can read the file.
+    exposed: bool
+
+
+def family_of(name: str) -> Family:
+    """The keys of a profile as a family of variables, by the names that messages call them."""
+    client_id, client_secret, region = (f"{key} of {_called(name)} in {FILE}" for key in _KEYS)
+    return Family(client_id, client_secret, (region,), "the gc CLI")
+
+
+def read_profile(name: str) -> Profile:
+    """The profile of that name, as it is now.
+
+    :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
+        key, never a value.
+    """
+    path, text, exposed = _read(name)
+    profiles = _parsed(text)
+    # Upper and lower case are one to the gc CLI, which writes lower case whatever it was told.
+    alike = (one for called, one in profiles.items() if called.lower() == name.lower())
+    found = profiles.get(name) or next(alike, None)
+    if found is None:
+        those = ", ".join(map(ascii, profiles)) or "none"
+        raise ConfigurationError(f"There is no {_called(name)} in {path}. Profiles there: {those}.")
+    grant = found.get("grant_type", "")
+    if grant not in {"", "1", "client_credentials"}:
+        other = _OTHER_GRANTS.get(grant, "that its grant_type says")
+        raise ConfigurationError(
+            f"{_called(name)} in {path} is of the grant type {other}. Only the grant type Client"
+            ' Credentials (grant_type = "1") signs in without a user.'
+        )
+    family = family_of(name)
+    names = dict(zip(_KEYS, (family.client_id, family.client_secret, *family.regions), strict=True))
+    missing = [key for key in _KEYS[:2] if not found.get(key)]
+    if missing:
+        raise ConfigurationError(
+            f"{_called(name)} in {path} has no {' and no '.join(missing)}: it needs the id and the"
+            " secret of an OAuth client."
+        )
+    for key, called in names.items():
+        if not isinstance(found.get(key, ""), str):
+            raise ConfigurationError(f"{called} must be text, not {found[key].__name__}.")
+    return Profile({names[key]: found.get(key, Secret()) for key in _KEYS}, path, exposed)
+
+
+def _called(name: str) -> str:
+    """The profile for a message; unnamed if the name could be a secret that strayed there."""
+    return f"profile {str.__str__(name)!a}" if len(name) <= 30 else "profile <name not shown>"
+
+
+def _read(name: str) -> tuple[Path, Secret, bool]:
+    path = Path(FILE)
+    try:
+        path = path.expanduser()
+        # O_NONBLOCK: a pipe that lies there would wait for a writer.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(handle, "rb") as file:
+            mode = os.fstat(handle).st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(0, "it is no plain file")
+            # Bits of other users; on Windows they mean nothing.
+            exposed = sys.platform != "win32" and bool(mode & 0o044)
+            # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
+            return path, Secret(file.read().decode("utf-8-sig", "surrogateescape")), exposed
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        problem = getattr(error, "strerror", None) or str(error)
+    raise ConfigurationError(
+        f"{_called(name)} can not be read from {path}: {problem}. The gc CLI writes that file (gc"
+        " profiles new); without it, pass client_id and client_secret or set their variables."
+    )
+
+
+def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
+    """All profiles of the file, their keys in lower case and their values without a printable form.
+
+    :raises ConfigurationError: naming line and key.
+    """
+    import tomllib  # for those who have profiles
+
+    try:
+        return dict(_profiles(tomllib.loads(text)))
+    # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
+    # file, and some carry the whole of it along, so none is chained or repeated.
+    except Exception as error:
+        position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
+        line = position and int(position[1] or text.rstrip().count("\n") + 1)
+    raise ConfigurationError(
+        f"{FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
+        ' environment = "mypurecloud.ie", and a backslash is written twice there.'
+    )
+
+
+def _at(text: Secret, line: int) -> str:
+    key = _KEY.match(text.split("\n")[line - 1])
+    return f": line {line}" + (f", key {key[1]}" if key else "")
+
+
+def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, one in table.items():
+        if isinstance(one, dict):
+            yield above + name, {key.lower(): _hidden(value) for key, value in one.items()}
+            yield from _profiles(one, f"{above}{name}.")
+
+
+def _hidden(value: Any) -> Any:
+    """Text, and a number in its place, made unprintable; of anything else the class."""
+    return Secret(value) if isinstance(value, str | int) else type(value)

@@ -1,0 +1,1 @@
+"""Sharing a token between processes."""

@@ -1,0 +1,1 @@
+"""Coming by a token, and keeping one alive."""

@@ -1,0 +1,206 @@
+"""One call: credentials -> access token. oauthlib and requests-oauthlib stay behind this door.
+
+Imported with the first token request, since they cost more to import than all the rest of us.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from oauthlib.oauth2 import BackendApplicationClient
+from requests_oauthlib import OAuth2Session
+
+from ..errors import BadTokenAnswerError
+from ..settings.credentials import Identity
+from ..util.bodies import read_within
+from ..util.clock import Clock, Moment
+from ..util.secret import Secret
+from .response import Answer, Setback, basic_credentials
+from .retry import wait_before_next
+from .token import AccessToken
+from .transport import send_as
+from .unreachable import explain
+
+logger = logging.getLogger("gc_requests_auth")
+
+#: Bytes of a decoded body that are read; a token answer has some 150.
+LONGEST_ANSWER = 64 * 1024
+
+
+def request_token(
+    identity: Identity,
+    token_url: str,
+    *,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    within: float,
+    persist: bool,
+    clock: Clock,
+) -> AccessToken:
+    """An access token by the client-credentials grant (RFC 6749, section 4.4).
+
+    :param session: Lends its proxies, verify, cert, trust_env and adapters, as they are now.
+    :param timeout: Seconds to connect and seconds to read, of each attempt.
+    :param within: Seconds for all attempts together.
+    :param persist: Whether to try again what is worth trying again.
+    :raises TokenError: with neither a cause nor a context: those would hold the token request, and
+        that the secret.
+    """
+    start = clock.monotonic()
+    attempt, warned = 1, False
+    while True:
+        fitting = _fit(timeout, within - (clock.monotonic() - start))
+        outcome = _attempt(identity, token_url, session, fitting, clock)
+        if isinstance(outcome, AccessToken):
+            return outcome
+        elapsed = clock.monotonic() - start
+        wait = None
+        if persist and outcome.budget is not None:
+            wait = wait_before_next(outcome.budget, attempt, elapsed, outcome.retry_after)
+        if wait is None or elapsed + wait >= within:
+            raise outcome.error
+        if wait > 1 and not warned:
+            logger.warning("waiting %.1f s to ask again: %s", wait, outcome.error)
+            warned = True
+        clock.sleep(wait)
+        attempt += 1
+
+
+def _attempt(
+    identity: Identity,
+    token_url: str,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    clock: Clock,
+) -> AccessToken | Setback:
+    """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
+    requested = Moment.now(clock)
+    reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
+    # One private client per attempt: oauthlib's remembers the expiry of the token before, and
+    # requests-oauthlib's forgets the living token while it asks for the next.
+    oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id))
+    oauth.register_compliance_hook("access_token_request", reader.arrange)
+    verify = send_as(session, oauth)
+    try:
+        with _muted():
+            token = oauth.fetch_token(
+                token_url, auth=_Basic(identity), timeout=timeout, verify=verify
+            )
+        return AccessToken.issued(token["access_token"], reader.expires_in, requested, clock)
+    except _SetbackError as answered:
+        return answered.setback
+    except Exception as problem:
+        setback = explain(problem, token_url)
+        if setback is None and not reader.arrived:
+            raise
+        return setback or _unreadable(token_url)
+    finally:
+        if session is None:
+            oauth.close()
+
+
+class _SetbackError(Exception):
+    """Carries a setback out of the machinery of requests; never leaves this module."""
+
+    def __init__(self, setback: Setback) -> None:
+        super().__init__()
+        self.setback = setback
+
+
+class _Reader:
+    """The first to see the answer: before requests reads the body, and oauthlib believes it.
+
+    A hook of requests, since requests-oauthlib touches ``.text`` before its own hooks run.
+    """
+
+    def __init__(self, identity: Identity, token_url: str, deadline: float, clock: Clock) -> None:
+        self._identity = identity
+        self._token_url = token_url
+        self._deadline = deadline
+        self._clock = clock
+        #: Whether an answer has come: what is raised after that is about its contents.
+        self.arrived = False
+        self.expires_in: object = None
+
+    def arrange(
+        self, url: str, headers: dict[str, str], options: dict[str, Any]
+    ) -> tuple[str, dict[str, str], dict[str, Any]]:
+        """The hook of requests-oauthlib that prepares the token request."""
+        # A redirect would take the secret elsewhere (307), or bring a token from there (302).
+        return url, headers, options | {"allow_redirects": False, "hooks": {"response": self.read}}
+
+    def read(self, response: requests.Response, **_: object) -> None:
+        """The hook of requests that sees the answer with its body still on the wire."""
+        self.arrived = True
+        clock = self._clock
+        left = self._deadline - clock.monotonic()
+        body = read_within(response, LONGEST_ANSWER, left, clock.monotonic)
+        verdict = Answer(
+            token_url=self._token_url,
+            identity=self._identity,
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            now=clock.wall(),
+        ).judge()
+        if isinstance(verdict, Setback):
+            raise _SetbackError(verdict)
+        # oauthlib gets what it is good at. Its views on expires_in, expires_at and scope raise on
+        # answers that are harmless, and builtin Warnings at that.
+        self.expires_in = verdict.expires_in
+        token = {"access_token": verdict.access_token, "token_type": "Bearer"}
+        response._content = json.dumps(token).encode()
+        response.encoding = "utf-8"
+
+
+class _Basic(requests.auth.AuthBase):
+    """RFC 7617, as UTF-8 and with a header value that prints as nothing."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = Secret(f"Basic {basic_credentials(self._identity)}")
+        return r
+
+
+def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
+    """The time-outs, shortened in proportion where less time is left."""
+    share = min(1.0, left / sum(timeout))
+    return max(timeout[0] * share, 0.001), max(timeout[1] * share, 0.001)
+
+
+def _unreadable(token_url: str) -> Setback:
+    host = urlsplit(token_url).netloc
+    text = f"{host} answers what no OAuth client can read. Is it the login service?"
+    return Setback(BadTokenAnswerError(text, host=host))
+
+
+_muting: ContextVar[bool] = ContextVar("muting", default=False)
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """No log record in this context that holds header or token.
+
+    Those of requests-oauthlib do at DEBUG. urllib3 warns of headers that it can not read, and quotes
+    them: a gateway may have repeated in them what it was sent.
+    """
+    for name in ("requests_oauthlib.oauth2_session", "urllib3.connection"):
+        logging.getLogger(name).addFilter(_let_pass)
+    reset = _muting.set(True)
+    try:
+        yield
+    finally:
+        _muting.reset(reset)
+
+
+def _let_pass(_: logging.LogRecord) -> bool:
+    return not _muting.get()

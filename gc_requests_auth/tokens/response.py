@@ -1,0 +1,277 @@
+"""What an answer of the login service means: a token, or an error that ends the search for its cause.
+
+Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the body tells them apart
+(captured by GCCX-Utils; Genesys' Terraform provider retries 400 "rate limit exceeded" alone).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ..errors import (
+    BadTokenAnswerError,
+    CredentialsRefusedError,
+    GrantTypeError,
+    LoginThrottledError,
+    LoginUnreachableError,
+    TokenError,
+)
+from ..settings.credentials import Identity
+from ..settings.regions import HOW_TO_FIND
+from ..util.http import retry_after_seconds
+from ..util.redaction import forms_of, redacted, swapped
+from ..util.secret import Secret
+from .retry import SERVER_FAULT, THROTTLED, Budget
+from .token import B64TOKEN
+
+_NOT_ACCEPTED = (
+    "The client secret, the client id or the region is wrong; Genesys Cloud does not tell which. Or"
+    " the client is disabled, inactive or deleted, or id and secret are swapped. A secret is shown"
+    " only when it is made (Admin > Integrations > OAuth); a client exists in one region only."
+    f" {HOW_TO_FIND}"
+)
+
+#: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
+_SAID_BY_API = {"code", "message", "status"}
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+class Setback(NamedTuple):
+    """A failed attempt: the error it amounts to, and whether another one is worth while."""
+
+    error: TokenError
+    budget: Budget | None = None
+    #: Seconds, if the answer named them.
+    retry_after: float | None = None
+
+
+class Grant(NamedTuple):
+    """A token as the login service issued it."""
+
+    access_token: Secret
+    expires_in: object
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of whatever sits at the token URL."""
+
+    token_url: str
+    identity: Identity
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    #: Seconds since 1970, for a `Retry-After` that is a date.
+    now: float
+
+    def judge(self) -> Grant | Setback:
+        """What it means. Status first: the body of a 503 may say anything."""
+        said = self._object() or {}
+        if self.status >= 500:
+            return self._down()
+        if 300 <= self.status < 400:
+            return self._bad(f"redirects to {self._destination()}, and redirects are not followed")
+        if self.status == 429 or "rate limit exceeded" in self._description(said).lower():
+            return self._throttled(said)
+        if self.status in (404, 405):
+            return self._not_here()
+        if isinstance(said.get("error"), str) and said["error"]:
+            return self._refused(said)
+        if self.status in (400, 401) and (self._is_api_host() or said.keys() >= _SAID_BY_API):
+            return self._not_here()
+        if self.status >= 400:
+            return self._forbidden()
+        return self._granted(said)
+
+    def _granted(self, said: dict[str, Any]) -> Grant | Setback:
+        if self._object() is None:
+            return self._bad(f"answers {self._kind()} instead of a token")
+        token = said.get("access_token")
+        if not isinstance(token, str) or not token:
+            return self._bad("answers JSON without an access_token")
+        if not B64TOKEN.fullmatch(token):
+            return self._bad("answers an access_token that is no RFC 6750 b64token")
+        kind = said.get("token_type", "bearer")
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            return self._bad("answers a token that is not of the type bearer")
+        return Grant(Secret(token), said.get("expires_in"))
+
+    def _refused(self, said: dict[str, Any]) -> Setback:
+        """An OAuth error (RFC 6749, section 5.2)."""
+        kind: type[TokenError] = TokenError
+        remedy = "Nothing is known about this error; ask Genesys Cloud Care."
+        match said["error"]:
+            case "invalid_client":
+                kind = CredentialsRefusedError
+                remedy = _NOT_ACCEPTED
+                if look_swapped(self.identity):
+                    remedy = f"Client id and client secret look swapped. If not: {remedy}"
+            case "unauthorized_client":
+                kind = GrantTypeError
+                remedy = (
+                    "The OAuth client is of another grant type: in Admin > Integrations > OAuth,"
+                    " make one of the type Client Credentials, and give it roles."
+                )
+            case "unsupported_grant_type" | "invalid_request":
+                remedy = (
+                    "What arrived is not the form this library sends: does a proxy or gateway"
+                    " rewrite the request on its way?"
+                )
+        error = self._plain(said["error"], 40)
+        description = self._description(said)
+        problem = f"{error} ({description})" if description else error
+        return Setback(
+            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", said)
+        )
+
+    def _throttled(self, said: dict[str, Any]) -> Setback:
+        wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
+        text = (
+            "throttles this client: too many token requests. Share one auth between threads, and"
+            " find the program that asks for a token at every call."
+        )
+        error = self._error(LoginThrottledError, text, said, retryable=True)
+        return Setback(error, THROTTLED, wait if self.status == 429 else None)
+
+    def _down(self) -> Setback:
+        text = (
+            f"answers {self._kind()}: the login service, or a gateway in front of it, is down."
+            " Try again later."
+        )
+        error = self._error(LoginUnreachableError, text, retryable=True)
+        return Setback(error, SERVER_FAULT)
+
+    def _not_here(self) -> Setback:
+        parts = urlsplit(self.token_url)
+        what, right = "is no login service: it has nothing", "https://login.mypurecloud.ie"
+        if self._is_api_host():
+            right = f"https://login.{(parts.hostname or '').partition('.')[2]}"
+        elif "/api/" in parts.path:
+            what, right = "has no such path as is asked: nothing", f"https://{parts.netloc}"
+        return self._bad(
+            f"{what} at {parts.path}. Tokens come from the login host, as in login_url={right!r}, not"
+            " from the API host; give region= instead of URLs, and both follow from it"
+        )
+
+    def _is_api_host(self) -> bool:
+        return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
+
+    def _forbidden(self) -> Setback:
+        if self.status == 407:
+            text = "A proxy on the way wants credentials: put them into the proxy URL"
+        elif self.status == 403:
+            text = (
+                "The address this runs at may not be among the organisation's allowed IP addresses,"
+                " or a proxy or firewall forbids the host"
+            )
+        else:
+            text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it"
+        return Setback(
+            self._error(TokenError, f"answers {self._kind()}, with no OAuth error. {text}.")
+        )
+
+    def _bad(self, what: str) -> Setback:
+        advice = (
+            ""
+            if "login_url=" in what
+            else " Is it the login service, reached without a proxy or sign-in page in between?"
+        )
+        return Setback(self._error(BadTokenAnswerError, f"{what}.{advice}"))
+
+    def _error(
+        self,
+        kind: type[TokenError],
+        what: str,
+        said: Mapping[str, Any] | None = None,
+        *,
+        retryable: bool = False,
+    ) -> TokenError:
+        said = said or {}
+        correlation_id = self._correlation_id()
+        reference = f" [status {self.status}"
+        reference += f", correlation id {correlation_id}]" if correlation_id else "]"
+        host = urlsplit(self.token_url).netloc
+        return kind(
+            f"{host} {what}{reference}",
+            host=host,
+            status=self.status,
+            error=self._plain(said["error"], 40) if isinstance(said.get("error"), str) else None,
+            description=self._description(said) or None,
+            correlation_id=correlation_id,
+            retryable=retryable,
+        )
+
+    def _object(self) -> dict[str, Any] | None:
+        """The JSON object that the body is; None if it is none."""
+        try:
+            said = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return said if isinstance(said, dict) else None
+
+    def _kind(self) -> str:
+        """The body in a word; never the body itself."""
+        content_type = self._plain(self.headers.get("Content-Type", "").partition(";")[0], 40)
+        if not self.body.strip():
+            return "nothing"
+        if self.body.lstrip()[:1] == b"<":
+            return "an HTML page"
+        if self._object() is not None:
+            return "JSON"
+        return f"{content_type or 'something'} that is no JSON object"
+
+    def _description(self, said: Mapping[str, Any]) -> str:
+        for key in ("error_description", "description"):
+            if isinstance(said.get(key), str):
+                return self._plain(said[key], 200)
+        return ""
+
+    def _correlation_id(self) -> str | None:
+        for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
+            value = self.headers.get(name, "")
+            if _CORRELATION_ID.fullmatch(value) and self._plain(value, 64) == value:
+                return value
+        return None
+
+    def _destination(self) -> str:
+        try:
+            host = urlsplit(self.headers.get("Location", "")).hostname
+        except ValueError:
+            host = None
+        return self._plain(host or "", 60) or "somewhere"
+
+    def _plain(self, text: str, length: int) -> str:
+        """Foreign text, fit for a message: printable, short, and without our secrets.
+
+        An error page of a gateway may well repeat, whole or cut, the header it did not like.
+        """
+        identity = self.identity
+        hidden = [basic_credentials(identity), *forms_of(identity.client_secret)]
+        token = (self._object() or {}).get("access_token")
+        if isinstance(token, str):
+            hidden.append(Secret(token))
+        text = redacted(text, hidden, identity.client_id, identity.name)
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def look_swapped(identity: Identity) -> bool:
+    """Whether the secret has the form of an id, and the id has not."""
+    return swapped(identity.client_id, identity.client_secret)
+
+
+def basic_credentials(identity: Identity) -> Secret:
+    """What stands behind ``Basic`` (RFC 7617), as UTF-8.
+
+    Not percent-encoded first, as RFC 6749 section 2.3.1 would have it: none of Genesys' own
+    clients does, and so the service does not expect it.
+    """
+    pair = Secret(f"{identity.client_id}:{identity.client_secret}")
+    return Secret(base64.b64encode(pair.encode()).decode("ascii"))

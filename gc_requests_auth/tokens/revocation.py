@@ -1,0 +1,93 @@
+"""Ending a token before its time: DELETE /api/v2/tokens/me, by its own bearer.
+
+Documented to revoke the token that makes the call, with an empty 200 (TokensApi of Genesys' SDKs).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import requests
+
+from ..errors import LoginUnreachableError, TokenError
+from ..util.bodies import drain
+from ..util.http import correlation_id
+from ..util.secret import Secret
+from .transport import send_as
+from .unreachable import explain
+
+
+def revoke_token(
+    header: Secret,
+    api_url: str,
+    *,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+) -> None:
+    """Have the API end the token of this ``Authorization``. One that is over already counts as done.
+
+    :param session: Lends its proxies, verify, cert, trust_env and adapters.
+    :param timeout: Seconds to connect and seconds to read.
+    :raises LoginUnreachableError: if there is no answer, or a 5xx; it names the API's host.
+    :raises TokenError: if the answer is another one.
+    """
+    url = f"{api_url}/api/v2/tokens/me"
+    answer = _send(header, url, session, timeout)
+    if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
+        raise answer
+    if answer.status_code // 100 == 2 or answer.status_code == 401:
+        return
+    host = urlsplit(url).netloc
+    down = answer.status_code >= 500
+    kind = LoginUnreachableError if down else TokenError
+    reference = correlation_id(answer, [Secret(header.removeprefix("Bearer "))])
+    raise kind(
+        f"{host} did not revoke the token: it answers {answer.status_code} [correlation id"
+        f" {reference}]. The token stays valid to its end; here it is forgotten.",
+        host=host,
+        status=answer.status_code,
+        correlation_id=None if reference == "unknown" else reference,
+        retryable=down or answer.status_code == 429,
+    )
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Puts the header in place, so that no netrc entry does."""
+
+    def __init__(self, header: Secret) -> None:
+        self._header = header
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = self._header
+        return r
+
+
+def _send(
+    header: Secret,
+    url: str,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+) -> requests.Response | TokenError:
+    """The answer, its body given up; or what the exception amounts to."""
+    ours = requests.Session()
+    verify = send_as(session, ours)
+    try:
+        answer = ours.delete(
+            url,
+            auth=_Bearer(header),
+            timeout=timeout,
+            verify=verify,
+            allow_redirects=False,
+            stream=True,
+        )
+        drain(answer)
+    except Exception as problem:
+        setback = explain(problem, url)
+        if setback is None:  # of a mounted adapter: its user's own
+            raise
+        return setback.error
+    else:
+        return answer
+    finally:
+        if session is None:
+            ours.close()

@@ -1,0 +1,94 @@
+"""What a token is once it is ours: a value without a printable form, and the life left in it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..util.clock import Clock, Moment
+from ..util.secret import Secret
+
+#: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
+#: that Genesys Cloud can be set to (OAuthClientRequest.accessTokenValiditySeconds).
+SHORTEST_LIFETIME = 300.0
+
+#: Seconds; the longest lifetime Genesys Cloud can be set to (same source).
+LONGEST_LIFETIME = 48 * 3600.0
+
+#: Seconds a token serves whose request took longer than its whole lifetime.
+GRACE = 5.0
+
+#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+class AccessToken(NamedTuple):
+    """A bearer token (RFC 6750) and how long it is good for."""
+
+    value: Secret
+    #: The value of the ``Authorization`` header.
+    header: Secret
+    born: Moment
+    #: Seconds from `born`.
+    lifetime: float
+    #: Seconds before the deadline from which a successor may be looked for in the background.
+    early: float = 0.0
+    #: Seconds before the deadline from which a call waits for one, briefly.
+    margin: float = 0.0
+    #: Whether it comes from a store, where another process may have left it long ago.
+    shared: bool = False
+
+    @classmethod
+    def issued(cls, value: str, expires_in: object, requested: Moment, clock: Clock) -> AccessToken:
+        """A token that has just arrived; its life is counted from before the request.
+
+        If the request outlasted that life, it gets `GRACE` seconds from now: the call that waited
+        for it is served, and nobody asks in a circle.
+        """
+        lifetime = lifetime_of(expires_in)
+        if requested.age(clock) >= lifetime:
+            return cls(Secret(value), Secret(f"Bearer {value}"), Moment.now(clock), GRACE)
+        return cls._with_windows(value, requested, lifetime)
+
+    @classmethod
+    def restored(cls, value: str, requested: float, lifetime: float, clock: Clock) -> AccessToken:
+        """A token that another process asked for, at this time by the wall clock.
+
+        With a clock that is behind that process's, it lives no longer than its lifetime from now.
+        """
+        age = max(0.0, clock.wall() - requested)
+        born = Moment(clock.monotonic() - age, clock.wall() - age)
+        return cls._with_windows(value, born, lifetime, shared=True)
+
+    @classmethod
+    def _with_windows(
+        cls, value: str, born: Moment, lifetime: float, *, shared: bool = False
+    ) -> AccessToken:
+        early = min(900.0, lifetime / 4)
+        margin = min(10.0, lifetime / 10)
+        header = Secret(f"Bearer {value}")
+        return cls(Secret(value), header, born, lifetime, early, margin, shared)
+
+    def remaining(self, clock: Clock) -> float:
+        """Seconds left; zero or less when it is over."""
+        born = self.born
+        # As `Moment.age` has it, once more: this is asked before every call.
+        monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
+        return self.lifetime - (max(wall, monotonic))
+
+
+def lifetime_of(expires_in: object) -> float:
+    """Seconds of life in an ``expires_in`` as it came, number or decimal string.
+
+    What makes no sense counts as short, never as endless.
+    """
+    seconds: float = 0
+    if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
+        seconds = float(expires_in)
+    elif isinstance(expires_in, int | float) and not isinstance(expires_in, bool):
+        seconds = expires_in
+    if not seconds > 0:  # neither is NaN
+        return SHORTEST_LIFETIME
+    return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()

@@ -1,0 +1,178 @@
+"""What a broken connection to the login service means: whose exception it is, and the likely cause."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from ..errors import (
+    BadTokenAnswerError,
+    LoginThrottledError,
+    LoginTimeoutError,
+    LoginUnreachableError,
+    TokenError,
+)
+from ..util.bodies import BodyTooLongError, BodyTooSlowError
+from .response import Setback
+from .retry import CONNECTION, Budget
+
+_SAME_WAY = (
+    "The token request goes its own way: verify= and proxies= of a single call do not reach it;"
+    " pass session= with them set."
+)
+
+_CHECK_PROXY = f"Check HTTPS_PROXY, NO_PROXY. {_SAME_WAY}"
+
+_PROXY = "can not be reached through the proxy"
+
+_DROPPED = (
+    "dropped the connection before its answer was complete: a proxy or firewall, or a restart."
+)
+
+_WHY_SLOW = (
+    "A firewall that drops packets, or a missing proxy, looks like this; token_timeout= sets how"
+    " long each attempt may take."
+)
+
+_SLOW = f"did not answer in time. {_WHY_SLOW}"
+
+
+def explain(problem: Exception, token_url: str) -> Setback | None:
+    """The setback that this exception of requests amounts to.
+
+    None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
+    """
+    host = urlsplit(token_url).netloc
+    found_causes = list(causes(problem))
+
+    def setback(
+        what: str,
+        kind: type[TokenError] = LoginUnreachableError,
+        budget: Budget | None = CONNECTION,
+    ) -> Setback:
+        return Setback(kind(f"{host} {what}", host=host, retryable=budget is not None), budget)
+
+    def found(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in found_causes)
+
+    def said(*words: str) -> str:
+        return next((str(c) for c in found_causes for word in words if word in str(c)), "")
+
+    if isinstance(problem, BodyTooLongError):
+        text = "answers far more than a token, and was cut off: it is not the login service."
+        return setback(text, BadTokenAnswerError, None)
+    if isinstance(problem, BodyTooSlowError):
+        return setback(_SLOW, LoginTimeoutError)
+    if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
+        what, _, path = str(problem).partition(": ")
+        text = f"was not asked. {what}: {path_shown(path)}: see verify=, cert= or"
+        return setback(f"{text} REQUESTS_CA_BUNDLE.", budget=None)
+    # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
+    if isinstance(problem, UnicodeEncodeError) and problem.encoding == "latin-1":
+        text = (
+            "was not asked: the user name or the password of the proxy can not be sent, since it"
+            f" has characters outside Latin-1. {_CHECK_PROXY}"
+        )
+        return setback(text, budget=None)
+    if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
+        return None
+    if found(requests.exceptions.ContentDecodingError):
+        text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
+        return setback(text, BadTokenAnswerError, None)
+    if found(requests.exceptions.RetryError):
+        return _given_up(host, said("too many"))
+    if found(requests.exceptions.InvalidSchema):
+        text = (
+            "was not asked: the session has no way there (for SOCKS: pip install requests[socks])."
+        )
+        return setback(text, budget=None)
+    if found(requests.exceptions.ProxyError):
+        status = proxy_status(found_causes)
+        hint = ": it wants credentials" if status == 407 else ""
+        said_so = f", which answers {status}{hint}" if status else ""
+        return setback(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
+    # Ours is a sound URL; what can not be parsed is the proxy's.
+    if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+        return setback(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
+    if found(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return setback(_DROPPED)
+    if found(requests.exceptions.SSLError, ssl.SSLError):
+        return setback(_tls(found_causes), budget=None)
+    if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
+        text = (
+            "has no address: name resolution failed. Is the region spelt right, and does this"
+            " machine reach a DNS server (or only a proxy: HTTPS_PROXY)?"
+        )
+        return setback(text)
+    if found(ConnectionRefusedError):
+        return setback("refuses the connection: nothing listens there, or a firewall says no.")
+    if found(requests.ConnectTimeout):
+        return setback(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
+    if found(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
+        return setback(_SLOW, LoginTimeoutError)
+    if found(urllib3.exceptions.NewConnectionError):
+        return setback("can not be reached: this machine has no way to that network.")
+    if found(urllib3.exceptions.TimeoutError):
+        return setback(_SLOW, LoginTimeoutError)
+    if found(urllib3.exceptions.ProtocolError, ConnectionError):
+        return setback(_DROPPED)
+    text = (
+        f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
+        f" stands in for it: it has no answer for POST {token_url}."
+    )
+    return setback(text)
+
+
+def _given_up(host: str, said: str) -> Setback:
+    """A session with urllib3's own Retry on it: it hides the answer, and tells the status."""
+    status = next((int(word) for word in said.split() if word.isdigit()), None)
+    if status == 429:
+        text = f"{host} throttles this client, and did so at each retry of session= as well."
+        return Setback(LoginThrottledError(text, host=host, status=status, retryable=True))
+    text = f"{host} answered {status or 'an error'} at each retry of session= as well: it is down."
+    return Setback(LoginUnreachableError(text, host=host, status=status, retryable=True))
+
+
+def _tls(chain: list[BaseException]) -> str:
+    reasons = (getattr(cause, "verify_message", "") for cause in chain)
+    reason = next(filter(None, reasons), "")
+    if reason:
+        return (
+            f"shows a certificate that is not trusted ({reason}). Where a company proxy opens TLS,"
+            f" point REQUESTS_CA_BUNDLE at its CA. {_SAME_WAY}"
+        )
+    if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
+        return "was not asked: the CA bundle or the client certificate is no PEM file."
+    return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
+
+
+def path_shown(path: str) -> str:
+    """A path for a message; what is no path may be the file itself, a private key say."""
+    return path if len(path) <= 200 and path.isprintable() else "(not shown: this is no path)"
+
+
+def proxy_status(chain: list[BaseException]) -> int | None:
+    """The status a proxy answered CONNECT with; http.client has it in a text only."""
+    for cause in chain:
+        _, found, said = str(cause).partition("Tunnel connection failed: ")
+        if found and said[:3].isdigit():
+            return int(said[:3])
+    return None
+
+
+def causes(problem: BaseException) -> Iterator[BaseException]:
+    """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
+    seen: set[int] = set()
+    queue: list[object] = [problem]
+    while queue:
+        cause = queue.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        queue += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -1,0 +1,70 @@
+"""What HTTP says in headers, and what a request of ours says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import requests
+
+from .redaction import redacted
+
+#: The release. setup.cfg reads this very line, so the two can not differ.
+VERSION = "0.1.0"
+
+#: What every request of ours is sent by; requests names itself behind it.
+USER_AGENT = f"gc_requests_auth/{VERSION} {requests.utils.default_user_agent()}"
+
+
+def number(value: str | None) -> float | None:
+    """A header that is a plain number, with or without a fraction; None if it is anything else."""
+    if value is None or not value.isascii() or not value.strip().replace(".", "", 1).isdigit():
+        return None
+    return float(value)
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Seconds that a ``Retry-After`` asks for (RFC 9110, section 10.2.3: a number or a date).
+
+    :param now: Seconds since 1970, to count a date from.
+    """
+    seconds = number(value)
+    if value is None or seconds is not None:
+        return seconds
+    try:
+        date = parsedate_to_datetime(value)
+        # "-0000" makes a date without a zone, which Python would take for local time.
+        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def error_code(response: requests.Response, hidden: Iterable[str] = ()) -> str:
+    """The ``code`` of a Genesys Cloud error body, for a log.
+
+    :param hidden: Secrets that the server may have echoed.
+    """
+    try:
+        code = response.json()["code"]
+    except (ValueError, KeyError, TypeError, RuntimeError):
+        return "unknown"  # RuntimeError: its body was given up
+    return _loggable(code, hidden)
+
+
+def correlation_id(response: requests.Response, hidden: Iterable[str] = ()) -> str:
+    """What Genesys Cloud Care asks for, under its newer or its older name.
+
+    :param hidden: Secrets that the server may have echoed.
+    """
+    headers = response.headers
+    said = headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id")
+    return _loggable(said, hidden)
+
+
+def _loggable(said: object, hidden: Iterable[str]) -> str:
+    """What may stand in a log; not what a server echoes of the request's own credentials."""
+    if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
+        return "unknown"
+    return said if redacted(said, hidden) == said else "unknown"

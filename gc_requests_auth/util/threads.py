@@ -1,0 +1,92 @@
+"""A thread for work that no call is to wait for; and no trace of it at exit, or in a fork."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+#: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
+#: error in many a test suite, and a child is better off without their half-done work; yet a login
+#: service that hangs must not hold up a fork. The end of an interpreter waits as long: what is cut
+#: off may leave a lock in a store behind.
+FORK_WAITS = 0.5
+
+
+class _Worker(threading.Thread):
+    """A daemon, so that it never keeps a process from its end."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(target=work, name="gc_requests_auth", daemon=True)
+        #: Whether a fork has waited for it in vain; the next one of many does not wait again.
+        self.hangs = False
+
+
+def in_background(work: Callable[[], None]) -> bool:
+    """Start it in a thread of its own; False where none can be started.
+
+    At the exit of an interpreter, for one (Python 3.12), or where there are too many.
+    """
+    if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
+        return False
+    try:
+        _Worker(work).start()
+    except RuntimeError:
+        return False
+    return True
+
+
+#: What this has been registered for, in order.
+_preceded: list[str] = []
+
+
+def precede_at_forks(other: str) -> None:
+    """Have a fork wait for such threads before this library, imported by now, prepares for it.
+
+    The last to register is called first. What holds its locks through a fork holds up threads that
+    need them, and a fork that waited for those only then would wait in vain.
+    """
+    if other not in _preceded and hasattr(os, "register_at_fork"):
+        _preceded.append(other)
+        os.register_at_fork(before=partial(_before_fork, other))
+
+
+def _before_fork(of: str) -> None:
+    if of != _preceded[-1]:
+        return  # it has been waited for
+    _see_them_end()
+
+
+def _see_them_end() -> None:
+    """Wait for such threads, for all of them together no longer than that."""
+    until = time.monotonic() + FORK_WAITS
+    while workers := [
+        thread
+        for thread in threading.enumerate()
+        if isinstance(thread, _Worker)
+        and not thread.hangs
+        and thread is not threading.current_thread()
+    ]:
+        for worker in workers:
+            with suppress(RuntimeError):  # it is not quite started yet
+                worker.join(max(0.0, until - time.monotonic()))
+            while _is_there(worker) and time.monotonic() < until:
+                time.sleep(0.001)
+            worker.hangs = time.monotonic() >= until
+
+
+def _is_there(worker: _Worker) -> bool:
+    """Whether the system still has the thread: on Python 3.12, join() may come too early."""
+    return worker.is_alive() or Path(f"/proc/self/task/{worker.native_id}").exists()
+
+
+atexit.register(_see_them_end)
+
+# Which such a thread may need to come to its end: forks.undivided.
+precede_at_forks("process")

@@ -1,0 +1,1189 @@
+"""diagnosis/: ``gc-requests-auth check``, step by step."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from email.utils import formatdate
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import requests
+import trustme
+import wire
+from conftest import SECRET, TOKEN, Counted, FakeTime, run_python
+
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands.check import bounded, certificates, network
+from gc_requests_auth.commands.check.report import Status, Step, plain, status_of
+from gc_requests_auth.commands.check.walk import Walk
+from gc_requests_auth.settings.credentials import Settings
+from gc_requests_auth.util.clock import Clock
+from gc_requests_auth.util.secret import ABSENT
+
+STEPS = [
+    "settings",
+    "region",
+    "route",
+    "login DNS",
+    "login TLS",
+    "clock",
+    "token",
+    "API DNS",
+    "API TLS",
+    "client",
+    "idle time-out",
+]
+
+TIMEOUT = (5.0, 5.0)
+
+#: A token as the login service grants it.
+GRANTED = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in": 86399})
+
+
+def walk(
+    timeout: tuple[float, float] = TIMEOUT, clock: Clock | None = None, for_a_name: float = 5.0
+) -> dict[str, Step]:
+    """All steps that were taken, by name."""
+    settings = Settings.checked(ABSENT, ABSENT, None, None, None, None, None, timeout)
+    return {step.name: step for step in Walk(settings, clock or Clock(), for_a_name).steps()}
+
+
+def failed(steps: dict[str, Step], status: Status) -> Step:
+    """The last step, which is the only one that failed."""
+    bad = [step for step in steps.values() if step.trouble]
+    assert bad == [list(steps.values())[-1]]
+    assert status_of(steps.values()) is status
+    return bad[0]
+
+
+def causes(step: Step) -> list[str]:
+    assert step.trouble is not None
+    return [one.cause for one in step.trouble.causes]
+
+
+# -- the whole of it ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("environ")
+def test_when_all_is_well_every_step_is_a_line_and_the_status_is_0(
+    sandbox: Counted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check"]) == 0
+    out, err = capsys.readouterr()
+
+    assert [line[6:].partition(":")[0] for line in out.splitlines() if line[:2] == "ok"] == STEPS
+    assert out.count(" s)") == len(STEPS), "each with its time"
+    assert "FAIL" not in out
+    assert out.rstrip().endswith("this client can sign in and call the API from here.")
+    assert "'Sandbox client' of organisation 'Sandbox Ltd'" in " ".join(out.split())
+    assert "grant type CLIENT_CREDENTIALS, state active" in " ".join(out.split())
+    assert sandbox.client_id not in out, "four characters of it are enough"
+    assert f"...{sandbox.client_id[-4:]}" in out
+    assert err == ""
+    assert out.isascii()
+    assert max(map(len, out.splitlines())) < 80
+
+
+@pytest.mark.usefixtures("environ")
+def test_it_makes_one_token_request_and_does_not_postpone_the_idle_timeout(
+    sandbox: Counted,
+) -> None:
+    walk()
+
+    assert sandbox.token_requests == 1
+    asked = [one.target for one in sandbox.sandbox.api_exchanges][-2:]
+    assert asked == ["/api/v2/tokens/me?preserveIdleTTL=true", "/api/v2/tokens/timeout"]
+
+
+@pytest.mark.usefixtures("environ")
+def test_json_says_the_same_to_machines(
+    sandbox: Counted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", "--json"]) == 0
+    out = capsys.readouterr().out
+    said = json.loads(out)
+    facts = {step["step"]: step["facts"] for step in said["steps"]}
+
+    assert list(said) == ["version", "ok", "exit_status", "steps", "causes"]
+    assert (said["ok"], said["exit_status"], said["causes"]) == (True, 0, [])
+    assert list(facts) == STEPS
+    assert set(said["steps"][0]) == {"step", "ok", "seconds", "finding", "details", "facts"}
+    assert facts["settings"] == {
+        "client_id": f"...{sandbox.client_id[-4:]}",
+        "client_id_from": "GENESYSCLOUD_OAUTHCLIENT_ID",
+        "client_secret_from": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+        "not_used": [],
+    }
+    assert facts["region"]["login_url"] == sandbox.login_url
+    assert facts["region"]["login_url_from"] == "GENESYSCLOUD_LOGIN_URL"
+    assert facts["route"] == {"proxy": None, "ca_bundle": sandbox.ca_file, "netrc": []}
+    assert "trustme" in facts["login TLS"]["issuer"]
+    assert facts["token"] == {"lifetime_seconds": 86400.0}
+    assert facts["client"] == {
+        "organization": "Sandbox Ltd",
+        "client_name": "Sandbox client",
+        "grant_type": "CLIENT_CREDENTIALS",
+        "state": "active",
+    }
+    assert facts["idle time-out"] == {"enabled": False, "seconds": None}
+    assert out.isascii()
+
+
+def test_json_of_a_failure_ends_with_the_causes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+
+    assert (said["ok"], said["exit_status"]) == (False, 2)
+    assert [step["ok"] for step in said["steps"]] == [False]
+    assert said["causes"][0]["cause"] == "No variable that holds credentials is set here"
+    assert "GENESYSCLOUD_OAUTHCLIENT_ID" in said["causes"][0]["what_to_do"]
+
+
+def test_ctrl_c_ends_it_politely(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gc_requests_auth.commands.check.walk.read_settings", interrupted)
+
+    assert cli.main(["check"]) == 130
+    assert capsys.readouterr() == ("", "Interrupted.\n")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it starts in the background ignore Ctrl-C, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("trusted", "interruptible")
+def test_ctrl_c_need_not_wait_for_a_server_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrived = Event()
+
+    def stall(peer: wire.Peer) -> None:
+        arrived.set()
+        peer.hang()
+
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, stall)
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "gc_requests_auth", "check"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=5)
+
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    assert out.splitlines()[-1].startswith("ok    login DNS:"), "what was found is printed"
+
+
+def test_time_is_measured_for_each_step(
+    environ: dict[str, str], fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any, **__: Any) -> Any:
+        fake_time.advance(2.5)
+        raise socket.gaierror
+
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.nowhere.invalid")
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    steps = walk(clock=fake_time.clock)
+
+    assert [step.seconds for step in steps.values()] == [0.0, 0.0, 0.0, 2.5]
+    assert "has no address (2.50 s)" in str(steps["login DNS"])
+
+
+# -- settings and region --------------------------------------------------------------------------
+
+
+def test_what_was_found_and_is_not_used_is_named_with_its_reason(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYS_CLOUD_CLIENT_ID", "another-client-9f2c")
+    monkeypatch.setenv("GENESYS_CLOUD_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GC_CLIENT_ID", environ["GENESYSCLOUD_OAUTHCLIENT_ID"])
+    monkeypatch.setenv("GC_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GENESYS_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GENESYSCLOUD_ACCESS_TOKEN", TOKEN)
+    monkeypatch.setenv("GC_REGION", "eu-west-1")
+    monkeypatch.setenv("GENESYS_REGION", SECRET)
+    monkeypatch.setenv("GENESYS_CLOUD_REGION", "gateway.example.com")
+    monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "proxy.example.com")
+    monkeypatch.setenv("PURECLOUD_CLIENTSECRET", SECRET)
+
+    assert walk()["settings"].facts["not_used"] == [
+        (
+            "GENESYS_CLOUD_CLIENT_ID (another client, ...9f2c), since GENESYSCLOUD_OAUTHCLIENT_ID"
+            " comes first"
+        ),
+        "GC_CLIENT_ID (the same client), since GENESYSCLOUD_OAUTHCLIENT_ID comes first",
+        "GENESYS_CLIENT_SECRET, since GENESYS_CLIENT_ID is not set",
+        "GENESYSCLOUD_ACCESS_TOKEN, a bare token, which could not be renewed",
+        "GENESYS_CLOUD_REGION, since both URLs are set",
+        "GC_REGION (mypurecloud.ie), since both URLs are set",
+        "GENESYS_REGION, since both URLs are set",
+        "GENESYSCLOUD_PROXY_HOST, which this library does not read",
+        "PURECLOUD_CLIENTSECRET, which this library does not read",
+    ]
+
+
+def save_profile(tmp_path: Path, sandbox: Counted, mode: int = 0o600) -> None:
+    """A profile of the gc CLI that signs in to the sandbox."""
+    file = tmp_path / ".gc" / "config.toml"
+    file.parent.mkdir()
+    file.write_text(
+        f"[prod]\nclient_credentials = '{sandbox.client_id}'\n"
+        f"client_secret = '{sandbox.client_secret}'\nenvironment = 'eu-west-1'\n"
+    )
+    file.chmod(mode)
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize("named_by", ["argument", "environment"])
+def test_a_profile_of_the_gc_cli_is_read_as_the_library_reads_it(
+    named_by: str,
+    sandbox: Counted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_profile(tmp_path, sandbox, 0o644)
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    if named_by == "environment":
+        monkeypatch.delenv("GENESYSCLOUD_OAUTHCLIENT_SECRET")
+        monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
+
+    assert cli.main(["check", *(["--profile", "prod"] if named_by == "argument" else [])]) == 0
+    out, err = capsys.readouterr()
+
+    said = " ".join(out.split())
+    source = "client_credentials of profile 'prod' in ~/.gc/config.toml"
+    assert f"client ...{sandbox.client_id[-4:]} from {source}" in said
+    assert "not used: GENESYSCLOUD_OAUTHCLIENT_ID" in said
+    assert "Others on this machine can read ~/.gc/config.toml" in said
+    assert err == "", "nothing is said twice"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_profile_that_does_not_count_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
+
+    assert walk()["settings"].facts["not_used"] == [
+        "GENESYSCLOUD_PROFILE, since GENESYSCLOUD_OAUTHCLIENT_ID comes first"
+    ]
+
+
+def test_profiles_that_nobody_names_are_mentioned(sandbox: Counted, tmp_path: Path) -> None:
+    save_profile(tmp_path, sandbox)
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.details == (
+        "not used: ~/.gc/config.toml, since no profile is named: --profile or GENESYSCLOUD_PROFILE",
+    )
+
+
+def test_without_a_home_there_are_no_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+
+    assert failed(walk(), Status.MISCONFIGURED).details == ()
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_profile_that_is_not_there_is_a_fault_of_the_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", "--profile", "prod"]) == 2
+    assert "FAIL  settings: profile 'prod' can not be read from" in capsys.readouterr().out
+
+
+def test_an_empty_name_of_a_profile_is_a_fault_of_the_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["check", "--profile", ""]) == 2
+    assert "FAIL  settings: profile is empty" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("only_loopback")
+def test_of_two_regions_the_one_beside_the_credentials_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GC_CLIENT_ID", "client-id-1a2b")
+    monkeypatch.setenv("GC_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GC_REGION", "eu-west-1")
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "usw2")
+    steps = walk()
+
+    assert steps["settings"].facts["not_used"] == [
+        "GENESYSCLOUD_REGION (usw2.pure.cloud), since GC_REGION comes first"
+    ]
+    assert steps["region"].finding == "mypurecloud.ie (eu-west-1, EMEA (Dublin)) from GC_REGION"
+    assert steps["region"].details == [
+        "login https://login.mypurecloud.ie from GC_REGION",
+        "API   https://api.mypurecloud.ie from GC_REGION",
+    ]
+
+
+@pytest.mark.usefixtures("only_loopback")
+def test_without_credentials_it_stops_and_says_what_else_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GC_CLIENT_ID", "client-id-1a2b")
+    monkeypatch.setenv("GC_CLIENT_SECRET", "")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECERT", SECRET)
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.finding == "GC_CLIENT_SECRET is empty, though GC_CLIENT_ID is set"
+    assert list(step.details) == [
+        "not used: GC_CLIENT_ID, since GC_CLIENT_SECRET is empty",
+        "not used: GENESYSCLOUD_OAUTHCLIENT_SECERT, which this library does not read",
+    ]
+    assert causes(step)[1] == "They are set, but not for this process"
+
+
+def test_a_region_that_is_not_set_is_told_how_to_be_found(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GENESYSCLOUD_LOGIN_URL")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.name == "region"
+    assert step.finding.startswith("No Genesys Cloud region: there is no default")
+    assert step.trouble is not None
+    assert "look at the address bar" in step.trouble.causes[0].remedy
+
+
+@pytest.mark.usefixtures("environ")
+def test_hosts_of_two_regions_are_a_fault_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, sandbox: Counted
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.mypurecloud.ie")
+    monkeypatch.setenv("GENESYSCLOUD_API_URL", "https://api.mypurecloud.com.au")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.finding == (
+        "tokens come from mypurecloud.ie, but the API is that of mypurecloud.com.au"
+    )
+    assert sandbox.token_requests == 0
+
+
+@pytest.mark.usefixtures("environ", "only_loopback")
+def test_a_region_that_is_newer_than_the_table_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "afs1.pure.cloud")
+    monkeypatch.delenv("GENESYSCLOUD_LOGIN_URL")
+    region = walk()["region"]
+
+    assert region.finding == (
+        "afs1.pure.cloud (not in this release's table) from GENESYSCLOUD_REGION"
+    )
+    assert region.facts["api_url_from"] == "GENESYSCLOUD_API_URL"
+
+
+# -- the way there --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_is_named_without_its_credentials_and_the_way_through_it_is_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with wire.Proxy() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", f"//user:{SECRET}@"))
+        steps = walk()
+
+    named = f"proxy http://127.0.0.1:{proxy.port}"
+    assert status_of(steps.values()) is Status.FINE
+    assert f"{named} with a user name, from https_proxy;" in steps["route"].finding
+    assert steps["route"].facts["proxy"] == named.removeprefix("proxy ")
+    assert steps["login DNS"].finding.endswith("; the proxy resolves 127.0.0.1")
+    assert steps["login TLS"].finding.endswith(f"through {named} by CONNECT")
+    assert "trustme" in steps["login TLS"].finding
+    assert all(one.values("Proxy-Authorization") for one in proxy.requests)
+
+
+def test_hosts_that_go_different_ways_are_told_apart(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire.Proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        api = environ["GENESYSCLOUD_API_URL"].replace("127.0.0.1", "localhost")
+        monkeypatch.setenv("GENESYSCLOUD_API_URL", api)
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        steps = walk()
+
+    assert status_of(steps.values()) is Status.FINE
+    assert "from HTTPS_PROXY and no proxy;" in steps["route"].finding
+    assert steps["route"].details[1].endswith("by no proxy")
+    assert "CONNECT" in steps["login TLS"].finding
+    assert "CONNECT" not in steps["API TLS"].finding
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_netrc_entry_is_named_and_its_password_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login somebody password {SECRET}\n")
+    route = walk()["route"]
+
+    assert "a ~/.netrc entry for 127.0.0.1" in route.finding
+    assert "is not used, since auth= beats it" in route.details[0]
+    assert route.facts["netrc"] == ["127.0.0.1"]
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_netrc_in_another_encoding_is_said_not_to_be_read(tmp_path: Path) -> None:
+    entry = f"machine 127.0.0.1 login J\xfcrgen password {SECRET}\n"
+    (tmp_path / ".netrc").write_bytes(entry.encode("latin-1"))
+    steps = walk()
+
+    assert status_of(steps.values()) is Status.FINE
+    assert steps["route"].finding.endswith("; a netrc that can not be read")
+    assert "A call without auth= would fail over it" in steps["route"].details[0]
+    assert steps["route"].facts["netrc"] == []
+
+
+@pytest.mark.usefixtures("environ")
+def test_variables_that_requests_does_not_heed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", "bundle.pem")
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    beside = walk()["route"]
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    alone = walk()["route"]
+
+    proxy = "not used: HTTP_PROXY, which is for http:// alone; https:// needs HTTPS_PROXY"
+    assert list(beside.details) == [proxy]
+    assert "; CAs of certifi;" in alone.finding
+    assert list(alone.details) == [
+        proxy,
+        "not used: SSL_CERT_FILE, which requests does not read; it reads REQUESTS_CA_BUNDLE",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        (None, "REQUESTS_CA_BUNDLE names a file that is not there"),
+        ("no PEM", "REQUESTS_CA_BUNDLE names a file that can not be read as PEM certificates"),
+    ],
+)
+@pytest.mark.usefixtures("environ")
+def test_a_ca_bundle_that_is_none_is_a_fault_of_the_settings(
+    content: str | None, finding: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content:
+        bundle.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert (step.name, step.finding) == ("route", finding)
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_ca_bundle_behind_a_locked_door_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = os.stat
+
+    def locked(path: Any, *more: Any, **options: Any) -> os.stat_result:
+        if str(path) == "/locked/bundle.pem":  # no door is locked to root, who may run this
+            raise PermissionError(13, "Permission denied")
+        return look(path, *more, **options)  # pragma: no cover -- whoever else may look
+
+    monkeypatch.setattr(os, "stat", locked)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/locked/bundle.pem")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.finding == "REQUESTS_CA_BUNDLE names a file that may not be read here"
+
+
+@pytest.mark.usefixtures("environ")
+def test_certificates_in_place_of_their_path_are_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"-----BEGIN CERTIFICATE-----\n{SECRET * 20}\n-----END CERTIFICATE-----\n"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", text)
+
+    assert cli.main(["check"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert "route: REQUESTS_CA_BUNDLE names no file" in out
+    assert "1. REQUESTS_CA_BUNDLE names no file: (not shown: this is no path)." in out
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_folder_of_cas_is_left_to_openssl(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+
+    assert failed(walk(), Status.UNREACHABLE).name == "login TLS"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://proxy:port",
+        "http://",
+        "http://[bad",
+        "http://bob:2024/xyz@h:1",
+        "http://bob:2024?xyz@h:1",
+        "bob:2024#xyz@h:1",
+    ],
+)
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_that_is_no_url_is_a_fault_of_the_settings(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert (step.name, step.finding) == ("route", "ALL_PROXY is no URL of a proxy")
+    assert "2024" not in str(step)
+    assert "2024" not in str(causes(step))
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_password_that_can_not_be_sent_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://bob:%E2%82%AC{SECRET}@127.0.0.1:9")
+
+    assert cli.main(["check"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert "route: HTTPS_PROXY holds a user name or password that can not be sent" in out
+    assert "bob" not in out
+
+
+def test_a_socks_proxy_takes_any_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://bob:%E2%82%AC@127.0.0.1:9")
+    with network.Network(TIMEOUT, Clock(), 1.0) as here:
+        route = here.route("https://login.mypurecloud.ie")
+
+    assert route.by == "proxy socks5h://127.0.0.1:9"
+
+
+def test_a_route_prints_without_the_password_of_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"user:{SECRET}@[::1]")
+    with network.Network(TIMEOUT, Clock(), 1.0) as here:
+        route = here.route("https://login.mypurecloud.ie")
+
+    assert repr(route) == ("<Route to https://login.mypurecloud.ie by proxy http://[::1]>")
+
+
+# -- name resolution ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("environ")
+def test_addresses_are_told_the_first_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(0, 0, 0, "", (f"127.0.0.{n}", 0)) for n in (1, 1, 2, 3, 4, 5)]
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.mypurecloud.ie")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    # As if nothing listened there, which on loopback is so.
+    step = walk()["login DNS"]
+
+    assert step.finding == ("login.mypurecloud.ie is 127.0.0.1, 127.0.0.2, 127.0.0.3 and 2 more")
+    assert len(step.facts["addresses"]) == 5  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        hanging.wait(10)
+        raise socket.gaierror
+
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.mypurecloud.ie")
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        step = failed(walk(for_a_name=0.01), Status.UNREACHABLE)
+    finally:
+        hanging.set()
+
+    assert step.finding == "no DNS server answers for login.mypurecloud.ie within 0 s"
+    assert causes(step)[0].startswith("This machine reaches no DNS server"), "the name is right"
+
+
+@pytest.mark.usefixtures("environ", "only_loopback")
+def test_a_host_that_is_not_in_the_table_may_be_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.afs1.pure.cloud")
+
+    assert causes(failed(walk(), Status.UNREACHABLE))[0].startswith("The region or URL is misspelt")
+
+
+@pytest.mark.usefixtures("environ", "only_loopback")
+def test_behind_a_proxy_its_own_name_is_what_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid:3128")
+    step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding == "proxy.invalid has no address"
+    assert "The name of the proxy is wrong" in causes(step)[0]
+
+
+# -- TLS ------------------------------------------------------------------------------------------
+
+
+def own_server(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, *script: Any, **more: Any) -> Any:
+    """A login service of `wire`."""
+    server = stack.enter_context(wire.Server(*(script or (wire.reply(200, ""),)), **more))
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", server.url)
+    return server
+
+
+@pytest.mark.usefixtures("environ")
+def test_an_issuer_that_is_not_trusted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch)
+        step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding.startswith(
+        "TLS is intercepted, or the CA is not known here: issued by O=trustme"
+    )
+    assert step.details == ("OpenSSL says: unable to get local issuer certificate.",)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_of_another_host_is_told_from_an_intercepted_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, name="login.mypurecloud.ie")
+        step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding.startswith("the certificate is another host's than 127.0.0.1, issued by")
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_out_of_date_makes_one_look_at_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    wire.authority().issue_cert("127.0.0.1", not_after=yesterday).configure_cert(context)
+    monkeypatch.setattr(wire, "_context", lambda _: context)
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch)
+        step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding.startswith("the certificate of 127.0.0.1 is out of date, or the clock here")
+    assert causes(step)[0] == "The clock of this machine is wrong"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_server_of_plain_http_is_no_matter_of_trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, greeting=wire.plain_http)
+        step = failed(walk(), Status.UNREACHABLE)
+
+    assert "fails the TLS handshake" in step.finding
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_port_where_nobody_listens_is_said_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", f"https://127.0.0.1:{wire.closed_port()}")
+    step = failed(walk(), Status.UNREACHABLE)
+
+    assert "refuses the connection" in step.finding
+    assert causes(step)[0].startswith("A firewall on the way, or a proxy that is needed")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.closed_port()}")
+    step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding.startswith("proxy http://127.0.0.1:")
+    assert step.finding.endswith(" fails")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_socks_proxy_without_pysocks_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    # What requests has in its place without PySocks, which HTTPie brings along.
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", missing)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://127.0.0.1:1080")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert "was not asked: the session has no way there" in step.finding
+    assert step.trouble is not None
+    assert step.trouble.causes[0].remedy == "pip install 'requests[socks]'"
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_redirect_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = wire.reply(302, "", {"Location": "https://[bad"})
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, away, wire.reply(200, GRANTED))
+        steps = walk()
+
+    assert steps["login TLS"].trouble is None
+    assert steps["token"].trouble is None
+
+
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("how", ["nothing", "drips"])
+def test_a_server_that_stalls_is_left_behind(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(*_: object) -> object:
+        raise bounded.TooLongError
+
+    if how == "drips":  # each read is in time, and the whole is not
+        monkeypatch.setattr(network, "within", too_long)
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.hang)
+        step = failed(walk((5.0, 0.05)), Status.UNREACHABLE)
+
+    assert step.name == "login TLS"
+    assert "did not answer in time" in step.finding
+
+
+@pytest.mark.usefixtures("trusted")
+def test_an_issuer_that_is_not_told_in_time_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch, sandbox: Counted
+) -> None:
+    hanging = Event()
+    monkeypatch.setattr(network, "issuer_shown", lambda *_: hanging.wait(10))
+    steps = walk((0.1, 0.1))
+    hanging.set()
+
+    assert "an issuer that could not be read" in steps["login TLS"].finding
+
+
+def test_a_proxy_that_speaks_tls_itself_hides_the_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "https://127.0.0.1:1")
+    with network.Network(TIMEOUT, Clock(), 1.0) as here:
+        assert here._issuer(here.route("https://login.mypurecloud.ie")) is None
+
+
+@pytest.mark.usefixtures("environ")
+def test_what_is_no_matter_of_the_network_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(requests.Session, "request", broken)
+    with pytest.raises(ZeroDivisionError):
+        walk()
+
+
+# -- certificates ---------------------------------------------------------------------------------
+
+
+def test_the_issuer_is_read_from_a_certificate_nobody_trusts() -> None:
+    name = trustme.CA(organization_name="Corp Proxy", organization_unit_name="Security")
+    der = ssl.PEM_cert_to_DER_cert(name.issue_cert("a").cert_chain_pems[0].bytes().decode())
+
+    assert certificates.issuer_of(der) == "O=Corp Proxy, OU=Security"
+
+
+#: A name of two parts: 2.5.4.6 (a country), and 2.5.4.3 as a BMPString.
+A_NAME = bytes.fromhex(
+    "3026310b30090603550406" + "130244453117301506035504031e0e" + "00500072006f0078007900200021"
+)
+
+
+@pytest.mark.parametrize("version", ["a003020102", ""])
+def test_names_of_old_certificates_are_read_too(version: str) -> None:
+    fields = bytes.fromhex(f"{version}0201013000") + A_NAME
+    whole = bytes([0x30, 0x81, len(fields) + 2, 0x30, len(fields)]) + fields
+
+    assert certificates.issuer_of(whole) == "CN=Proxy !"
+
+
+@pytest.mark.parametrize("damaged", ["", "30", "3000", "308450", "30063004a0000200", "ff" * 40])
+def test_what_is_no_certificate_is_a_value_error(damaged: str) -> None:
+    with pytest.raises(ValueError, match="without an issuer"):
+        certificates.issuer_of(bytes.fromhex(damaged))
+
+
+def test_an_issuer_that_can_not_be_read_is_none() -> None:
+    assert certificates.issuer_shown("127.0.0.1", wire.closed_port(), None, 1.0) is None
+
+
+# -- clock ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ahead", "finding"),
+    [
+        (0, "as the server's"),
+        (60, "60 s ahead of the server's"),
+        (-60, "60 s behind the server's"),
+        (None, "not compared, since the server sends no date"),
+    ],
+)
+def test_a_clock_that_is_right_enough(ahead: float | None, finding: str) -> None:
+    clock = Clock(wall=lambda: 1_700_000_000.0)
+    date = None if ahead is None else formatdate(clock.wall() - ahead)
+    found = network.compare_clocks(date, clock)
+
+    assert (found.finding, found.facts["ahead"]) == (finding, ahead)
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_wrong_clock_is_a_fault_but_the_walk_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = walk(clock=Clock(wall=lambda: time.time() - 86400))
+
+    assert list(steps) == STEPS
+    assert [name for name, step in steps.items() if step.trouble] == ["clock"]
+    assert status_of(steps.values()) is Status.MISCONFIGURED
+    assert steps["clock"].finding.endswith(" s behind the server's")
+
+
+# -- the token request ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "finding"),
+    [
+        (wire.reply(200, "<html>Sign in"), Status.MISCONFIGURED, "answers an HTML page instead"),
+        (wire.reply(403, "<html>No"), Status.REFUSED, "answers an HTML page, with no OAuth error"),
+        (wire.reset, Status.UNREACHABLE, "dropped the connection"),
+    ],
+    ids=["sign-in page", "forbidden", "reset"],
+)
+@pytest.mark.usefixtures("trusted")
+def test_answers_that_are_no_token_name_what_they_are(
+    act: Any, status: Status, finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), act)
+        step = failed(walk(), status)
+
+    assert step.name == "token"
+    assert finding in step.finding
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_refusal_is_quoted_for_those_who_ask_genesys_cloud_care(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    step = failed(walk(), Status.REFUSED)
+
+    said = (
+        "status 400, invalid_client, authentication failed, correlation id 5a6d0000-0000-4000-8000"
+    )
+    assert step.details[0].startswith(f"{sandbox.login_url[8:]} said: {said}")
+    assert [one.split(":")[0] for one in causes(step)] == [
+        "The region is wrong",
+        "The secret is wrong",
+        "The client id is wrong, or the client was deleted",
+        "The client is disabled or inactive",
+        "Id and secret are swapped",
+    ]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_login_service_that_throttles_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = wire.say(400, error="invalid_request", error_description="rate limit exceeded; wait")
+    with ExitStack() as stack:
+        server = own_server(stack, monkeypatch, said)
+        failed(walk(), Status.UNREACHABLE)
+
+    assert [one.line.split()[0] for one in server.requests] == ["HEAD", "POST"]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_403_without_an_oauth_error_may_be_about_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(403, ""))
+        step = failed(walk(), Status.REFUSED)
+
+    assert "The address this runs at is not allowed" in causes(step)
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_token_request_that_stalls_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(*_: object) -> object:
+        raise bounded.TooLongError
+
+    monkeypatch.setattr("gc_requests_auth.commands.check.walk.within", too_long)
+    step = failed(walk(), Status.UNREACHABLE)
+
+    assert (step.name, "did not answer in time" in step.finding) == ("token", True)
+
+
+# -- the API --------------------------------------------------------------------------------------
+
+
+def own_api(stack: ExitStack, monkeypatch: pytest.MonkeyPatch, *script: Any) -> Any:
+    """An API of `wire`, which answers what comes after the handshake."""
+    server = stack.enter_context(wire.Server(wire.reply(200, ""), *script))
+    monkeypatch.setenv("GENESYSCLOUD_API_URL", server.url)
+    return server
+
+
+def fault(status: int, code: str) -> Callable[[wire.Peer], object]:
+    return wire.reply(
+        status,
+        json.dumps({"message": "no", "code": code, "status": status}),
+        {"ININ-Correlation-Id": "5a6d-77"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "finding", "cause"),
+    [
+        (
+            fault(401, "bad.credentials"),
+            Status.REFUSED,
+            "refuses a token that is brand-new (401, bad.credentials)",
+            "The API is of another region or organisation than 127.0.0.1",
+        ),
+        (
+            fault(403, "ip.not.authorized"),
+            Status.REFUSED,
+            "forbids it (403, ip.not.authorized)",
+            "The address this runs at is not allowed",
+        ),
+        (
+            fault(429, "too.many.requests.retry.after"),
+            Status.UNREACHABLE,
+            "throttles this client (429,",
+            "The API throttles this client, for now",
+        ),
+        (fault(503, "\x1b[31m"), Status.UNREACHABLE, "is down (503)", "The API is down, for now"),
+        (
+            wire.reply(200, "<html>Sign in"),
+            Status.MISCONFIGURED,
+            "is not the API: it answers 200, no JSON object",
+            "The API URL leads elsewhere",
+        ),
+        (
+            wire.reply(200, "[" * 100_000),
+            Status.MISCONFIGURED,
+            "no JSON object",
+            "The API URL leads elsewhere",
+        ),
+        (
+            wire.reply(302, "", {"Location": "https://elsewhere.invalid/"}),
+            Status.MISCONFIGURED,
+            "is not the API: it answers 302",
+            "The API URL leads elsewhere",
+        ),
+        (
+            wire.reply(200, " " * 200_000),
+            Status.MISCONFIGURED,
+            "it answers 200, far more than was asked for",
+            "The API URL leads elsewhere",
+        ),
+        (wire.close, Status.UNREACHABLE, "dropped the connection", "A firewall on the way"),
+        (fault(404, TOKEN), Status.MISCONFIGURED, "is not the API", "The API URL leads elsewhere"),
+    ],
+    ids=["401", "403", "429", "503", "HTML", "nested", "302", "endless", "closed", "echo"],
+)
+@pytest.mark.usefixtures("trusted")
+def test_what_the_api_answers_instead_is_explained(
+    act: Any, status: Status, finding: str, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(200, GRANTED))
+        own_api(stack, monkeypatch, act)
+        step = failed(walk(), status)
+
+    assert step.name == "client"
+    assert finding in step.finding
+    assert causes(step)[0].startswith(cause)
+    assert TOKEN not in step.finding
+    assert set(step.details) <= {"correlation id 5a6d-77"}
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_refusal_of_the_api_names_its_correlation_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        own_api(stack, monkeypatch, fault(401, "bad.credentials"))
+        step = failed(walk(), Status.REFUSED)
+
+    assert step.details == ("correlation id 5a6d-77",)
+
+
+@pytest.mark.parametrize("odd", [{}, {"OAuthClient": 1, "organization": [], "x": None}])
+@pytest.mark.usefixtures("trusted")
+def test_what_the_api_does_not_tell_is_said_not_to_be_told(
+    odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        own_api(stack, monkeypatch, wire.say(200, **odd))
+        client = walk()["client"]
+
+    assert client.trouble is None
+    assert client.finding.startswith("'(not told)' of organisation '(not told)'")
+    assert set(client.facts.values()) == {None}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.usefixtures("trusted")
+def test_a_token_in_place_of_a_name_is_not_printed(
+    form: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    me = {
+        "OAuthClient": {"name": TOKEN, "state": f"x_{TOKEN[:-1]}", "authorizedGrantType": "ok"},
+        "organization": {"name": TOKEN.upper()},
+    }
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(200, GRANTED))
+        own_api(stack, monkeypatch, wire.say(200, **me), wire.say(200))
+        assert cli.main(["check", *form]) == 0
+    out = capsys.readouterr().out
+
+    assert "'...' of organisation '...', grant type ok, state x_..." in " ".join(out.split())
+    assert TOKEN[:-1].lower() not in out.lower()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_token_within_a_code_or_a_correlation_id_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"message": "no", "code": f"bad:{TOKEN}", "status": 401})
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, wire.reply(200, ""), wire.reply(200, GRANTED))
+        own_api(stack, monkeypatch, wire.reply(401, body, {"ININ-Correlation-Id": f"x.{TOKEN}"}))
+        assert cli.main(["check"]) == Status.REFUSED
+
+    assert TOKEN not in "".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("trusted")
+def test_names_from_elsewhere_are_printed_as_plain_ascii(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = {"name": "Fl\xf6te\x1b[31m\n\x9b\u202e", "state": "x" * 5000}
+    me = wire.say(200, OAuthClient=client, homeOrganization={"name": "\u65e5\u672c"})
+    with ExitStack() as stack:
+        own_api(stack, monkeypatch, me, wire.say(200))
+        assert cli.main(["check"]) == 0
+    out = capsys.readouterr().out
+
+    assert "'Fl\\xf6te\\x1b[31m\\x0a\\x9b\\u202e'" in out
+    assert "'\\u65e5\\u672c'" in out
+    assert out.isascii()
+    assert out.count("x" * 50) <= 2, "cut"
+    assert max(map(len, out.splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ({"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 1800}, "30 min: a token that"),
+        ({"enableIdleTokenTimeout": True}, "on, of a length that is not told"),
+        (
+            {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 10**400},
+            "on, of a length that is not told",
+        ),
+        (
+            {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": float("nan")},
+            "on, of a length that is not told",
+        ),
+        ({"enableIdleTokenTimeout": False, "idleTokenTimeoutSeconds": 1800}, "none"),
+        ({"enableIdleTokenTimeout": "no", "idleTokenTimeoutSeconds": 1800}, "none"),
+    ],
+)
+@pytest.mark.usefixtures("trusted")
+def test_the_idle_timeout_is_told(
+    said: dict[str, object], finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        own_api(stack, monkeypatch, wire.say(200), wire.say(200, **said))
+        step = walk()["idle time-out"]
+
+    assert step.finding.startswith(finding)
+    assert step.facts["enabled"] is (said["enableIdleTokenTimeout"] is True)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_login_and_api_at_one_origin_are_reached_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack:
+        server = own_server(
+            stack,
+            monkeypatch,
+            wire.reply(200, ""),
+            wire.reply(200, GRANTED),
+            wire.say(200),
+        )
+        monkeypatch.setenv("GENESYSCLOUD_API_URL", f"{server.url}/gateway")
+        steps = walk()
+
+    assert list(steps) == [name for name in STEPS if name not in {"API DNS", "API TLS"}]
+    assert server.requests[-1].line.startswith("GET /gateway/api/v2/tokens/timeout ")
+
+
+# -- text and threads -----------------------------------------------------------------------------
+
+
+def test_plain_text_is_bounded() -> None:
+    assert plain("a\tb\x7f\udc80", 100) == "a\\x09b\\x7f\\udc80"
+    assert plain("a" * 50, 10) == "aaaaaaa..."
+
+
+def test_what_is_raised_in_time_is_raised_here() -> None:
+    def fail() -> None:
+        raise KeyError("here")
+
+    assert bounded.within(5, lambda: 7) == 7
+    with pytest.raises(KeyError, match="here"):
+        bounded.within(5, fail)
+
+
+def test_what_takes_too_long_is_left_behind() -> None:
+    hanging = Event()
+    try:
+        with pytest.raises(bounded.TooLongError):
+            bounded.within(0.01, lambda: hanging.wait(10))
+    finally:
+        hanging.set()
+
+
+def test_python_does_not_wait_for_what_was_left_behind() -> None:
+    script = """
+import threading, time
+from gc_requests_auth.commands.check.bounded import TooLongError, within
+try:
+    within(0.01, threading.Event().wait)
+except TooLongError:
+    print("left")
+"""
+    done = run_python(script)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_number_of_tokens_that_makes_no_sense_is_a_fault_of_the_settings(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "0")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.name == "settings"
+    assert any("GENESYSCLOUD_TOKEN_POOL_SIZE must be a whole" in one for one in causes(step))
+    assert sandbox.token_requests == 0
+    monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "10")
+    assert "idle time-out" in walk()

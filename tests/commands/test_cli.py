@@ -1,0 +1,423 @@
+"""cli.py and demo.py: what a newcomer sees."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+import requests
+from conftest import run_python
+
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
+from gc_requests_auth.commands import demo
+from gc_requests_auth.commands import main as cli
+
+
+def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo"]) == 0
+    said = capsys.readouterr().out
+
+    assert said.count("ok    ") == 5
+    assert "FAIL" not in said
+    assert "32 threads, 320 calls: 320 x 200; tokens obtained so far: 1." in said
+    assert "CredentialsRefusedError" in said
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) < 80
+
+
+class Forgetful(GenesysCloudSession):
+    """Breaks the promise of one token for many."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        self.auth.forget()
+        return super().prepare_request(request)
+
+
+def test_the_demo_fails_when_tokens_are_not_shared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "THREADS", 1)  # two may meet in one flight
+    monkeypatch.setattr(demo, "GenesysCloudSession", Forgetful)
+
+    assert cli.main(["demo"]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL  1 threads, 10 calls: 10 x 200; tokens obtained so far: 11." in " ".join(
+        said.split()
+    ).replace("FAIL 1", "FAIL  1")
+    assert "promises were not kept" in said
+
+
+class Careless(requests.Session):
+    """Breaks every other promise: a token by hand, for any host, for any secret."""
+
+    def __init__(self, *_: str, login_url: str, api_url: str) -> None:
+        super().__init__()
+        self.api_url = api_url
+        self.headers["Authorization"] = "Bearer by-hand"
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        request.url = f"{self.api_url}{request.url!s}"
+        return super().prepare_request(request)
+
+    def rebuild_auth(self, *_: object) -> None:
+        pass
+
+
+def test_the_demo_notices_every_broken_promise(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "THREADS", 2)
+    monkeypatch.setattr(demo, "GenesysCloudSession", Careless)
+
+    assert cli.main(["demo"]) == 1
+    assert capsys.readouterr().out.count("FAIL") == 5
+
+
+def test_the_command_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "gc_requests_auth", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("ok    ") == 5
+
+
+def test_a_missing_extra_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> int:
+        raise ModuleNotFoundError(name="trustme")
+
+    monkeypatch.setattr(demo, "main", missing)
+
+    assert cli.main(["demo"]) == 2
+    assert "gc-requests-auth[sandbox]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_without_the_extra_the_line_to_run_is_said(command: str) -> None:
+    script = """
+import sys
+sys.modules["trustme"] = None
+from gc_requests_auth.commands.main import main
+sys.exit(main([sys.argv[1]]))
+"""
+    done = run_python(script, command)
+
+    assert done.returncode == 2
+    assert "pip install 'gc-requests-auth[sandbox]'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_another_missing_module_is_not_mistaken_for_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise ModuleNotFoundError("of something else", name="something_else")
+
+    monkeypatch.setattr(demo, "main", broken)
+    with pytest.raises(ModuleNotFoundError, match="something else"):
+        cli.main(["demo"])
+
+
+def test_ctrl_c_ends_a_command_politely(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "main", interrupted)
+
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_a_pipe_that_nobody_reads_to_its_end_is_no_traceback() -> None:
+    script = """
+import os, sys
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands import demo
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+demo.main = lambda: print("x", flush=True)
+sys.exit(cli.main(["demo"]))
+"""
+    done = run_python(script)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_broken_pipe_is_told_as_a_shell_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> int:
+        raise BrokenPipeError
+
+    replaced: list[int] = []
+
+    def note(source: int, target: int) -> None:
+        os.close(source)
+        replaced.append(target)
+
+    with monkeypatch.context() as patched:  # not for long: pytest's capturing needs it, too
+        patched.setattr(demo, "main", broken)
+        patched.setattr(os, "dup2", note)
+        patched.setattr(sys, "stdout", sys.__stdout__)
+        status = cli.main(["demo"])
+
+    assert status == 141
+    assert len(replaced) == 1
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of sh, of `RUN` say; the demo prints one word."""
+    script = """
+import sys
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands import demo
+demo.main = lambda: print("printed") or 0
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    return subprocess.run(
+        ["sh", "-c", line],
+        env={
+            **os.environ,
+            "SCRIPT": script,
+            "PYTHON": sys.executable,
+            "PYTHONUNBUFFERED": "",  # as it is where nobody sets it
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+RUN = '"$PYTHON" -W error -c "$SCRIPT"'
+
+
+def test_what_is_buffered_for_a_broken_pipe_is_told_as_a_shell_tells_it() -> None:
+    script = """
+import os, sys
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands import demo
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+demo.main = lambda: print("x") or 0
+sys.exit(cli.main(["demo"]))
+"""
+    done = run_python(script, env={**os.environ, "PYTHONUNBUFFERED": ""})
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+def test_a_full_device_is_an_error_line() -> None:
+    done = shell(f"{RUN} demo >/dev/full")
+
+    said = "The output could not be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_a_full_disk_is_told_in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    dropped: list[bool] = []
+    monkeypatch.setattr(demo, "main", full)
+    monkeypatch.setattr(cli, "_drop_output", lambda: dropped.append(True))
+
+    assert cli.main(["demo"]) == 2
+    assert capsys.readouterr().err.startswith("The output could not be written: No space")
+    assert dropped
+
+
+def test_another_failure_of_the_system_is_not_mistaken_for_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> int:
+        raise OSError(errno.EADDRINUSE, "Address in use")
+
+    monkeypatch.setattr(demo, "main", broken)
+    with pytest.raises(OSError, match="Address in use"):
+        cli.main(["demo"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("demo >&-", "Standard output is closed, and is needed.\n"),
+        ("token --stdin <&-", "Standard input is closed, and is needed.\n"),
+        ("revoke --stdin <&-", "Standard input is closed, and is needed.\n"),
+        ("token 2>&-", ""),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+def test_a_closed_stream_is_an_error_line(line: str, said: str) -> None:
+    done = shell(f"{RUN} {line}")
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+@pytest.mark.parametrize(("name", "command"), [("stdout", "demo"), ("stdin", "token --stdin")])
+def test_a_closed_stream_is_told_in_process(
+    name: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, name, None)
+        status = cli.main(command.split())
+
+    assert status == 2
+    assert "is closed, and is needed" in capsys.readouterr().err
+
+
+def test_without_an_error_stream_errors_go_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", None)
+        status = cli.main(["token"])
+        sys.stderr.close()
+
+    assert status == 2
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_exit_statuses_of_check_are_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    said = capsys.readouterr().out
+
+    for line in ("0  fine", "1  refused:", "2  misconfigured:", "3  unreachable:"):
+        assert line in said
+    assert "secret" not in said, "no option takes one"
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["token"], ["revoke"], ["demo"], ["sandbox"]])
+def test_help_is_ascii_within_80_columns_and_shows_an_example(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--help"])
+    said = capsys.readouterr().out
+
+    assert ended.value.code == 0
+    assert said.isascii()
+    assert max(map(len, said.splitlines())) <= 80
+    assert f"gc-requests-auth {' '.join(command)}" in said
+
+
+def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "gc_requests_auth", "sandbox"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(6)]
+        exports = [line.removeprefix("export ").strip().partition("=") for line in lines[1:]]
+        for name, _, value in exports:
+            monkeypatch.setenv(name, value)
+        auth = GenesysCloudAuth()
+        response = requests.get(f"{auth.api_url}/api/v2/organizations/me", auth=auth, timeout=30)
+        ca_file = Path(os.environ["REQUESTS_CA_BUNDLE"])
+        assert ca_file.exists()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+
+    assert lines[0].startswith("#")
+    assert response.json()["name"] == "Sandbox Ltd"
+    assert (process.returncode, errors) == (0, "")
+    assert not ca_file.exists(), "its files go with it"
+
+
+def test_the_sandbox_command_ends_with_ctrl_c(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "Event", Interrupted)
+    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    try:
+        assert cli.main(["sandbox"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "export NAME='a value'" in capsys.readouterr().out
+
+
+def test_the_sandbox_command_takes_rate_limits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "Event", Interrupted)
+    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    options = ["--rate-limit", "60", "--rate-window", "2.5", "--token-rate-limit", "3"]
+
+    assert cli.main(["sandbox", *options]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2:] == [
+        "export rate_limit=60",
+        "export rate_window=2.5",
+        "export token_rate_limit=3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rate-limit", "0"], "error: rate_limit is 0; it is 1 or more"),
+        (["--rate-window", "0"], "error: rate_window is 0.0; it is a number of seconds above 0"),
+        (["--token-rate-limit", "many"], "error: argument --token-rate-limit: invalid int value"),
+    ],
+)
+def test_a_rate_limit_that_can_not_be_is_a_usage_error(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["sandbox", *options])
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+class Interrupted:
+    """An event that Ctrl-C comes before."""
+
+    def wait(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Silent:
+    """A sandbox that does not run."""
+
+    def __init__(self, **asked: float) -> None:
+        self.environ = {"NAME": "a value", **{name: f"{asked[name]!r}" for name in asked}}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
