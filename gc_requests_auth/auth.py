@@ -1,33 +1,54 @@
-"""The rule: which request gets a token, and the one replay of a 401."""
+"""The auth of requests: which request gets a token, and what happens after a 401."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import requests
 
-from .calls.call import CountingHook, Hook, other_hooks
-from .errors import GenesysCloudError, without_secrets
-from .sign_in import SignIn
-from .tokens.rate_limit import Standing
+from .calls.call import Call, other_hooks
+from .calls.forbidden import ForbiddenEndpoints
+from .calls.replay import (
+    counted_by_adapter,
+    redirect_target,
+    replay,
+    token_lives,
+    tokens_sent,
+    withhold_authorization,
+)
+from .calls.throttled import another_token_after
+from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
+from .settings.credentials import Settings
+from .settings.hosts import Place
+from .settings.lookup import Lookup
+from .stores.shared import Sharing
+from .stores.store import TokenStore
+from .tokens.new_token import NewToken, TokenRequest
+from .tokens.pool import TokenPool
+from .tokens.rate_limit import RateLimit
+from .tokens.refusal import Refusals
+from .tokens.revocation import revoke_token
+from .tokens.source import LONGEST_FLIGHT, TokenSource
+from .tokens.token import AccessToken
 from .util import forks
-from .util.secret import Secret
-
-if TYPE_CHECKING:
-    from .calls.second_try import SecondTry
+from .util.bodies import drain, rewind
+from .util.clock import Clock, Moment
+from .util.http import correlation_id, error_code
+from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Seconds in which a request that was counted is sent, if it ever is.
-FRESH = 1.0
+#: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
+WARN_EVERY = 60.0
 
-#: The hooks of a request that nobody has given any, by far the most frequent ones.
-_NONE: dict[str, list[Any]] = {"response": []}
+#: Replays of one call at most: one with a token that another thread has fetched, one with a token
+#: from a store, which may be as old as the refused one, and one with a new token.
+REPLAYS = 3
 
 
-class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
+class GenesysCloudAuth(requests.auth.AuthBase):
     """Signs requests to one organisation's Genesys Cloud, with the client-credentials grant.
 
     Pass it as ``auth=``, to one call or to a whole session; share one between threads. A token is
@@ -53,104 +74,253 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
     :param background_renewal: Whether a token is renewed in a thread, from 15 minutes before its
         end (a quarter of its life, if that is less), while calls go on with it. If not, a call
         renews it in its last 10 seconds; with a store, one waits for a new token after its end.
-    :param tokens: How many tokens of the client may be used side by side, from 1 to 50. Each may make
-        300 requests a minute; a further one is asked for when those at hand run short. Left out,
-        ``GENESYSCLOUD_TOKEN_POOL_SIZE`` says it, or else it is 1.
+    :param tokens: How many tokens of the client may be used side by side, from 1 to 50. A further one
+        is asked for when those at hand run short. Left out, ``GENESYSCLOUD_TOKEN_POOL_SIZE`` says it,
+        or else it is 1.
+    :param rate_limit: How many requests each token may make in any 60 seconds; None for no limit.
+        300 is what Genesys Cloud allows by default (its limit
+        ``client.credentials.token.rate.per.minute``).
     :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
 
     An auth is a live sign-in, not a value: two are never equal, each is true, copies and pickles
     sign in for themselves.
     """
 
-    def _start_afresh(self) -> None:
-        super()._start_afresh()
-        self._replaced_a_header = False
-        #: By the one key there is, so that setdefault() can tell the first thread that needs it.
-        self._found: dict[str, SecondTry] = {}
+    _clock: ClassVar[Clock] = Clock()
+    _PICKLED = ("_settings", "_session", "_store", "_background_renewal", "_rate_limit")
 
-    def forget(self) -> None:
-        """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
+    _lookup: Lookup
+    #: Where each token comes from, and how it is shared, if it is.
+    _slots: list[tuple[TokenSource, Sharing | None]]
+    _pool: TokenPool | None
+    #: When the log last said that an endpoint is forbidden.
+    _warned: Moment | None
+    #: Whether the log has said that a header was replaced.
+    _replaced_a_header: bool
 
-        The token is not taken back from a store either; there, it stays for others.
-        """
-        for second_try in list(self._found.values()):
-            second_try.forget()
-        super().forget()
+    def __init__(
+        self,
+        client_id: str = ABSENT,  # type: ignore[assignment]  # a sentinel: None is a mistake
+        client_secret: str = ABSENT,  # type: ignore[assignment]
+        *,
+        credentials: CredentialsCallable | None = None,
+        profile: str | None = None,
+        region: str | None = None,
+        login_url: str | None = None,
+        api_url: str | None = None,
+        session: requests.Session | None = None,
+        store: TokenStore | None = None,
+        token_timeout: float | tuple[float, float] = (5, 15),
+        background_renewal: bool = True,
+        tokens: int | None = None,
+        rate_limit: int | None = 300,
+    ) -> None:
+        # First of all: should anything raise, this frame holds nothing that prints a secret.
+        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
+        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        vault = Vault.of(credentials)
+        del credentials
+        self._settings = Settings.checked(
+            client_id,
+            client_secret,
+            vault,
+            profile,
+            region,
+            login_url,
+            api_url,
+            token_timeout,
+            tokens,
+        )
+        for name, one, kind, wanted in (
+            ("session", session, requests.Session | None, "a requests.Session"),
+            ("store", store, TokenStore | None, "a TokenStore"),
+            ("background_renewal", background_renewal, bool, "True or False"),
+        ):
+            if not isinstance(one, kind):
+                raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
+        self._session = session
+        self._store = store
+        self._background_renewal = background_renewal
+        self._rate_limit = rate_limit
+        self._reset()
+
+    # -- which request gets a token -----------------------------------------------------------------
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Called by requests for every request that is about to be sent."""
         url = r.url or ""
         try:
-            place = self._lookup.place()
-            if not place.takes_token(url):
-                place.object_to(url)
+            hosts = self._hosts
+            if not hosts.takes_token(url):
+                hosts.object_to(url)
                 return r
-            tokens = self._tokens()
-            token = tokens.current()
+            token = self._tokens.current()
         except GenesysCloudError as error:
             error.request = without_secrets(r)
             raise
-        if not isinstance(r.headers.get("Authorization", token.header), Secret):
-            self._tell_of_replacing()
-        r.headers["Authorization"] = token.header
-        # A new dict, since a copy of a request shares its original's. Before the caller's hooks,
-        # which see only what ours returns.
-        hook = Hook(self, url)
-        if tokens is not self._slots[0].source:
-            hook = CountingHook(self, url, token.header)
-            if not self._ledger.of(token.header).take():
-                vars(r)["_chosen"] = self._clock.monotonic()
-        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *other_hooks(r)]}
+        headers = len(r.headers)
+        Call(self, url, token).sign(r)
+        if len(r.headers) == headers:
+            self._warn_of_replaced_header()
         return r
 
-    def _on_response(
+    def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        """Called by requests for every answer along a chain of redirects that began with us."""
+        """Called by the :class:`Call` for every answer but 200, along a chain of redirects.
+
+        :param options: How the request was sent.
+        """
         request: requests.PreparedRequest | None = response.request
         if request is None:  # of a test double
             return response
-        if not self._owns(request.url or ""):
-            # A foreign host: requests hands each hop's hooks to the next, so a chain that has left
-            # us never comes back to us. A new dict, since the old one is shared with the past.
+        if not self._hosts.takes_token(request.url or ""):
+            # requests hands the hooks of each hop to the next one: a chain that has left our hosts
+            # never comes back to us. A new dict, since the old one is shared with earlier hops.
             request.hooks = {"response": other_hooks(request)}
             return response
+        if response.status_code == 429 and not counted_by_adapter(response):
+            response = self._after_429(response, options)
         if response.status_code == 401:
-            response = self._noted(self._second_try().instead_of(response, options))
-        # What our adapter left to us it has not tried again, though no other token may be left now.
-        if vars(response).get("_to_be_moved") or self._could_move(response.request, response):
-            response = self._noted(self._second_try().elsewhere(response, options))
-            if response.status_code == 401:
-                response = self._noted(self._second_try().instead_of(response, options))
-        if response.request is not request:
-            # requests builds a redirect that follows from the original.
-            request.headers["Authorization"] = response.request.headers["Authorization"]
-        if response.is_redirect:
-            with forks.undivided:
-                from .calls.replay import redirect_target, withhold_authorization
-
-            if not self._owns(redirect_target(response)):
-                # requests itself keeps the header within a host: for a pre-signed link, say.
-                withhold_authorization(request, response)
+            response = self._after_401(response, options)
+        if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
+            # requests itself keeps the header within a host: for a pre-signed link, say.
+            withhold_authorization(request, response)
         return response
 
-    def _second_try(self) -> SecondTry:
-        known = self._found.get("second try")
-        if known is None:
-            with forks.undivided:
-                from .calls.second_try import SecondTry
+    # -- what happens after a 401 -------------------------------------------------------------------
 
-            made = SecondTry(
-                self._tokens(),
-                lambda: self._lookup.place().api_url,
-                self._settings.token_timeout,
-                self._clock,
-                len(self._slots),
-            )
-            known = self._found.setdefault("second try", made)
-        return known
+    def _after_401(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response:
+        """The answer to the same request with another token, if another token may help.
 
-    def _tell_of_replacing(self) -> None:
+        No hooks are dispatched for a replay, so that no replay follows from one; and the request
+        keeps no state, so that it may be sent again. The caller's hooks see the final answer only.
+        """
+        fetched: AccessToken | None = None
+        for _ in range(REPLAYS):
+            request, call = response.request, Call.of(response.request)
+            if call is None or response.status_code != 401:
+                break
+            refused = call.token if call.is_carried_by(request) else None
+            if refused is not None:
+                refused.limit.was_refused()
+            # Any request of ours may need the connection that an unread answer keeps.
+            drain(response)
+            # Another thread may have met the 401 first: then its token is tried, and none fetched.
+            token = self._tokens.in_hand(other_than=refused)
+            if token is None:
+                if fetched is not None and not fetched.shared:
+                    break
+                if not self._may_be_cured(response, refused, options):
+                    logger.info("a 401 goes back: a new token would not cure it")
+                    return response
+                try:
+                    token = fetched = self._tokens.other_than(refused)
+                except Exception as error:
+                    return self._without_a_new_token(response, refused, options, error)
+                self._forbidden.fetched(token)
+            if not can_be_sent_again(response):
+                logger.info("a 401 goes back: the body of its request can not be sent twice")
+                return response
+            response = replay(response, call.replay_of(response, token), options)
+            logger.info("replayed after a 401, answered %s", response.status_code)
+            if response.status_code != 401:
+                self._forbidden.cured(request, token)
+        if response.status_code == 401:
+            self._not_cured(response, options)
+        return response
+
+    def _may_be_cured(
+        self,
+        response: requests.Response,
+        refused: AccessToken | None,
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether to fetch a new token: yes, unless the API says that the refused one lives."""
+
+        def ask() -> bool | None:
+            assert refused is not None  # noqa: S101 -- for mypy
+            return self._token_lives(response, refused, options)
+
+        return self._forbidden.may_be_cured(response.request, refused, ask)
+
+    def _not_cured(self, response: requests.Response, options: Mapping[str, Any]) -> None:
+        """A new token was refused as well: either the endpoint is forbidden, or that token is over."""
+        call = Call.of(response.request)
+        if call is None or not call.is_carried_by(response.request):
+            return
+        token = call.token
+
+        def ask() -> bool | None:
+            drain(response)
+            return self._token_lives(response, token, options)
+
+        if self._forbidden.lives(token, ask) is not False:
+            self._forbidden.not_cured(response.request)
+            self._warn_of_forbidden(response, options)
+
+    def _without_a_new_token(
+        self,
+        response: requests.Response,
+        refused: AccessToken | None,
+        options: Mapping[str, Any],
+        error: Exception,
+    ) -> requests.Response:
+        """There is no new token to be had. Another one of the pool may serve this call; or raise."""
+        self._forbidden.not_fetched(refused)
+        call = Call.of(response.request)
+        spare = self._tokens.spare(refused)
+        if spare is not None and call is not None:
+            if not can_be_sent_again(response):
+                return response
+            answer = replay(response, call.replay_of(response, spare), options)
+            if answer.status_code != 401:
+                return answer
+            answer.close()
+        response.close()
+        if isinstance(error, GenesysCloudError):
+            error.request = without_secrets(response.request)
+        raise error
+
+    def _token_lives(
+        self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
+    ) -> bool | None:
+        timeout = self._settings.token_timeout
+        return token_lives(response, token, self._hosts.api_url, {**options, "timeout": timeout})
+
+    def _after_429(
+        self, response: requests.Response, options: Mapping[str, Any]
+    ) -> requests.Response:
+        """The answer to the same request with another token of the pool, which has requests left.
+
+        A plain `auth=` never waits; waiting is for the adapter.
+        """
+        call = Call.of(response.request)
+        token = None if call is None else another_token_after(call, response, self._clock)
+        if call is None or token is None or not can_be_sent_again(response):
+            return response
+        drain(response)
+        answer = replay(response, call.next_attempt(token, moved=True), options)
+        logger.info("sent with another token after a 429, answered %s", answer.status_code)
+        return answer
+
+    def _warn_of_forbidden(self, response: requests.Response, options: Mapping[str, Any]) -> None:
+        if self._warned is not None and self._warned.age(self._clock) < WARN_EVERY:
+            return
+        self._warned = Moment.now(self._clock)
+        # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
+        readable = response.history[-1] if options.get("stream") and response.history else response
+        logger.warning(
+            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
+            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
+            " another organisation than the login service",
+            error_code(readable, tokens_sent(readable)),
+            correlation_id(response, tokens_sent(response)),
+        )
+
+    def _warn_of_replaced_header(self) -> None:
         if not self._replaced_a_header:
             self._replaced_a_header = True
             logger.warning(
@@ -158,82 +328,178 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
                 " auth=lambda r: r sends a single call as it is"
             )
 
-    def _owns(self, url: str) -> bool:
-        return self._lookup.place().takes_token(url)
+    # -- the tokens, and what is asked of an auth -----------------------------------------------------
 
-    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None:
-        """Of a signed request, before it is sent: after a redirect it may lead anywhere."""
-        if not self._owns(request.url or ""):
-            request.headers.pop("Authorization", None)
+    def access_token(self, *, rejected: str | None = None) -> str:
+        """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
+
+        :param rejected: A token that was answered 401. The current one is returned if it differs,
+            a new one if not.
+        :raises GenesysCloudError: if there is none to be had.
+        """
+        rejected = conceal(rejected)
+        tokens = self._tokens
+        token = tokens.current() if rejected is None else tokens.other_than_value(rejected)
+        return str(token.value)
+
+    def forget(self) -> None:
+        """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
+
+        The token is not taken back from a store either; there, it stays for others.
+        """
+        self._forbidden.forget()
+        self._tokens_so_far.forget()
+
+    def revoke(self) -> None:
+        """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
+
+        It ends for all that share it; they ask for another. It is forgotten even where the call
+        fails. Without a living token in hand, nothing is sent. Of a pool, all tokens end.
+
+        :raises LoginUnreachableError: if the API gives no answer; the error names its host.
+        :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
+            token was over already.
+        """
+        held = [(slot.in_hand(), sharing) for slot, sharing in self._slots]
+        self.forget()
+        problem: TokenError | None = None
+        for token, sharing in held:
+            if token is None:
+                continue
+            if sharing is not None:
+                sharing.drop(token.value)
             try:
-                self._lookup.place().object_to(request.url or "")
-            except GenesysCloudError as error:
-                error.request = without_secrets(request)
-                raise
+                revoke_token(
+                    token.header,
+                    self.api_url,
+                    session=self._session,
+                    timeout=self._settings.token_timeout,
+                )
+            except TokenError as error:  # the others end all the same
+                problem = problem or error
+        if problem is not None:
+            raise problem
 
-    def _sign_again(self, request: requests.PreparedRequest) -> None:
-        """Sign the next hop of a redirect with what is in hand; a 401 will do the rest."""
-        token = self._tokens().in_hand()
-        if token is not None and self._owns(request.url or ""):
-            request.headers["Authorization"] = token.header
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds left of the token in hand; None without one. Of a pool, of the next to be used."""
+        token = self._tokens_so_far.in_hand()
+        return None if token is None else token.remaining(self._clock)
 
-    def _turn(self, request: requests.PreparedRequest) -> float:
-        """Seconds until the token of a request may send it; 0 for now, and then it is counted."""
-        chosen: float | None = vars(request).pop("_chosen", None)
-        if chosen is not None and self._clock.monotonic() - chosen < FRESH:
-            return 0.0  # counted a moment ago, when its token was chosen from a pool
-        header = request.headers.get("Authorization")
-        return self._ledger.of(header).take() if isinstance(header, Secret) else 0.0
+    @property
+    def client_id(self) -> str:
+        """The OAuth client, looked up if need be."""
+        return self._lookup.client_id()
 
-    def _choose(self, request: requests.PreparedRequest) -> float:
-        """Sign it with the token that can make the most requests now; returns what `_turn` does."""
-        try:
-            token = self._tokens().current()
-        except GenesysCloudError as error:
-            error.request = without_secrets(request)
-            raise
-        request.headers["Authorization"] = token.header
-        return self._ledger.of(token.header).take()
+    @property
+    def region(self) -> str | None:
+        """The domain of the region; None where both URLs are given instead."""
+        return self._hosts.region
 
-    def _note(
-        self, request: requests.PreparedRequest, response: requests.Response, age: float
-    ) -> None:
-        """Remember what an answer says of the budget of its token, once.
+    @property
+    def login_url(self) -> str:
+        """Where tokens come from, without ``/oauth/token``."""
+        return self._hosts.login_url
 
-        :param age: Seconds since the request was sent.
-        """
-        header = request.headers.get("Authorization")
-        if not isinstance(header, Secret) or "_noted" in vars(response):
-            return
-        vars(response)["_noted"] = True
-        standing = Standing.said(response.status_code, response.headers)
-        if standing is None:  # what the API says nothing of, it does not count, as far as is known
-            self._ledger.of(header).give_back()
-        else:
-            self._ledger.of(header).note(standing, age)
+    @property
+    def api_url(self) -> str:
+        """Where the API is, without ``/api/v2``."""
+        return self._hosts.api_url
 
-    def _noted(self, answer: requests.Response) -> requests.Response:
-        """The answer to a replay, which meets no hook."""
-        self._note(answer.request, answer, answer.elapsed.total_seconds())
-        return answer
+    def __repr__(self) -> str:
+        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        lookup: Lookup | None = vars(self).get("_lookup")
+        known = lookup.description() if lookup is not None else None
+        return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
 
-    def _not_sent(self, header: object) -> None:
-        """A request that was counted for this token has not reached the API."""
-        if isinstance(header, Secret):
-            self._ledger.of(header).give_back()
+    def __getstate__(self) -> dict[str, Any]:
+        # A secret travels only if it was an argument; one from the environment is read anew over
+        # there, and no token travels at all.
+        return {name: vars(self)[name] for name in self._PICKLED}
 
-    def _could_move(self, request: requests.PreparedRequest, response: requests.Response) -> bool:
-        """Whether a 429 is due to its token's own budget, and another token has one left.
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
 
-        What is limited by resource is limited for all tokens alike.
-        """
-        if response.status_code != 429 or vars(request).get("_moved"):
-            return False
-        standing = Standing.said(429, response.headers)
-        header = request.headers.get("Authorization")
-        if standing is None or not standing.is_spent or not isinstance(header, Secret):
-            return False
-        token = self._tokens().in_hand()
-        return (
-            token is not None and token.header != header and self._ledger.of(token.header).left > 0
+    def _reset(self) -> None:
+        self._lookup = Lookup(self._settings)
+        self._refusals = Refusals()
+        self._slots = [self._slot(0)]
+        self._pool = None
+        self._forbidden = ForbiddenEndpoints(self._clock)
+        self._warned = None
+        self._replaced_a_header = False
+
+    @property
+    def _hosts(self) -> Place:
+        """Where tokens come from, and where they may go."""
+        return self._lookup.place()
+
+    @property
+    def _tokens(self) -> TokenPool:
+        """The tokens, as many as settings and environment allow."""
+        return self._pool or self._make_pool()
+
+    @property
+    def _tokens_so_far(self) -> TokenPool:
+        """The tokens that there are, without a look into the environment."""
+        return self._pool or TokenPool([self._slots[0][0]], self._clock)
+
+    def _make_pool(self) -> TokenPool:
+        size = self._lookup.pool_size()
+        if size is None:  # nobody signs in, which is for the first slot to say
+            return self._tokens_so_far
+        with forks.undivided:
+            if self._pool is None:
+                self._slots += [self._slot(number) for number in range(len(self._slots), size)]
+                self._pool = TokenPool([source for source, _ in self._slots], self._clock)
+        return self._pool
+
+    def _slot(self, number: int) -> tuple[TokenSource, Sharing | None]:
+        lookup, sharing = self._lookup, None
+        request: TokenRequest = NewToken(
+            lookup.place, self._session, self._settings.token_timeout, self._clock
         )
+        if self._store is not None:
+            request = sharing = Sharing(
+                self._store, lambda: lookup.place().login_url, request, self._clock, number
+            )
+
+        def adopt(token: AccessToken) -> AccessToken:
+            """Give a token its rate limit; one token that came twice, from a store say, has one."""
+            held = (slot.in_hand() for slot, _ in self._slots)
+            same = next((one for one in held if one and one.value == token.value), None)
+            limit = same.limit if same else RateLimit(self._rate_limit, self._clock)
+            return token._replace(limit=limit, slot=number)
+
+        source = TokenSource(
+            lookup.identity,
+            request,
+            max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout)),
+            self._clock,
+            background=self._background_renewal,
+            inline=self._store is None,
+            refusals=self._refusals,
+            adopt=adopt,
+        )
+        return source, sharing
+
+    def _take_stored(self) -> str | None:
+        """Go on with the token that is in the store, if one lives there; asks for none.
+
+        :returns: That token.
+        :raises ConfigurationError: if the store can not tell.
+        """
+        source, sharing = self._slots[0]
+        if sharing is None:
+            return None
+        stored = sharing.stored(self._lookup.identity())
+        if stored is None:
+            return None
+        source.take(stored)
+        return stored.value
+
+
+def can_be_sent_again(response: requests.Response) -> bool:
+    """Whether the request can be sent once more; a body that is a file has been put back then."""
+    return getattr(response, "connection", None) is not None and rewind(response.request)

@@ -83,11 +83,11 @@ class _Auth(GenesysCloudAuth):
             place.object_to(r.url or "")
         return r
 
-    def _on_response(
+    def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
         request = response.request
-        answer = _told(super()._on_response, response, options)
+        answer = _told(super()._on_answer, response, options)
         # After a replay both go on: the next hop of a redirect is made from the first.
         _do_not_show(request)
         _do_not_show(answer.request)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import requests
 
 from .auth import GenesysCloudAuth
-from .calls.adapter import ApiAdapter
-from .calls.call import hook_of, other_hooks, refused_before
-from .calls.pacing import Manner, Pacing
-from .calls.retry import ApiPolicy
-from .errors import ConfigurationError
+from .calls.adapter import GenesysCloudAdapter, Pacing
+from .calls.call import Call, other_hooks
+from .calls.replay import refused_before
+from .errors import GenesysCloudError, without_secrets
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, conceal
+from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -76,7 +75,7 @@ class GenesysCloudSession(requests.Session):
         retries: int = 3,
         retry_after_max: float = 180.0,
         pool_size: int = 32,
-        pacing: Manner = "wait",
+        pacing: Pacing = "wait",
     ) -> None:
         # As the auth does, and for the same reason.
         client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
@@ -113,9 +112,9 @@ class GenesysCloudSession(requests.Session):
         #: Seconds to connect and to read, of calls that say nothing of it; None for none.
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
-        policy = _checked(ApiPolicy(retries, retry_after_max))
-        pace = Pacing(_manner(pacing), retry_after_max)
-        adapter = ApiAdapter(self._is_ours, policy, pool_size, pace)
+        adapter = GenesysCloudAdapter(
+            retries=retries, retry_after_max=retry_after_max, pool_size=pool_size, pacing=pacing
+        )
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
 
@@ -163,13 +162,9 @@ class GenesysCloudSession(requests.Session):
                 f"{request.url} is to be sent the same body, which can not be sent twice",
                 request=request,
             )
-        hook = hook_of(request)
-        if hook is None:
-            token = isinstance(_header(request, "Authorization"), Secret)
-            if token and not self._is_ours(str(request.url)):
-                del request.headers["Authorization"]  # its hook was taken off, or left in a pickle
-        elif hook.url is not request.url:
-            hook.auth._keep_to_own_hosts(request)
+        call = Call.of(request)
+        if call is not None and call.url != request.url:
+            _keep_to_own_hosts(call, request)
         response = super().send(request, **options)
         real = isinstance(response, requests.Response)  # and no mock
         if real and (response.history or refused_before(response)):
@@ -177,20 +172,15 @@ class GenesysCloudSession(requests.Session):
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
-    def _is_ours(self, url: str) -> bool:
-        auth: object = self.auth
-        try:
-            return isinstance(auth, GenesysCloudAuth) and auth._owns(url)
-        except ConfigurationError:  # nobody says where we are, and so nothing is ours
-            return False
-
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Sign the next hop of a chain that has never left us; apply no netrc to any."""
-        hook = hook_of(prepared_request)
-        if hook is not None and hook.auth._owns(response.url):
-            hook.auth._sign_again(prepared_request)
+        call = Call.of(prepared_request)
+        if call is not None and call.auth._hosts.takes_token(response.url):
+            token = call.auth._tokens.in_hand()
+            if token is not None and call.auth._hosts.takes_token(prepared_request.url or ""):
+                Call(call.auth, str(prepared_request.url), token).sign(prepared_request)
             return
         # The hook has been taken off by itself, unless the answer of a double or a cache brought
         # along a request that was not this chain's.
@@ -241,19 +231,19 @@ def completed(base: str, path: str) -> str:
     return f"{base.rstrip('/')}/{path.lstrip('/')}"
 
 
-def _checked(policy: ApiPolicy) -> ApiPolicy:
-    for name, value in policy._asdict().items():
-        sound = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-        if not sound or (name == "retries" and not isinstance(value, int)):
-            raise ConfigurationError(f"{name} must be a number, 0 or more; 0 for none")
-    return policy
+def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
+    """Take the token from a request that a redirect has led elsewhere, before it is sent.
 
-
-def _manner(pacing: Any) -> Manner:
-    if pacing not in get_args(Manner):
-        raise ConfigurationError('pacing must be "wait", "raise" or "off"')
-    manner: Manner = pacing
-    return manner
+    :raises RegionMismatchError: if that is the API of another region.
+    """
+    hosts = call.auth._hosts
+    if not hosts.takes_token(request.url or ""):
+        request.headers.pop("Authorization", None)
+        try:
+            hosts.object_to(request.url or "")
+        except GenesysCloudError as error:
+            error.request = without_secrets(request)
+            raise
 
 
 def _header(request: requests.PreparedRequest, name: str) -> object:

@@ -1,123 +1,231 @@
-"""The way to the API that tries again: an adapter, since only that serves calls and replays alike.
+"""The way to the API: waiting for a turn, sending, and trying again.
 
-A loop around `Session.send` would never see the 429 that a caller's `raise_for_status` hook turns
-into an exception, and would be passed by when a 401 is replayed.
+An adapter does this, and no loop around `Session.send`. Such a loop never sees a 429 that a caller's
+`raise_for_status` hook turns into an exception, and the replay of a 401 does not pass through it.
 """
 
 from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from random import uniform
+from typing import Any, ClassVar, Literal, get_args
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from ..errors import ConfigurationError, GenesysCloudError, RateLimitError, without_secrets
+from ..tokens.unreachable import causes
 from ..util import forks
 from ..util.bodies import drain, rewind
 from ..util.clock import Clock
-from ..util.http import retry_after_seconds
-from .call import hook_of
-from .pacing import OFF, Pacing
+from ..util.http import is_from_genesys_cloud
+from .call import Call
 from .retry import ApiPolicy
+from .throttled import another_token_after, seconds_to_wait
 
 logger = logging.getLogger("gc_requests_auth")
 
+Pacing = Literal["wait", "raise", "off"]
 
-class ApiAdapter(HTTPAdapter):
-    """Sends requests to the API with retries, and all others once.
+#: Threads that wait for the same moment go on spread over this share of their wait, and over one
+#: second at most.
+SPREAD = 0.02
 
-    :param is_ours: Whether a URL belongs to the API, of a request that no auth has signed.
-    :param pool_size: How many connections to a host are kept.
-    :param pacing: Has requests wait for their turn.
+#: Seconds between two looks of a waiting call: another token may have come meanwhile.
+LOOK_EVERY = 1.0
+
+_Outcome = requests.Response | requests.ConnectionError
+
+
+class GenesysCloudAdapter(HTTPAdapter):
+    """Sends signed requests, paced and with retries; sends all others once, as requests does.
+
+    A :class:`GenesysCloudSession` mounts one. Mount one yourself to use it in a plain session, or to
+    change how connections are made::
+
+        session.mount("https://", GenesysCloudAdapter(ssl_context=context))
+
+    :param retries: How often a call is tried again; 0 for never.
+    :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
+    :param pool_size: How many connections to a host are kept: as many as threads call at once.
+    :param pacing: What happens to a call when its token may make no more requests for now.
+    :param ssl_context: For all connections, in place of the one that urllib3 makes.
+    :raises ConfigurationError: if one of these can not work.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "_is_ours", "_policy", "_pacing"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*HTTPAdapter.__attrs__, "_policy", "_pacing", "_ssl_context"]  # noqa: RUF012 -- as in requests
+
+    #: Read by :class:`Call`: what this adapter sends has been counted.
+    counts_requests = True
 
     _clock: ClassVar[Clock] = Clock()
+    _ssl_context: ssl.SSLContext | None = None
+    #: Whether the log has said that calls wait.
+    _told = False
 
     def __init__(
         self,
-        is_ours: Callable[[str], bool],
-        policy: ApiPolicy,
-        pool_size: int,
-        pacing: Pacing = OFF,
+        *,
+        retries: int = 3,
+        retry_after_max: float = 180.0,
+        pool_size: int = 32,
+        pacing: Pacing = "wait",
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        if pacing not in get_args(Pacing):
+            raise ConfigurationError('pacing must be "wait", "raise" or "off"')
+        self._policy = ApiPolicy.checked(retries, retry_after_max)
         self._pacing = pacing
-        self._is_ours = is_ours
-        self._policy = policy
-        self._forks = forks.forks
-        self._left_alone: list[Any] = []
-        # No retries of urllib3's: those sleep on any Retry-After, for six hours if told so.
+        self._ssl_context = ssl_context
+        self._start_afresh()
+        # urllib3 gets no retries: those sleep on any Retry-After, for six hours if told so.
         super().__init__(pool_maxsize=pool_size)
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self._forks = forks.forks
-        self._left_alone = []
-        super().__setstate__(dict(state))
 
     def send(
         self, request: requests.PreparedRequest, *arguments: Any, **options: Any
     ) -> requests.Response:
-        """Send, and send again while that is worth while."""
+        """Send a request, and send it again while that is worth while.
+
+        :raises RateLimitError: in place of waiting, with ``pacing="raise"``.
+        """
         if self._forks != forks.forks:
             self._leave_the_parents_connections()
-        hook = hook_of(request)
-        auth = None if hook is None else hook.auth  # it need not be that of the session
-        signed = hook is not None and hook.url is request.url  # and not redirected since
-        if not signed and not self._is_ours(request.url or ""):
+        call = Call.of(request)
+        if call is None or not _is_ours(call, request):
             return super().send(request, *arguments, **options)
-        attempt, waited = getattr(request, "_spent", None) or (1, 0.0)
         while True:
-            if auth is not None:
-                waited += self._pacing.before(auth, request)
-            sent = self._clock.monotonic()
+            if wait := call.token.limit.take():
+                call, request = self._wait_for_turn(call, request, wait)
+            limit = call.token.limit
+            outcome: _Outcome
             try:
-                response = super().send(request, *arguments, **options)
+                outcome = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
-                if auth is not None:
-                    auth._not_sent(request.headers.get("Authorization"))
-                if not _may_pass(broken):
-                    raise
-                said: requests.Response | requests.ConnectionError = broken
+                outcome = broken
+                if _never_left(broken):
+                    limit.give_back()
+                else:
+                    limit.answered()
+            except BaseException:
+                limit.answered()
+                raise
             else:
-                if auth is not None:
-                    auth._note(request, response, self._clock.monotonic() - sent)
-                if response.status_code < 400:
-                    return response
-                said = response
-            wait = self._wait(request, said, attempt, waited)
-            moves = (
-                auth is not None
-                and isinstance(said, requests.Response)
-                and auth._could_move(request, said)
-            )
-            if moves or wait is None or not rewind(request):
-                if isinstance(said, requests.ConnectionError):
-                    raise said
-                vars(said).update(_spent=(attempt, waited), _to_be_moved=moves)
-                return said
-            if isinstance(said, requests.Response):
-                drain(said)
-            if wait > 5:
-                logger.warning("waiting %.0f s to call again: %s", wait, _reason(said))
-            self._clock.sleep(wait)
-            attempt, waited = attempt + 1, waited + wait
+                if outcome.status_code < 400:
+                    limit.answered()
+                    return outcome
+                if is_from_genesys_cloud(outcome):
+                    limit.answered()
+                else:
+                    limit.give_back()
+            following = self._next_attempt(call, request, outcome)
+            if following is None:
+                if isinstance(outcome, requests.ConnectionError):
+                    raise outcome
+                return outcome
+            call, request = following
 
-    def _wait(
-        self,
-        request: requests.PreparedRequest,
-        said: requests.Response | requests.ConnectionError,
-        attempt: int,
-        waited: float,
+    def send_once(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request of the library's own: it is neither paced nor tried again."""
+        return super().send(request, **options)
+
+    def _next_attempt(
+        self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
+    ) -> tuple[Call, requests.PreparedRequest] | None:
+        """The call and the request to go on with, when it is time; None to leave it at this outcome."""
+        other = None
+        if isinstance(outcome, requests.Response) and outcome.status_code == 429:
+            other = another_token_after(call, outcome, self._clock)
+        wait = 0.0 if other is not None else self._wait_after(call, request, outcome)
+        if wait is None or not rewind(request):
+            return None
+        if isinstance(outcome, requests.Response):
+            drain(outcome)  # before the wait: its connection is free for others
+        if other is not None:
+            logger.info("a 429 of one token: the call goes on with another")
+            following = call.next_attempt(other, moved=True)
+        else:
+            if wait > 5:
+                logger.warning("waiting %.0f s to call again: %s", wait, _reason(outcome))
+            self._clock.sleep(wait)
+            following = call.next_attempt(call.token, waited=wait)
+        return following, _copy_for(following, call, request)
+
+    def _wait_after(
+        self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> float | None:
+        """Seconds to wait before the next attempt; None if there is to be none."""
         status = retry_after = None
-        if isinstance(said, requests.Response):
-            status = said.status_code
-            header = said.headers.get("Retry-After")
-            retry_after = retry_after_seconds(header, self._clock.wall())
-        return self._policy.wait(request.method or "", status, attempt, waited, retry_after)
+        if isinstance(outcome, requests.Response):
+            status = outcome.status_code
+            retry_after = seconds_to_wait(outcome, self._clock)
+        elif not _may_pass(outcome):
+            return None
+        method = request.method or ""
+        return self._policy.wait(method, status, call.attempt, call.waited, retry_after)
+
+    def _wait_for_turn(
+        self, call: Call, request: requests.PreparedRequest, wait: float
+    ) -> tuple[Call, requests.PreparedRequest]:
+        """Wait until a token may send the request, `retry_after_max` at most; then it is sent anyway.
+
+        The request is counted in any case.
+
+        :param wait: Seconds until the token that it carries may send one more.
+        :raises RateLimitError: in place of waiting.
+        """
+        # A header that somebody changed by hand stays as it is.
+        if self._pacing == "off" or not call.is_carried_by(request):
+            call.token.limit.count()
+            return call, request
+        waited = 0.0
+        while True:
+            # Of several tokens another one may have room: the request was signed a while ago.
+            call, request = _sign_again(call, request)
+            wait = call.token.limit.take()
+            if not wait:
+                break
+            if self._pacing == "raise":
+                raise _rate_limit_reached(wait, request)
+            if waited + wait > self._policy.retry_after_max:
+                call.token.limit.count()
+                break
+            self._tell(wait)
+            spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
+            nap = LOOK_EVERY if wait > LOOK_EVERY else wait + spread
+            self._clock.sleep(nap)
+            waited += nap
+        return call.with_token(call.token, waited=waited) if waited else call, request
+
+    def _tell(self, wait: float) -> None:
+        if not self._told:
+            self._told = True
+            logger.warning(
+                "the rate limit is reached: calls wait, this one %.0f s, until their token may send"
+                " more (said once; more tokens allow more: tokens=)",
+                wait,
+            )
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Called by requests: the connections are made with the `ssl_context`, if there is one."""
+        if self._ssl_context is not None:
+            options.setdefault("ssl_context", self._ssl_context)
+        super().init_poolmanager(*arguments, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Called by requests: the same for connections through a proxy."""
+        if self._ssl_context is not None:
+            options.setdefault("ssl_context", self._ssl_context)
+        return super().proxy_manager_for(proxy, **options)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self._start_afresh()
+        super().__setstate__(dict(state))
+
+    def _start_afresh(self) -> None:
+        self._forks = forks.forks
+        self._left_alone: list[Any] = []
 
     def _leave_the_parents_connections(self) -> None:
         """After a fork: two processes on one TLS connection read each other's answers."""
@@ -128,16 +236,70 @@ class ApiAdapter(HTTPAdapter):
         self._forks = forks.forks
 
 
+def _is_ours(call: Call, request: requests.PreparedRequest) -> bool:
+    """Whether the request still goes where its token may go; a redirect leads anywhere."""
+    url = request.url or ""
+    return call.url == url or call.auth._hosts.takes_token(url)
+
+
+def _copy_for(
+    following: Call, call: Call, request: requests.PreparedRequest
+) -> requests.PreparedRequest:
+    """The request of the next attempt. The caller's own stays as it is: others may send it, too."""
+    again = request.copy()
+    by_hand = None if call.is_carried_by(request) else request.headers.get("Authorization", "")
+    following.sign(again)
+    if by_hand is not None:  # somebody changed the header; that is not undone
+        again.headers["Authorization"] = by_hand
+    return again
+
+
+def _sign_again(
+    call: Call, request: requests.PreparedRequest
+) -> tuple[Call, requests.PreparedRequest]:
+    """The same call with the token that can make the most requests now.
+
+    :raises GenesysCloudError: if there is none to be had.
+    """
+    try:
+        token = call.auth._tokens.current()
+    except GenesysCloudError as error:
+        error.request = without_secrets(request)
+        raise
+    if token is call.token:
+        return call, request
+    following = call.with_token(token)
+    return following, _copy_for(following, call, request)
+
+
+def _never_left(broken: requests.ConnectionError) -> bool:
+    """Whether there was no connection to send the request on, so that the API can not have counted it."""
+    if isinstance(
+        broken,
+        requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError,
+    ):
+        return True
+    return any(type(cause).__name__ == "NewConnectionError" for cause in causes(broken))
+
+
 def _may_pass(broken: requests.ConnectionError) -> bool:
     """Whether it may be otherwise the next time; not a certificate, nor the word of a test double."""
     if isinstance(broken, requests.exceptions.SSLError):
-        with forks.undivided:
-            from ..tokens.unreachable import causes
-
         dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
         return any(isinstance(cause, dropped) for cause in causes(broken))
     return bool(broken.args) and isinstance(broken.args[0], Exception)
 
 
-def _reason(said: requests.Response | requests.ConnectionError) -> str:
-    return f"answered {said.status_code}" if isinstance(said, requests.Response) else "no answer"
+def _rate_limit_reached(wait: float, request: requests.PreparedRequest) -> RateLimitError:
+    error = RateLimitError(
+        f"The rate limit is reached: {wait:.0f} s until more requests are allowed.",
+        retry_after=wait,
+    )
+    error.request = without_secrets(request)
+    return error
+
+
+def _reason(outcome: _Outcome) -> str:
+    if isinstance(outcome, requests.Response):
+        return f"answered {outcome.status_code}"
+    return "no answer"

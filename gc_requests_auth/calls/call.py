@@ -1,4 +1,4 @@
-"""What an auth leaves on a request: its hook. And on an answer: the way back to the 401 before it."""
+"""One call on its way to the API: who signed it, with which token, and what has happened to it so far."""
 
 from __future__ import annotations
 
@@ -7,82 +7,138 @@ from typing import Any, Protocol
 
 import requests
 
+from ..settings.hosts import Place
+from ..tokens.pool import TokenPool
+from ..tokens.token import AccessToken
 
-class Signing(Protocol):
-    """What a hook needs of an auth."""
 
-    def _on_response(
+class Signer(Protocol):
+    """What a call needs of the auth that signed it."""
+
+    @property
+    def _tokens(self) -> TokenPool: ...
+
+    @property
+    def _hosts(self) -> Place: ...
+
+    def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response: ...
 
-    def _owns(self, url: str) -> bool: ...
 
-    def _keep_to_own_hosts(self, request: requests.PreparedRequest) -> None: ...
+class Call:
+    """A signed request on its way. It is never changed: each further attempt has a Call of its own.
 
-    def _sign_again(self, request: requests.PreparedRequest) -> None: ...
-
-    def _turn(self, request: requests.PreparedRequest) -> float: ...
-
-    def _choose(self, request: requests.PreparedRequest) -> float: ...
-
-    def _note(
-        self, request: requests.PreparedRequest, response: requests.Response, age: float
-    ) -> None: ...
-
-    def _could_move(
-        self, request: requests.PreparedRequest, response: requests.Response
-    ) -> bool: ...
-
-    def _not_sent(self, header: object) -> None: ...
-
-
-class Hook:
-    """The response hook of an auth. It stays behind when a response or a request is pickled.
-
-    Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
-    comes out of the pickle is a function that does nothing.
+    A Call stands first among the response hooks of its request. That is the one way to find it
+    (:meth:`of`), and how requests hands it the answer.
     """
 
-    __slots__ = ("auth", "url")
+    #: Which attempt this is, from 1.
+    attempt = 1
+    #: Seconds that the attempts before this one have waited.
+    waited = 0.0
+    #: The answers 401 that this request is a replay of, the first one first.
+    refused: tuple[requests.Response, ...] = ()
+    #: Whether an attempt before this one was answered 429, and another token took its place.
+    moved = False
 
-    def __init__(self, auth: Signing, url: str) -> None:
+    def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
         self.auth = auth
-        #: Which it was signed for. After a redirect, the request is for another one.
+        #: The URL that was signed. The hooks of a request are those of its redirects as well.
         self.url = url
+        self.token = token
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
-        """Called by requests for every answer; most of them need nothing."""
+        """Called by requests with the answer, before the caller's own hooks see it."""
+        connection = getattr(response, "connection", None)
+        if not getattr(connection, "counts_requests", False):
+            count(self.token, response)
         if response.status_code == 200:
             return response
-        return self.auth._on_response(response, options)
+        return self.auth._on_answer(response, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # A response that is pickled takes its request along, with the hooks: into a cache on disk,
+        # say. The auth, and with it perhaps the secret, stays here.
         return _nothing, ()
 
-    def __deepcopy__(self, memo: object) -> Hook:
+    def __deepcopy__(self, memo: object) -> Call:
         return self
 
+    @staticmethod
+    def of(request: requests.PreparedRequest) -> Call | None:
+        """The call that a request belongs to; None if no auth of ours signed it."""
+        for hook in _response_hooks(request):
+            if isinstance(hook, Call):
+                return hook
+        return None
 
-class CountingHook(Hook):
-    """The same for one of several tokens, whose budgets are known from the answers."""
+    def sign(self, request: requests.PreparedRequest) -> None:
+        """Let the request carry the token, and find its way back here."""
+        request.headers["Authorization"] = self.token.header
+        # A new dict, since a copy of a request shares its original's.
+        request.hooks = {"response": [self, *other_hooks(request)]}
 
-    __slots__ = ("header",)
+    def is_carried_by(self, request: requests.PreparedRequest) -> bool:
+        """Whether the request still has the header that it was signed with.
 
-    def __init__(self, auth: Signing, url: str, header: str) -> None:
-        super().__init__(auth, url)
-        #: Of the token that this request was counted for.
-        self.header = header
+        requests takes the header away on a redirect to another host, puts that of a netrc entry in
+        its place, and a caller may do either by hand.
+        """
+        return request.headers.get("Authorization") == self.token.header
 
-    def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
-        """Called by requests for every answer; of one from a cache nothing is to be learnt."""
-        request: requests.PreparedRequest | None = response.request
-        if request is None:  # of a test double
-            return response
-        if getattr(response, "from_cache", False):
-            self.auth._not_sent(self.header)
-        else:
-            self.auth._note(request, response, response.elapsed.total_seconds())
-        return super().__call__(response, **options)
+    def with_token(self, token: AccessToken, *, waited: float = 0.0) -> Call:
+        """The same attempt with another token.
+
+        :param waited: Seconds that it has waited for its turn.
+        """
+        following = Call(self.auth, self.url, token)
+        following.attempt, following.waited = self.attempt, self.waited + waited
+        following.refused, following.moved = self.refused, self.moved
+        return following
+
+    def next_attempt(self, token: AccessToken, *, waited: float = 0.0, moved: bool = False) -> Call:
+        """The attempt after this one.
+
+        :param waited: Seconds between the two.
+        :param moved: Whether the token has changed because of a 429; that is no retry.
+        """
+        following = self.with_token(token, waited=waited)
+        following.attempt += 0 if moved else 1
+        following.moved = self.moved or moved
+        return following
+
+    def replay_of(self, refused: requests.Response, token: AccessToken) -> Call:
+        """The attempt that replays an answer 401 with another token; that is no retry either."""
+        following = self.with_token(token)
+        following.refused = (*self.refused, refused)
+        return following
+
+
+def count(token: AccessToken, response: requests.Response) -> None:
+    """Count a request whose sending our adapter did not see, now that its answer is there.
+
+    An answer out of a cache, or of a test double, which has no connection, has cost nothing.
+    """
+    if getattr(response, "connection", None) is not None and not is_from_cache(response):
+        token.limit.count()
+        token.limit.answered()
+
+
+def is_from_cache(response: requests.Response) -> bool:
+    """Whether requests-cache or CacheControl says that the API was not asked."""
+    return bool(getattr(response, "from_cache", False))
+
+
+def other_hooks(request: requests.PreparedRequest) -> list[Any]:
+    """The response hooks of a request that are not ours."""
+    return [hook for hook in _response_hooks(request) if not isinstance(hook, Call)]
+
+
+def _response_hooks(request: requests.PreparedRequest) -> list[Any]:
+    """The response hooks of a request, in any of the forms that requests puts up with."""
+    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
+    return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
 
 
 def _nothing() -> Callable[..., None]:
@@ -90,29 +146,4 @@ def _nothing() -> Callable[..., None]:
 
 
 def _do_nothing(*_: object, **__: object) -> None:
-    """What is left of a hook after a journey."""
-
-
-def hook_of(request: requests.PreparedRequest) -> Hook | None:
-    """The hook of the auth that signed a request, if one did; there is only one."""
-    for hook in _all_hooks(request):
-        if isinstance(hook, Hook):
-            return hook
-    return None
-
-
-def other_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The hooks of a request but for that one, which would replay for whom it came from."""
-    return [hook for hook in _all_hooks(request) if not isinstance(hook, Hook)]
-
-
-def _all_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The response hooks of a request, in any of the forms that requests puts up with."""
-    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
-    return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
-
-
-def refused_before(answer: requests.Response) -> list[requests.Response]:
-    """The 401s that this is a replay of, the first one first."""
-    refused: requests.Response | None = vars(answer).get("_refused")
-    return [] if refused is None else [*refused_before(refused), refused]
+    """What is left of a call when its request has been pickled."""

@@ -1,8 +1,9 @@
-"""401s that no token cures: remembered, so that they do not cost a token request each.
+"""Which 401s are likely not due to their token, and so worth a question before a token is fetched.
 
-Genesys Cloud answers 401 to a client that may not use an endpoint, and to one whose token was
-revoked. A new token tells the two apart; asking for one at each of a thousand forbidden calls would
-have the login service throttle everybody. When in doubt, the API is asked whether the token lives.
+Genesys Cloud answers 401 to a client that may not use an endpoint, and to a token that was revoked.
+A new token tells the two apart; but a thousand forbidden calls would cost a thousand token requests,
+and the login service would throttle everybody. So some 401s are under suspicion. Suspicion decides
+nothing: it has the API asked first whether the refused token lives. Only the answer decides.
 """
 
 from __future__ import annotations
@@ -14,88 +15,110 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
 
-#: Seconds such a path is remembered.
+#: Seconds that a path, a fetch and a failed fetch are remembered.
 MEMORY = 60.0
 
-#: How many of them.
+#: How many paths are remembered.
 PATHS = 128
 
-#: How many token requests a minute may turn out to have been in vain, whatever the paths. The last
-#: is kept for a token that is known to be over; a pool has one of these for each of its tokens.
+#: Token requests a minute that may be made because of 401s without one of them being of use, where
+#: the API does not tell whether the refused token lives. From the last but one on, the API is asked.
 FETCHES = 5
 
+#: Seconds that the answer "the token lives" is good for; a token that is over stays so for ever.
+LIVES_FOR = 2.0
 
-class Futile:
-    """What is known of futile 401s. No lock: each step is a single one on a dict.
 
-    A token request counts as made in vain from its start, by the token that it is to replace, until
-    a call that carries the new one is not refused.
-    """
+class ForbiddenEndpoints:
+    """What is known of 401s that a new token did not cure. No lock: each step is a single one."""
 
-    def __init__(self, clock: Clock, tokens: int = 1) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._most = FETCHES - 1 + tokens
         self.forget()
 
     def forget(self) -> None:
-        """All of it."""
-        self._paths: dict[_Key, Moment] = {}
-        self._fetches: dict[str, Moment] = {}
-        self._failed: dict[str, Moment] = {}
+        """Forget all of it."""
+        self._paths: dict[object, Moment] = {}
+        #: The tokens that were fetched because of a 401.
+        self._fetched: dict[object, tuple[Moment, AccessToken]] = {}
+        #: The refused tokens for which none could be fetched.
+        self._without_successor: dict[object, Moment] = {}
+        self._alive: tuple[object, Moment] | None = None
+        self._over: object = None
 
-    def may_fetch(
-        self, request: requests.PreparedRequest, refused: str | None, lives: Callable[[], bool]
+    def may_be_cured(
+        self,
+        request: requests.PreparedRequest,
+        refused: AccessToken | None,
+        ask: Callable[[], bool | None],
     ) -> bool:
-        """Whether a new token may help after this 401; if so, the fetch is counted.
+        """Whether a new token may cure this 401.
 
-        :param refused: The token that was sent; None if there was none, which says nothing.
-        :param lives: Asks the API whether that token is good for anything.
+        :param refused: The token that was sent; None if there was none.
+        :param ask: Asks the API whether that token lives; None for no clear answer.
         """
-        if _is_recent(self._paths.get(_key_of(request)), self._clock):
+        if refused is None or not self._is_suspect(request, refused):
+            return True
+        lives = self.lives(refused, ask)
+        if lives is None:
+            # A token that brought any answer but 401 was worth its fetch.
+            in_vain = [token for token in self._not_of_use() if not token.limit.was_accepted]
+            return len(in_vain) < FETCHES
+        return not lives
+
+    def lives(self, token: AccessToken, ask: Callable[[], bool | None]) -> bool | None:
+        """Whether the API accepts a token, from memory if it was asked a moment ago."""
+        if token.value == self._over:
             return False
-        if refused is None:
+        alive = self._alive
+        if alive is not None and alive[0] == token.value and alive[1].age(self._clock) < LIVES_FOR:
             return True
-        spent = self._recent_fetches()
-        if refused in spent:  # counted for another thread, with the same token
-            return True
-        if len(spent) >= FETCHES - 1 or refused in self._failed:
-            if lives():
-                self.refused_again(request)
-                return False
-            if len(spent) >= self._most:
-                return refused in self._fetches  # by now
-        _add(self._fetches, refused, Moment.now(self._clock))
-        return True
+        lives = ask()
+        if lives:
+            self._alive = token.value, Moment.now(self._clock)
+        elif lives is not None:
+            self._over = token.value
+        return lives
 
-    def refused_again(self, request: requests.PreparedRequest) -> None:
-        """Even a brand-new token was answered 401."""
-        _add(self._paths, _key_of(request), Moment.now(self._clock))
+    def fetched(self, token: AccessToken) -> None:
+        """A new token was fetched because of a 401."""
+        _add(self._fetched, token.value, (Moment.now(self._clock), token))
 
-    def was_of_use(self, refused: str | None) -> None:
-        """The fetch was not in vain: the new token was not refused."""
+    def not_fetched(self, refused: AccessToken | None) -> None:
+        """There was no new token to be had. The refused one stays, and may live after all."""
         if refused is not None:
-            self._fetches.pop(refused, None)
+            _add(self._without_successor, refused.value, Moment.now(self._clock))
 
-    def failed(self, refused: str | None) -> None:
-        """There was no token to be had. The one that was refused stays, and may be good after all."""
-        if refused is not None:
-            self._fetches.pop(refused, None)
-            _add(self._failed, refused, Moment.now(self._clock))
+    def not_cured(self, request: requests.PreparedRequest) -> None:
+        """Even a new token, which lives, was refused here."""
+        _add(self._paths, _path_of(request), Moment.now(self._clock))
 
-    def _recent_fetches(self) -> list[str]:
-        for refused, moment in list(self._fetches.items()):
-            if not _is_recent(moment, self._clock):
-                self._fetches.pop(refused, None)
-        return list(self._fetches)
+    def cured(self, request: requests.PreparedRequest, token: AccessToken) -> None:
+        """This new token was accepted here."""
+        self._paths.pop(_path_of(request), None)
+        self._fetched.pop(token.value, None)
+
+    def _is_suspect(self, request: requests.PreparedRequest, refused: AccessToken) -> bool:
+        return (
+            self._is_recent(self._paths.get(_path_of(request)))
+            or self._is_recent(self._without_successor.get(refused.value))
+            or len(self._not_of_use()) >= FETCHES - 1
+        )
+
+    def _not_of_use(self) -> list[AccessToken]:
+        """The tokens fetched in the last minute that have cured no 401 so far."""
+        fetched = list(self._fetched.values())
+        return [token for moment, token in fetched if self._is_recent(moment)]
+
+    def _is_recent(self, moment: Moment | None) -> bool:
+        return moment is not None and moment.age(self._clock) < MEMORY
 
 
-#: A method, an origin, and a path with the ids in it starred: a thousand forbidden queues are one.
-_Key = tuple[str, str, str]
-
-
-def _key_of(request: requests.PreparedRequest) -> _Key:
+def _path_of(request: requests.PreparedRequest) -> object:
+    """Method, origin, and the path with the ids in it starred: a thousand forbidden queues are one."""
     parts = urlsplit(str(request.url))
     return (
         str(request.method),
@@ -104,13 +127,9 @@ def _key_of(request: requests.PreparedRequest) -> _Key:
     )
 
 
-def _is_recent(moment: Moment | None, clock: Clock) -> bool:
-    return moment is not None and moment.age(clock) < MEMORY
-
-
-def _add(memory: dict[Any, Moment], key: object, moment: Moment) -> None:
-    """At the end; the oldest make room."""
+def _add(memory: dict[Any, Any], key: object, entry: object) -> None:
+    """Remember it as the latest; the oldest make room."""
     memory.pop(key, None)
-    memory[key] = moment
+    memory[key] = entry
     for oldest in list(memory)[:-PATHS]:
         memory.pop(oldest, None)

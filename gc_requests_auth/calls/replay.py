@@ -1,88 +1,117 @@
-"""Sending a request once more, the way its answer came; and what may be told of a request."""
+"""Sending a request once more, the way its answer came; and asking the API about a token."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
-from ..util.bodies import drain, rewind
+from ..tokens.token import AccessToken
+from ..util.bodies import drain
 from ..util.http import USER_AGENT
-from ..util.secret import Secret, conceal
-from .call import refused_before
+from ..util.secret import Secret
+from .adapter import GenesysCloudAdapter
+from .call import Call, count
 
-#: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
-#: passes hooks more than that.
+#: Of the arguments that a response hook gets, those that every adapter takes. requests-cache, for
+#: one, passes more than that.
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
-def token_in(request: requests.PreparedRequest) -> Secret | None:
-    """The access token that was sent.
-
-    None where requests took the header away, on a redirect from one own host to another, or put a
-    netrc entry in its place: then no token was refused, and the current one is as good as ever.
-    """
-    sent = conceal(request.headers.get("Authorization"))
-    if not isinstance(sent, str) or not sent.startswith("Bearer "):
-        return None
-    return Secret(sent.removeprefix("Bearer "))
-
-
-def can_be_replayed(response: requests.Response) -> bool:
-    """Whether the request can be sent once more; a body that is a file has been put back then."""
-    return getattr(response, "connection", None) is not None and rewind(response.request)
-
-
-def token_lives(response: requests.Response, api_url: str, options: Mapping[str, Any]) -> bool:
-    """Whether the API takes the token of a request that it answered 401. If in doubt, it does.
-
-    HEAD /api/v2/tokens/me needs no permission, so only a token that is over is refused there.
-    """
-    url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
-    request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
-    request.headers["Authorization"] = conceal(response.request.headers["Authorization"])
-    vars(request)["_spent"] = sys.maxsize, 0.0  # not worth waiting for
-    try:
-        drain(response)  # else it keeps its connection, and there may be no other
-        answer = _send(response, request, {**options, "stream": False})
-        drain(answer)
-    except Exception:  # of the network or a test double: the call's own answer is there to go back
-        return True
-    return answer.status_code != 401
-
-
 def replay(
-    response: requests.Response, authorization: Secret, options: Mapping[str, Any]
+    response: requests.Response, call: Call, options: Mapping[str, Any]
 ) -> requests.Response:
-    """The answer to the same request with another ``Authorization``; dispatches no hooks.
+    """The answer to the same request, sent as this call. No hooks are dispatched.
 
-    :param response: Drained; it becomes the history of the answer.
+    :param response: The answer to the request as it was sent before; drained. It becomes the history
+        of the new answer.
     :param options: What the response hook was called with.
     """
     request = response.request
     again = request.copy()
-    again.headers["Authorization"] = authorization
+    call.sign(again)
     _renew_cookies(again, response)
-    vars(again)["_spent"] = vars(response).get("_spent")  # the retries of one call are counted on
-    # To another token, which is done once.
-    vars(again)["_moved"] = response.status_code == 429 or vars(request).get("_moved")
-    # The 401 keeps the request as it was; the original goes on with the new token, since requests
-    # builds a redirect that follows from that.
+    # requests builds a redirect that follows from the original request, so that one goes on with the
+    # new token. The answer keeps a copy, which shows what was sent.
     response.request = request.copy()
-    request.headers["Authorization"] = authorization
+    request.headers["Authorization"] = call.token.header
     start = time.perf_counter()
-    answer = _send(response, again, options)
+    answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
     answer.history = [*response.history, response]
-    vars(answer)["_refused"] = response  # the history is requests' to overwrite
     answer.request = again
+    if not counted_by_adapter(response):
+        count(call.token, answer)
     return answer
+
+
+def counted_by_adapter(response: requests.Response) -> bool:
+    """Whether an adapter of ours has sent this request, and so counted it."""
+    return isinstance(response.connection, GenesysCloudAdapter)
+
+
+def token_lives(
+    response: requests.Response,
+    token: AccessToken,
+    api_url: str,
+    options: Mapping[str, Any],
+) -> bool | None:
+    """Whether the API accepts a token; None if its answer is not clear.
+
+    HEAD /api/v2/tokens/me needs no permission, so only a token that is over is refused there. The
+    question leaves the idle time-out of the token as it is (``preserveIdleTTL``), counts as a request
+    of the token, and is never sent again. A test double is not asked: its history shows what the
+    script did, and no more.
+
+    :param response: The 401, drained: otherwise it keeps its connection, and there may be no other.
+    """
+    connection = response.connection
+    send: Callable[..., requests.Response]
+    if isinstance(connection, GenesysCloudAdapter):
+        send = connection.send_once
+    elif type(connection) is HTTPAdapter:
+        send = connection.send
+    else:
+        return None
+    if HTTPAdapter.send.__module__ != HTTPAdapter.__module__:  # `responses` patches it
+        return None
+    url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
+    request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
+    request.headers["Authorization"] = token.header
+    token.limit.count()
+    try:
+        answer = send(request, **_for_adapter({**options, "stream": False}))
+        drain(answer)
+    except requests.RequestException:
+        return None
+    finally:
+        token.limit.answered()
+    if answer.status_code == 401:
+        token.limit.was_refused()
+        return False
+    return True if answer.status_code == 200 else None
+
+
+def tokens_sent(response: requests.Response) -> list[Secret]:
+    """The tokens of a request and of the 401s before it, for a log to leave out."""
+    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
+    sent = [
+        one.request.headers.get("Authorization") for one in (*refused_before(response), response)
+    ]
+    return [Secret(str(one).rpartition(" ")[2]) for one in sent if one]
+
+
+def refused_before(answer: requests.Response) -> tuple[requests.Response, ...]:
+    """The 401s that an answer is the answer to a replay of, the first one first."""
+    request: requests.PreparedRequest | None = answer.request
+    call = None if request is None else Call.of(request)
+    return () if call is None else call.refused
 
 
 def redirect_target(response: requests.Response) -> str:
@@ -102,14 +131,8 @@ def withhold_authorization(request: requests.PreparedRequest, response: requests
     request.headers.pop("Authorization", None)
 
 
-def _send(
-    response: requests.Response, request: requests.PreparedRequest, options: Mapping[str, Any]
-) -> requests.Response:
-    """The answer to a request that is sent the way of another's."""
-    answer: requests.Response = response.connection.send(
-        request, **{name: options[name] for name in _ADAPTER_OPTIONS if name in options}
-    )
-    return answer
+def _for_adapter(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in _ADAPTER_OPTIONS if name in options}
 
 
 def _renew_cookies(again: requests.PreparedRequest, response: requests.Response) -> None:
@@ -123,12 +146,3 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
         return
     extract_cookies_to_jar(jar, response.request, response.raw)
     again.prepare_cookies(jar)
-
-
-def tokens_sent(response: requests.Response) -> list[Secret]:
-    """The tokens of a request and of the 401s before it, for a log to leave out."""
-    sent = [
-        one.request.headers.get("Authorization") for one in (*refused_before(response), response)
-    ]
-    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
-    return [Secret(str(one).rpartition(" ")[2]) for one in sent if one]

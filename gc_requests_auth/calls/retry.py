@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ..errors import ConfigurationError
 
 #: Methods whose repetition changes nothing more (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -20,6 +22,18 @@ class ApiPolicy(NamedTuple):
     retries: int
     #: Seconds; who is asked to wait longer had better know.
     retry_after_max: float
+
+    @classmethod
+    def checked(cls, retries: Any, retry_after_max: Any) -> ApiPolicy:
+        """The policy, if these can be one.
+
+        :raises ConfigurationError: naming the argument.
+        """
+        for name, value in (("retries", retries), ("retry_after_max", retry_after_max)):
+            sound = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+            if not sound or (name == "retries" and not isinstance(value, int)):
+                raise ConfigurationError(f"{name} must be a number, 0 or more; 0 for none")
+        return cls(retries, retry_after_max)
 
     def wait(
         self,

@@ -1,126 +1,123 @@
-"""Several tokens of one client, each with a limit of its own: which of them a request gets.
+"""The tokens of one client, each with a limit of its own: which of them a request gets.
 
 Genesys Cloud limits requests by token, so that its own Terraform provider holds up to 50 tokens of
-one client. A further one is asked for only when those at hand run short, in the background, one at a
-time; while the login service throttles or fails, it is left in peace ever longer.
+one client. Here there is one, or as many as ``tokens=`` allows. A further one is asked for only when
+those at hand run short, in the background, one at a time; while the login service throttles or fails,
+it is asked ever more rarely.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..util.clock import Clock, Moment
-from .rate_limit import Ledger
 from .source import TokenSource
 from .token import AccessToken
 
-#: How many tokens are remembered, with their slots.
-TOKENS = 256
-
 #: Seconds in which a token that was refused, and has no successor, is used last. Then it is tried
-#: again: either it is good, or it is replaced, the login service being back perhaps.
-DOUBT = 60.0
+#: again: either it lives, or it is replaced, the login service being back perhaps.
+USED_LAST = 60.0
 
 
-class _Found(NamedTuple):
-    """What the slots hold."""
+class TokenPool:
+    """The tokens of one client.
 
-    #: The living token that can make the most requests, and where it comes from.
-    token: AccessToken | None
-    source: TokenSource | None
-    #: The first slot without a living token.
-    empty: TokenSource | None
-
-
-class Pool:
-    """Stands for the tokens of all slots where a :class:`TokenSource` stands for one.
-
-    :param slots: Where each of them comes from.
+    :param slots: Where each of them comes from, one or more.
     """
 
-    def __init__(self, slots: Sequence[TokenSource], ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, slots: Sequence[TokenSource], clock: Clock) -> None:
         self._slots = slots
-        self._ledger = ledger
         self._clock = clock
-        #: The slot of each token, also of one that has a successor by now.
-        self._known: dict[str, TokenSource] = {}
-        #: Tokens that the API refused while there was no successor to be had, and since when.
-        self._doubtful: dict[str, Moment] = {}
+        #: The values of tokens that were refused while there was no successor to be had; since when.
+        self._refused: dict[str, Moment] = {}
 
     def current(self) -> AccessToken:
-        """The token that can make the most requests; the first one is waited for, no other is."""
-        found = self._look()
-        if found.token is not None and found.empty is not None:
-            budget = self._ledger.of(found.token.header)
-            if budget.runs_short:
-                flight = found.empty.look_for_one(inline=not budget.left)
-                if flight is not None:
-                    if not budget.left:
-                        flight.wait_a_moment()
-                    found = self._look()
-        return (found.source or self._slots[0]).current()
+        """The token that can make the most requests. The first one is waited for, no other is."""
+        slots = self._slots
+        if len(slots) == 1:
+            return slots[0].current()
+        best = self._best()
+        if best is None:
+            return slots[0].current()
+        if best.limit.runs_short:
+            empty = next((slot for slot in slots if slot.in_hand() is None), None)
+            if empty is not None:
+                spent = best.limit.free <= 0
+                flight = empty.look_for_one(inline=spent)
+                if flight is not None and spent:
+                    flight.wait_a_moment()
+                best = self._best() or best
+        return slots[best.slot].current()
 
-    def other_than(self, rejected: str | None) -> AccessToken:
-        """A token to send after the API refused `rejected`: what came, or is to come, in its place."""
-        found, slot = self._look(), self._slot_of(rejected)
-        if slot is not None:
-            return slot.other_than(rejected)
-        return found.token or self._slots[0].other_than(rejected)
+    def other_than(self, refused: AccessToken | None) -> AccessToken:
+        """A token to send after the API refused this one: its successor, fetched if need be."""
+        slot = self._slots[0] if refused is None else self._slots[refused.slot]
+        value = None if refused is None else refused.value
+        if slot.in_hand() is None:  # nobody holds the refused token any more
+            return self._best() or slot.other_than(value)
+        return slot.other_than(value)
 
-    def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
-        """The living token that can make the most requests, or the successor of one. Fetches nothing."""
-        found, slot = self._look(), self._slot_of(other_than)
-        return found.token if slot is None else slot.in_hand(other_than=other_than)
+    def other_than_value(self, rejected: str) -> AccessToken:
+        """The same for a token of which only the value is known."""
+        for slot in self._slots:
+            token = slot.in_hand()
+            if token is not None and token.value == rejected:
+                return slot.other_than(rejected)
+        return self._best() or self._slots[0].other_than(rejected)
 
-    def _slot_of(self, value: str | None) -> TokenSource | None:
-        """Where that token, or its successor, lives; None if neither does."""
-        slot = self._known.get(value or "")
-        return None if slot is None or slot.in_hand() is None else slot
+    def in_hand(self, other_than: AccessToken | None = None) -> AccessToken | None:
+        """The living token that can make the most requests, or the living successor of a refused one.
 
-    def spare(self, refused: str | None) -> AccessToken | None:
-        """A living token in place of one that was refused, and has no successor; that is used last."""
-        self._doubtful[refused or ""] = Moment.now(self._clock)
-        for value in list(self._doubtful):
-            if not self._doubts(value):
-                self._doubtful.pop(value, None)
-        token = self._look().token
-        return None if token is None or self._doubts(token.value) else token
+        Fetches nothing.
+        """
+        slot = None if other_than is None else self._slots[other_than.slot]
+        if other_than is None or slot is None or slot.in_hand() is None:
+            return self._best()
+        return slot.in_hand(other_than=other_than.value)
+
+    def with_room(self, other_than: AccessToken) -> AccessToken | None:
+        """A living token that has requests left, other than this one, which has not."""
+        best = self._best()
+        if best is None or best.value == other_than.value or best.limit.free <= 0:
+            return None
+        return best
+
+    def spare(self, refused: AccessToken | None) -> AccessToken | None:
+        """A living token in place of one that was refused and has no successor; that is used last."""
+        if refused is not None:
+            self._refused[refused.value] = Moment.now(self._clock)
+        for value in list(self._refused):
+            if not self._is_used_last(value):
+                self._refused.pop(value, None)
+        best = self._best()
+        return None if best is None or self._is_used_last(best.value) else best
 
     def forget(self) -> None:
-        """Drop all tokens, and all that is known of them; the first slot is filled first again."""
+        """Drop all tokens and refusals; the first slot is filled first again."""
         for slot in self._slots:
             slot.forget()
-        self._known.clear()
-        self._doubtful.clear()
+        self._refused.clear()
 
-    def _look(self) -> _Found:
-        """All of it at one look: what has been filled since is not taken for empty."""
-        found = _Found(None, None, None)
-        best: tuple[float, ...] = ()
+    def _best(self) -> AccessToken | None:
+        """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""
+        best: AccessToken | None = None
+        best_rank: tuple[bool, float, float] = (False, 0.0, 0.0)
         for slot in self._slots:
             token = slot.in_hand()
             if token is None:
-                found = found._replace(empty=found.empty or slot)
                 continue
-            if self._remembered(token.value, slot) is not slot:
-                continue  # one token in two slots, of a gateway that caches: it has one budget
-            ends = token.remaining(self._clock) <= token.margin
-            sound = not ends and not self._doubts(token.value)
-            rank = (sound, *self._ledger.of(token.header).rank)
-            if rank > best:
-                best, found = rank, found._replace(token=token, source=slot)
-        return found
+            limit = token.limit
+            sound = not self._refused or not self._is_used_last(token.value)
+            free = limit.free
+            rank = (
+                sound and token.remaining(self._clock) > token.margin,
+                free,
+                0.0 if free > 0 else -limit.wait,
+            )
+            if best is None or rank > best_rank:
+                best, best_rank = token, rank
+        return best
 
-    def _doubts(self, value: str) -> bool:
-        since = self._doubtful.get(value)
-        return since is not None and since.age(self._clock) < DOUBT
-
-    def _remembered(self, value: str, slot: TokenSource) -> TokenSource:
-        """The slot of that token, which is this one, unless it was found in another."""
-        known = self._known.get(value)
-        if known is None:
-            known = self._known.setdefault(value, slot)
-            for oldest in list(self._known)[:-TOKENS]:
-                self._known.pop(oldest, None)
-        return known
+    def _is_used_last(self, value: str) -> bool:
+        since = self._refused.get(value)
+        return since is not None and since.age(self._clock) < USED_LAST

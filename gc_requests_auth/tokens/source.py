@@ -45,6 +45,7 @@ class TokenSource:
     :param background: Whether a thread may renew a token while calls go on with it.
     :param inline: Whether, without a thread, a call may do so in the last moments of a token.
     :param refusals: What others know of credentials that are refused.
+    :param adopt: Gives a token that is put to use its rate limit.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class TokenSource:
         background: bool = True,
         inline: bool = True,
         refusals: Refusals | None = None,
+        adopt: Callable[[AccessToken], AccessToken] = lambda token: token,
     ) -> None:
+        self._adopt = adopt
         self._identify = identify
         self._request = request
         self._longest_flight = longest_flight
@@ -92,11 +95,7 @@ class TokenSource:
 
     def take(self, token: AccessToken) -> None:
         """Go on with this one."""
-        self._token = token
-
-    def spare(self, refused: str | None) -> AccessToken | None:  # noqa: ARG002 -- a pool has some
-        """Another token, where there is no successor to be had."""
-        return None
+        self._token = self._adopt(token)
 
     def look_for_one(self, *, inline: bool) -> Flight | None:
         """See to it that there is a token; where that fails, ever more rarely.
@@ -183,8 +182,8 @@ class TokenSource:
             if persist:
                 within = max(1.0, within)
             try:
-                token = self._request(
-                    identity, instead_of=instead_of, within=within, persist=persist
+                token = self._adopt(
+                    self._request(identity, instead_of=instead_of, within=within, persist=persist)
                 )
             except (CredentialsRefusedError, GrantTypeError) as error:
                 failure = copy.copy(error)  # without the traceback

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret
+from .rate_limit import OFF, RateLimit
 
 #: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
 #: that Genesys Cloud can be set to (OAuthClientRequest.accessTokenValiditySeconds).
@@ -39,6 +40,10 @@ class AccessToken(NamedTuple):
     margin: float = 0.0
     #: Whether it comes from a store, where another process may have left it long ago.
     shared: bool = False
+    #: How many requests it may still make. Set when the token is put to use.
+    limit: RateLimit = OFF
+    #: Which of several tokens of the client it is.
+    slot: int = 0
 
     @classmethod
     def issued(cls, value: str, expires_in: object, requested: Moment, clock: Clock) -> AccessToken:

@@ -68,3 +68,12 @@ def _loggable(said: object, hidden: Iterable[str]) -> str:
     if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
         return "unknown"
     return said if redacted(said, hidden) == said else "unknown"
+
+
+def is_from_genesys_cloud(response: requests.Response) -> bool:
+    """Whether an answer has the correlation id that every answer of Genesys Cloud has.
+
+    A proxy, a firewall or a test double that answers in its place has not counted the request.
+    """
+    headers = response.headers
+    return "ININ-Correlation-Id" in headers or "Genesys-Correlation-Id" in headers
