@@ -205,7 +205,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 break
             refused = call.token if call.is_carried_by(request) else None
             if refused is not None:
-                refused.limit.was_refused()
+                refused.limit.refusals += 1
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.
@@ -257,7 +257,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             drain(response)
             return self._token_lives(response, token, options)
 
-        if self._forbidden.lives(token, ask) is not False:
+        if self._forbidden.lives(response.request, token, ask) is not False:
             self._forbidden.not_cured(response.request)
             self._warn_of_forbidden(response, options)
 

@@ -22,11 +22,9 @@ import pytest
 import requests
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSession
-from gc_requests_auth.calls.adapter import ApiAdapter
-from gc_requests_auth.calls.pacing import Pacing
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
-from gc_requests_auth.sign_in import SignIn
 from gc_requests_auth.util.clock import Clock
 
 if TYPE_CHECKING:
@@ -69,7 +67,7 @@ class FakeTime:
 def by_the_clock(time: FakeTime) -> Iterator[None]:
     """All that is ours goes by this clock. This is the one place that knows how that is done."""
     with ExitStack() as stack:
-        for kind in (Pacing, ApiAdapter, SignIn):
+        for kind in (GenesysCloudAdapter, GenesysCloudAuth):
             stack.enter_context(patch.object(kind, "_clock", time.clock))
         yield
 

@@ -28,8 +28,9 @@ PATHS = 128
 #: the API does not tell whether the refused token lives. From the last but one on, the API is asked.
 FETCHES = 5
 
-#: Seconds that the answer "the token lives" is good for; a token that is over stays so for ever.
-LIVES_FOR = 2.0
+#: Seconds that the answer "the token lives" serves further calls to the same URL. A token that is over
+#: stays so for ever.
+LIVES_FOR = 1.0
 
 
 class ForbiddenEndpoints:
@@ -46,7 +47,9 @@ class ForbiddenEndpoints:
         self._fetched: dict[object, tuple[Moment, AccessToken]] = {}
         #: The refused tokens for which none could be fetched.
         self._without_successor: dict[object, Moment] = {}
-        self._alive: tuple[object, Moment] | None = None
+        #: Tokens that live, by the request that was refused all the same: how many answers the token
+        #: had been given, and when.
+        self._alive: dict[object, tuple[int, Moment]] = {}
         self._over: object = None
 
     def may_be_cured(
@@ -62,23 +65,35 @@ class ForbiddenEndpoints:
         """
         if refused is None or not self._is_suspect(request, refused):
             return True
-        lives = self.lives(refused, ask)
+        lives = self.lives(request, refused, ask)
         if lives is None:
             # A token that brought any answer but 401 was worth its fetch.
-            in_vain = [token for token in self._not_of_use() if not token.limit.was_accepted]
+            in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
         return not lives
 
-    def lives(self, token: AccessToken, ask: Callable[[], bool | None]) -> bool | None:
-        """Whether the API accepts a token, from memory if it was asked a moment ago."""
+    def lives(
+        self,
+        request: requests.PreparedRequest,
+        token: AccessToken,
+        ask: Callable[[], bool | None],
+    ) -> bool | None:
+        """Whether the API accepts a token that it refused for this request.
+
+        The answer "it lives" is shared by calls to the same URL while all they get is 401. For another
+        URL, or after any other answer, it proves nothing: the token may have been revoked since.
+        """
         if token.value == self._over:
             return False
-        alive = self._alive
-        if alive is not None and alive[0] == token.value and alive[1].age(self._clock) < LIVES_FOR:
-            return True
+        key = token.value, request.method, request.url
+        known = self._alive.get(key)
+        if known is not None:
+            accepted, moment = known
+            if accepted == token.limit.accepted and moment.age(self._clock) < LIVES_FOR:
+                return True
         lives = ask()
         if lives:
-            self._alive = token.value, Moment.now(self._clock)
+            _add(self._alive, key, (token.limit.accepted, Moment.now(self._clock)))
         elif lives is not None:
             self._over = token.value
         return lives

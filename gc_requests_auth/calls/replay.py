@@ -93,7 +93,7 @@ def token_lives(
     finally:
         token.limit.answered()
     if answer.status_code == 401:
-        token.limit.was_refused()
+        token.limit.refusals += 1
         return False
     return True if answer.status_code == 200 else None
 

@@ -56,12 +56,9 @@ class RateLimit:
         if self.limit:
             self._ring[n % self.limit] = self._clock.monotonic()
 
-    def was_refused(self) -> None:
-        self.refusals += 1
-
     @property
-    def was_accepted(self) -> bool:
-        return self.answers > self.refusals
+    def accepted(self) -> int:
+        return self.answers - self.refusals
 
     def refused(self, seconds: float, limit: int | None = None) -> None:
         self._blocked = self._clock.monotonic() + seconds
