@@ -204,8 +204,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             if call is None or response.status_code != 401:
                 break
             refused = call.token if call.is_carried_by(request) else None
-            if refused is not None:
-                refused.limit.refusals += 1
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.

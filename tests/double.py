@@ -401,6 +401,7 @@ class Client:
 
     def __init__(self, cloud: Cloud, *, own_session: bool, **options: Any) -> None:
         self._cloud = cloud
+        options = {"rate_limit": None, **options}
         self.auth = GenesysCloudAuth("client-12345678", SECRET, region=REGION, **options)
         self.session: requests.Session = requests.Session()
         if own_session:

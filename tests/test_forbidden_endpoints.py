@@ -108,7 +108,7 @@ def test_tokens_fetched_at_forbidden_endpoints_leave_enough_for_the_next_revocat
         assert caller.status(TWO) == 200
 
 
-def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_questions(
+def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_a_question_each(
     cloud: Cloud, client: Make
 ) -> None:
     caller = client()
@@ -117,6 +117,20 @@ def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_qu
         cloud.time.advance(0.01)
 
     assert cloud.token_requests <= 1 + HANDFUL
+    assert len(cloud.questions) <= 300
+
+
+@pytest.mark.parametrize("other", ["", "/{}", "?page={}"], ids=["same URL", "ids", "queries"])
+def test_a_thousand_calls_to_a_forbidden_endpoint_cost_one_token_request_and_few_questions(
+    cloud: Cloud, client: Make, other: str
+) -> None:
+    cloud.forbidden |= {f"{FORBIDDEN[0]}/{number}" for number in range(1000)}
+    caller = client()
+    for number in range(1000):
+        assert caller.status(FORBIDDEN[0] + other.format(number)) == 401
+        cloud.time.advance(0.001)
+
+    assert cloud.token_requests == 2
     assert len(cloud.questions) <= 30
 
 

@@ -107,4 +107,4 @@ def test_hundreds_of_forbidden_endpoints_called_by_many_threads_cost_a_handful_o
         list(pool.map(work, range(THREADS)))
 
     assert cloud.token_requests <= HANDFUL + 2 * tokens
-    assert len(cloud.questions) <= THREADS * CALLS / 10
+    assert len(cloud.questions) <= THREADS * CALLS / 2  # one for each endpoint, at most

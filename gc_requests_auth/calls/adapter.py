@@ -107,16 +107,16 @@ class GenesysCloudAdapter(HTTPAdapter):
                 if _never_left(broken):
                     limit.give_back()
                 else:
-                    limit.answered()
+                    limit.answered(accepted=False)
             except BaseException:
-                limit.answered()
+                limit.answered(accepted=False)
                 raise
             else:
                 if outcome.status_code < 400:
                     limit.answered()
                     return outcome
                 if is_from_genesys_cloud(outcome):
-                    limit.answered()
+                    limit.answered(accepted=outcome.status_code != 401)
                 else:
                     limit.give_back()
             following = self._next_attempt(call, request, outcome)

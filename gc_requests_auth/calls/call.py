@@ -122,7 +122,7 @@ def count(token: AccessToken, response: requests.Response) -> None:
     """
     if getattr(response, "connection", None) is not None and not is_from_cache(response):
         token.limit.count()
-        token.limit.answered()
+        token.limit.answered(accepted=response.status_code != 401)
 
 
 def is_from_cache(response: requests.Response) -> bool:

@@ -9,6 +9,7 @@ nothing: it has the API asked first whether the refused token lives. Only the an
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,9 +29,12 @@ PATHS = 128
 #: the API does not tell whether the refused token lives. From the last but one on, the API is asked.
 FETCHES = 5
 
-#: Seconds that the answer "the token lives" serves further calls to the same URL. A token that is over
-#: stays so for ever.
+#: Seconds that the answer "the token lives" may serve further calls. A token that is over stays so.
 LIVES_FOR = 1.0
+
+#: Questions in that time from which on the last answer serves other calls to the same kind of path,
+#: too. With the limit of 300 requests a minute, a token does not come near so many.
+QUESTIONS = 20
 
 
 class ForbiddenEndpoints:
@@ -47,9 +51,11 @@ class ForbiddenEndpoints:
         self._fetched: dict[object, tuple[Moment, AccessToken]] = {}
         #: The refused tokens for which none could be fetched.
         self._without_successor: dict[object, Moment] = {}
-        #: Tokens that live, by the request that was refused all the same: how many answers the token
-        #: had been given, and when.
+        #: By token and URL: how many answers other than 401 the token had brought when it was known to
+        #: live, and when that was.
         self._alive: dict[object, tuple[int, Moment]] = {}
+        #: The tokens of which the API said so, and when; the latest.
+        self._asked: deque[tuple[object, Moment]] = deque(maxlen=QUESTIONS)
         self._over: object = None
 
     def may_be_cured(
@@ -80,23 +86,38 @@ class ForbiddenEndpoints:
     ) -> bool | None:
         """Whether the API accepts a token that it refused for this request.
 
-        The answer "it lives" is shared by calls to the same URL while all they get is 401. For another
-        URL, or after any other answer, it proves nothing: the token may have been revoked since.
+        The answer "it lives" serves calls to the same URL for a moment, while all they get is 401. For
+        another URL it proves nothing, since the token may have been revoked meanwhile: only when very
+        many calls are refused does it serve the kinds of paths that are known to be forbidden.
         """
         if token.value == self._over:
             return False
-        key = token.value, request.method, request.url
-        known = self._alive.get(key)
-        if known is not None:
-            accepted, moment = known
-            if accepted == token.limit.accepted and moment.age(self._clock) < LIVES_FOR:
-                return True
+        if self._is_known_to_live(request, token):
+            return True
         lives = ask()
         if lives:
+            self._asked.append((token.value, Moment.now(self._clock)))
+            key = token.value, request.method, request.url
             _add(self._alive, key, (token.limit.accepted, Moment.now(self._clock)))
         elif lives is not None:
             self._over = token.value
         return lives
+
+    def _is_known_to_live(self, request: requests.PreparedRequest, token: AccessToken) -> bool:
+        known = self._alive.get((token.value, request.method, request.url))
+        if known is not None:
+            accepted, moment = known
+            if accepted == token.limit.accepted and moment.age(self._clock) < LIVES_FOR:
+                return True
+        asked = list(self._asked)
+        return (
+            len(asked) == QUESTIONS
+            and all(
+                value == token.value and moment.age(self._clock) < LIVES_FOR
+                for value, moment in asked
+            )
+            and self._is_recent(self._paths.get(_path_of(request)))
+        )
 
     def fetched(self, token: AccessToken) -> None:
         """A new token was fetched because of a 401."""

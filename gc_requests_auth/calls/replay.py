@@ -85,17 +85,16 @@ def token_lives(
     request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
     request.headers["Authorization"] = token.header
     token.limit.count()
+    lives = None
     try:
         answer = send(request, **_for_adapter({**options, "stream": False}))
         drain(answer)
+        lives = {200: True, 401: False}.get(answer.status_code)
     except requests.RequestException:
-        return None
+        pass  # no answer is no clear answer
     finally:
-        token.limit.answered()
-    if answer.status_code == 401:
-        token.limit.refusals += 1
-        return False
-    return True if answer.status_code == 200 else None
+        token.limit.answered(accepted=lives is True)
+    return lives
 
 
 def tokens_sent(response: requests.Response) -> list[Secret]:

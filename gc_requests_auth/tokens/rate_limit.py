@@ -1,0 +1,282 @@
+"""How many requests a token may still make, by our own count of what was sent with it.
+
+Genesys Cloud allows each token so many API requests a minute and says nothing of them on its answers
+(the headers ``inin-ratelimit-*`` were removed in June 2021). It is not known whether its minute begins
+with a token's first request or with the minute of a clock. So the count slides: no more than the limit
+in any `WINDOW` seconds, which holds for every minute there can be.
+
+The limit is kept as permits. A request takes a permit when it is sent. When its answer has arrived the
+permit rests for `WINDOW` seconds, since the API can have counted the request until then. No lock: each
+step moves one permit atomically, and a permit that is on its way counts as used.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from contextlib import suppress
+from typing import Protocol
+
+from ..util import forks
+from ..util.clock import Clock
+
+#: Seconds in which a token may make as many requests as its limit says.
+WINDOW = 60.0
+
+#: The highest limit that is believed when an answer names it.
+HIGHEST_LIMIT = 1_000_000
+
+#: Seconds by which the wall clock must run ahead of the other one before that counts as a suspension.
+SUSPENDED = 1.0
+
+
+class SharedPermits(Protocol):
+    """The same count for all processes that use one token; see `stores.permits`."""
+
+    def take(self, count: RateLimit) -> float:
+        """As `RateLimit.take`, asked for a request that the count of this process allows."""
+
+    def give_back(self) -> None:
+        """As `RateLimit.give_back`."""
+
+    def answered(self, count: RateLimit) -> None:
+        """As `RateLimit.answered`, told after the count of this process was."""
+
+    def free(self) -> float:
+        """How many requests the fleet may send now; infinite where that is not known."""
+
+    def oldest(self) -> float:
+        """Seconds since the oldest request that still counts was answered; 0 if that is not known."""
+
+
+class RateLimit:
+    """What one token may still send; all threads use the same object.
+
+    :param limit: Requests in any `WINDOW` seconds; None switches the count off.
+    :param shared: The permits of a fleet, which this process has to respect as well.
+    """
+
+    def __init__(
+        self, limit: int | None, clock: Clock | None = None, shared: SharedPermits | None = None
+    ) -> None:
+        self._clock = clock = clock or Clock()
+        self._shared = shared
+        self._most = limit
+        #: Requests in any `WINDOW` seconds; None if the count is off.
+        self.limit = limit
+        self._ready: list[None] = [None] * (limit or 0)
+        #: When each resting permit is ready again, the first one first.
+        self._resting: deque[float] = deque()
+        #: Permits to take out of use as they come back, the limit having been lowered.
+        self._surplus: list[None] = []
+        self._closed_until = -math.inf
+        self._accepted = itertools.count(1)
+        #: How many answers other than 401 the token has brought.
+        self.accepted = 0
+        self._forks = forks.forks
+        self._slept = 0.0
+        self._lead = clock.wall() - clock.monotonic()
+
+    def __repr__(self) -> str:
+        return f"<RateLimit of {self.limit}, {self.free} free>"
+
+    def take(self) -> float:
+        """Count a request that is about to be sent.
+
+        :returns: 0.0 if it may be sent; else the seconds until it is worth asking again, and nothing
+            is counted. No more than `WINDOW`, or than what `refused` was told.
+        """
+        wait = self._take()
+        if wait and self._has_woken():
+            wait = self._take()
+        if wait or self._shared is None or self.limit is None:
+            return wait
+        wait = self._shared.take(self)
+        if wait:
+            self._put_back()
+        return wait
+
+    def _take(self) -> float:
+        now = self._now()
+        if now < self._closed_until:
+            return self._closed_until - now
+        if self.limit is None:
+            return 0.0
+        try:
+            if self._resting and self._resting[0] <= now:
+                self._wake(now)
+            self._ready.pop()
+        except IndexError:  # also where another thread took the last
+            return self._until_ready(now)
+        return 0.0
+
+    def count(self) -> None:
+        """Count a request that is sent whatever the limit says."""
+        if self.limit is not None:
+            try:
+                self._ready.pop()
+            except IndexError:
+                self._surplus.append(
+                    None
+                )  # for a permit too many, which comes back with the answer
+
+    def give_back(self) -> None:
+        """A counted request never reached the API."""
+        if self.limit is not None:
+            self._put_back()
+            if self._shared is not None:
+                self._shared.give_back()
+
+    def answered(self, *, accepted: bool = True) -> None:
+        """The answer to a counted request has arrived, or its failure: it counts `WINDOW` more seconds.
+
+        Every counted request is answered or given back, whatever happens to it.
+
+        :param accepted: Whether the answer shows that the token is good; a 401 does not.
+        """
+        if accepted:
+            self.accepted = next(self._accepted)
+        if self.limit is not None:
+            self._resting.append(self._now() + WINDOW)
+            if self._shared is not None:
+                self._shared.answered(self)
+
+    def refused(self, seconds: float, limit: int | None = None) -> None:
+        """The API refused a request because of this token: nothing is sent for so many seconds.
+
+        :param seconds: Of its ``Retry-After``, bounded by the caller.
+        :param limit: What the answer says the limit is. It counts from now on, unless it is no sane
+            number, or higher than the limit this was made with: then others use the token as well.
+        """
+        if seconds > 0:  # neither is NaN
+            self._closed_until = max(self._closed_until, self._now() + seconds)
+        sane = type(limit) is int and 1 <= limit <= HIGHEST_LIMIT
+        if sane and self._most is not None:
+            self._change(min(limit or 1, self._most))
+
+    @property
+    def free(self) -> float:
+        """How many requests may be sent now; infinite if the count is off."""
+        now = self._now()
+        if now < self._closed_until:
+            return 0
+        if self.limit is None:
+            return math.inf
+        self._wake(now)
+        own = len(self._ready)
+        return own if self._shared is None else min(own, self._shared.free())
+
+    @property
+    def wait(self) -> float:
+        """Seconds until this process may send one; 0.0 if it may now."""
+        now = self._now()
+        if now < self._closed_until:
+            return self._closed_until - now
+        self._wake(now)
+        return 0.0 if self._ready or self.limit is None else self._until_ready(now)
+
+    @property
+    def runs_short(self) -> bool:
+        """Whether half is used, and at this pace the rest does not last until the first comes back."""
+        free, limit = self.free, self.limit
+        if limit is None or not free:
+            return not free
+        used = limit - free
+        return used * 2 >= limit and used * WINDOW >= limit * self._oldest()
+
+    @property
+    def plausibly_spent(self) -> bool:
+        """Whether a 429 that names no limit may well be this token's: half of what it may is used."""
+        return self.limit is not None and self.free * 2 <= self.limit
+
+    @property
+    def under_way(self) -> int:
+        """How many counted requests are not answered yet; rather too many than too few."""
+        here = len(self._resting) + len(
+            self._ready
+        )  # in this order: permits move from left to right
+        return max(0, (self.limit or 0) + len(self._surplus) - here)
+
+    def ages(self) -> list[float]:
+        """Seconds since each of the requests was answered that still count, the oldest first."""
+        now = self._now()
+        return [now + WINDOW - ready for ready in self._resting.copy() if ready > now]
+
+    def start_afresh(self) -> None:
+        """Nothing was sent: in a forked process whose parent goes on counting what it has sent."""
+        self._forks = forks.forks
+        self._resting.clear()
+        self._surplus.clear()
+        self._ready[:] = [None] * (self.limit or 0)
+
+    def _now(self) -> float:
+        return self._clock.monotonic() + self._slept
+
+    def _oldest(self) -> float:
+        """Seconds since the oldest answer that still counts."""
+        own = 0.0
+        with suppress(IndexError):  # all are under way
+            own = WINDOW - (self._resting[0] - self._now())
+        return own if self._shared is None else max(own, self._shared.oldest())
+
+    def _until_ready(self, now: float) -> float:
+        try:
+            # Never 0.0, which would say that the request is counted.
+            return min(WINDOW, max(0.001, self._resting[0] - now))
+        except IndexError:  # all are under way, and rest when they are answered
+            return WINDOW
+
+    def _wake(self, now: float) -> None:
+        """Have the permits ready that have rested."""
+        resting = self._resting
+        try:
+            while resting[0] <= now:
+                ready = resting.popleft()
+                if ready > now:  # pragma: no cover -- another thread took the one before
+                    resting.appendleft(ready)
+                    return
+                self._put_back()
+        except IndexError:
+            pass
+
+    def _put_back(self) -> None:
+        try:
+            self._surplus.pop()
+        except IndexError:
+            self._ready.append(None)
+
+    def _change(self, limit: int) -> None:
+        """Add permits, or take some out of use."""
+        with forks.undivided:
+            more = limit - (self.limit or 0)
+            self.limit = limit
+            for _ in range(more):
+                self._put_back()
+            for _ in range(-more):
+                try:
+                    self._ready.pop()
+                except IndexError:
+                    self._surplus.append(None)
+
+    def _has_woken(self) -> bool:
+        """Whether there was a suspension or a fork; then what was counted before is looked at anew.
+
+        Looked at only when a request would have to wait. In a suspension the monotonic clock stands
+        still: a process that is thawed an hour later would else wait for what is long over. A wall
+        clock that was set forward looks the same, and costs at worst a 429.
+        """
+        with forks.undivided:
+            lead = self._clock.wall() - self._clock.monotonic()
+            slept, self._lead = lead - self._lead, lead
+            if slept > SUSPENDED:
+                self._slept += slept
+            forked, self._forks = self._forks != forks.forks, forks.forks
+            if forked:  # the threads whose requests are under way are not in this process
+                ready = self._now() + WINDOW
+                self._resting.extend([ready] * self.under_way)
+        return slept > SUSPENDED or forked
+
+
+#: For a token that is not in use yet.
+OFF = RateLimit(None)

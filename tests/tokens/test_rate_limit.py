@@ -1,0 +1,491 @@
+"""rate_limit.py: no more requests than the limit in any minute, and hardly fewer."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from conftest import FakeTime
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW, RateLimit
+
+
+def limit_of(requests: int | None, fake_time: FakeTime, **more: Any) -> RateLimit:
+    return RateLimit(requests, fake_time.clock, **more)
+
+
+def send(count: RateLimit, requests: int = 1) -> None:
+    """Send requests that are answered at once."""
+    for _ in range(requests):
+        assert count.take() == 0.0
+        count.answered()
+
+
+def most_in_a_window(moments: list[float], window: float = WINDOW) -> int:
+    """The highest number of moments in any half-open window that long."""
+    moments = sorted(moments)
+    return max(
+        (bisect_left(moments, one + window) - at for at, one in enumerate(moments)), default=0
+    )
+
+
+# -- taking and answering ----------------------------------------------------------------------------
+
+
+def test_requests_up_to_the_limit_go_at_once(fake_time: FakeTime) -> None:
+    count = limit_of(3, fake_time)
+
+    assert [count.take() for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert count.take() == WINDOW
+
+
+def test_a_request_counts_until_a_window_after_its_answer(fake_time: FakeTime) -> None:
+    count = limit_of(1, fake_time)
+    assert count.take() == 0.0
+    fake_time.advance(20)
+    count.answered()
+    fake_time.advance(WINDOW - 1)
+
+    assert count.take() == pytest.approx(1.0)
+    fake_time.advance(1)
+    assert count.take() == 0.0
+
+
+def test_a_request_that_has_to_wait_is_not_counted(fake_time: FakeTime) -> None:
+    count = limit_of(2, fake_time)
+    send(count, 2)
+    for _ in range(100):
+        assert count.take() > 0
+    fake_time.advance(WINDOW)
+
+    assert count.free == 2
+
+
+def test_a_request_that_was_never_sent_is_given_back(fake_time: FakeTime) -> None:
+    count = limit_of(1, fake_time)
+    count.take()
+    count.give_back()
+
+    assert count.take() == 0.0
+
+
+def test_a_request_waits_no_longer_than_a_window_when_none_is_answered(
+    fake_time: FakeTime,
+) -> None:
+    count = limit_of(1, fake_time)
+    count.take()
+    fake_time.advance(1000)
+
+    assert count.take() == count.wait == WINDOW
+
+
+def test_a_wait_is_never_zero(fake_time: FakeTime) -> None:
+    """Zero would say that the request is counted."""
+    count = limit_of(1, fake_time)
+    send(count)
+    fake_time.advance(WINDOW - 1e-9)
+
+    assert count.take() > 0
+
+
+def test_without_a_limit_nothing_is_counted(fake_time: FakeTime) -> None:
+    count = limit_of(None, fake_time)
+    send(count, 1000)
+    count.take()
+    count.give_back()
+
+    assert (count.free, count.wait) == (math.inf, 0.0)
+    assert not count.runs_short
+    assert not count.plausibly_spent
+    assert count.ages() == []
+
+
+# -- what is known of it -----------------------------------------------------------------------------
+
+
+def test_what_is_free_and_when_is_known(fake_time: FakeTime) -> None:
+    count = limit_of(2, fake_time)
+    assert (count.free, count.wait) == (2, 0.0)
+    send(count)
+    assert (count.free, count.wait) == (1, 0.0)
+    fake_time.advance(10)
+    send(count)
+    assert count.free == 0
+    assert count.wait == pytest.approx(WINDOW - 10)
+    fake_time.advance(WINDOW - 10)
+    assert (count.free, count.wait) == (1, 0.0)
+
+
+def test_its_printed_form_says_how_many_are_free(fake_time: FakeTime) -> None:
+    assert repr(limit_of(300, fake_time)) == "<RateLimit of 300, 300 free>"
+
+
+@pytest.mark.parametrize(
+    ("used", "seconds", "short"),
+    [(49, 0.0, False), (50, 0.0, True), (50, 29.0, True), (50, 31.0, False), (90, 56.0, False)],
+)
+def test_a_limit_runs_short_when_half_is_used_faster_than_it_comes_back(
+    fake_time: FakeTime, used: int, seconds: float, short: bool
+) -> None:
+    count = limit_of(100, fake_time)
+    send(count)
+    fake_time.advance(seconds)
+    send(count, used - 1)
+
+    assert count.runs_short is short
+
+
+def test_a_limit_runs_short_when_no_answer_comes(fake_time: FakeTime) -> None:
+    count = limit_of(100, fake_time)
+    for _ in range(50):
+        count.take()
+    fake_time.advance(1000)
+
+    assert count.runs_short
+
+
+def test_a_steady_pace_below_the_limit_never_runs_short(fake_time: FakeTime) -> None:
+    count = limit_of(100, fake_time)
+    for _ in range(500):
+        send(count)
+        fake_time.advance(WINDOW / 95)
+        assert not count.runs_short
+
+
+@pytest.mark.parametrize(("used", "plausible"), [(49, False), (50, True), (100, True)])
+def test_a_429_is_plausibly_the_tokens_when_half_is_used(
+    fake_time: FakeTime, used: int, plausible: bool
+) -> None:
+    count = limit_of(100, fake_time)
+    send(count, used)
+
+    assert count.plausibly_spent is plausible
+
+
+def test_requests_under_way_and_the_age_of_answers_are_known(fake_time: FakeTime) -> None:
+    count = limit_of(10, fake_time)
+    send(count)
+    fake_time.advance(5)
+    send(count)
+    count.take()
+
+    assert count.under_way == 1
+    assert count.ages() == [pytest.approx(5.0), pytest.approx(0.0)]
+    fake_time.advance(WINDOW - 5)
+    assert count.ages() == [pytest.approx(WINDOW - 5)]
+
+
+# -- a 429 -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [5, None])
+def test_nothing_is_sent_until_a_refusal_is_over(fake_time: FakeTime, limit: int | None) -> None:
+    count = limit_of(limit, fake_time)
+    count.refused(42.0)
+
+    assert count.take() == count.wait == pytest.approx(42.0)
+    assert (count.free, count.runs_short) == (0, True)
+    fake_time.advance(42)
+    assert count.take() == 0.0
+
+
+def test_the_longest_of_several_refusals_counts(fake_time: FakeTime) -> None:
+    count = limit_of(5, fake_time)
+    count.refused(42.0)
+    count.refused(10.0)
+
+    assert count.take() == pytest.approx(42.0)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, math.nan])
+def test_a_refusal_without_a_sane_time_costs_no_wait(fake_time: FakeTime, seconds: float) -> None:
+    count = limit_of(5, fake_time)
+    count.refused(seconds)
+
+    assert count.take() == 0.0
+
+
+def test_a_refusal_tells_the_limit(fake_time: FakeTime) -> None:
+    count = limit_of(300, fake_time)
+    send(count, 10)
+    count.refused(0.0, 180)
+
+    assert (count.limit, count.free) == (180, 170)
+
+
+def test_a_limit_that_was_lowered_is_kept_by_what_is_under_way(fake_time: FakeTime) -> None:
+    count = limit_of(10, fake_time)
+    send(count, 4)
+    for _ in range(6):
+        count.take()
+    count.refused(0.0, 3)
+    assert (count.free, count.under_way) == (0, 6)
+    for _ in range(5):
+        count.answered()
+    count.give_back()
+    fake_time.advance(WINDOW)
+
+    assert (count.free, count.under_way) == (3, 0)
+
+
+def test_a_limit_that_was_lowered_can_rise_again_but_not_above_the_users(
+    fake_time: FakeTime,
+) -> None:
+    count = limit_of(10, fake_time)
+    send(count, 10)
+    count.refused(0.0, 2)
+    count.refused(0.0, 5)
+    fake_time.advance(WINDOW)
+    assert (count.limit, count.free) == (5, 5)
+    count.refused(0.0, 300)
+
+    assert (count.limit, count.free) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "absurd", [0, -1, HIGHEST_LIMIT + 1, 10**400, 3.0, "3", True, math.nan, None, [], {}]
+)
+def test_an_absurd_limit_is_not_believed(fake_time: FakeTime, absurd: Any) -> None:
+    count = limit_of(10, fake_time)
+    count.refused(0.0, absurd)
+
+    assert (count.limit, count.free) == (10, 10)
+
+
+def test_a_refusal_does_not_switch_the_count_on(fake_time: FakeTime) -> None:
+    count = limit_of(None, fake_time)
+    count.refused(0.0, 5)
+
+    assert (count.limit, count.free) == (None, math.inf)
+
+
+# -- clocks and forks --------------------------------------------------------------------------------
+
+
+def test_a_suspended_process_does_not_wait_for_what_is_long_over(fake_time: FakeTime) -> None:
+    """An AWS Lambda that was frozen, a laptop that slept: only the wall clock went on."""
+    count = limit_of(2, fake_time)
+    send(count, 2)
+    fake_time.wall += 40
+    assert count.take() == pytest.approx(WINDOW - 40)
+    fake_time.wall += 20
+
+    assert count.take() == 0.0
+
+
+def test_a_refusal_ends_during_a_suspension(fake_time: FakeTime) -> None:
+    count = limit_of(2, fake_time)
+    count.refused(50.0)
+    fake_time.wall += 50
+
+    assert count.take() == 0.0
+
+
+@pytest.mark.parametrize("jump", [-1e9, 0.9])
+def test_a_wall_clock_that_is_corrected_changes_nothing(fake_time: FakeTime, jump: float) -> None:
+    count = limit_of(1, fake_time)
+    send(count)
+    fake_time.wall += jump
+
+    assert count.take() == pytest.approx(WINDOW)
+    fake_time.advance(WINDOW)
+    assert count.take() == 0.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+def test_a_forked_process_does_not_wait_for_requests_of_its_parent(fake_time: FakeTime) -> None:
+    """Their answers come to threads that the forked process does not have."""
+    count = limit_of(3, fake_time)
+    for _ in range(3):
+        count.take()
+    child = os.fork()
+    if not child:  # pragma: no cover -- another process
+        blocked = count.take()
+        fake_time.advance(WINDOW)
+        os._exit(0 if blocked and [count.take() for _ in range(3)] == [0.0] * 3 else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert count.under_way == 3
+
+
+def test_a_count_that_starts_afresh_has_sent_nothing(fake_time: FakeTime) -> None:
+    count = limit_of(4, fake_time)
+    send(count, 2)
+    count.take()
+    count.start_afresh()
+
+    assert (count.free, count.under_way, count.ages()) == (4, 0, [])
+
+
+# -- a fleet -----------------------------------------------------------------------------------------
+
+
+class Shared:
+    """The permits of a fleet that says what it is told to say."""
+
+    def __init__(self) -> None:
+        self.wait, self.left, self.age = 0.0, math.inf, 0.0
+        self.told: list[str] = []
+
+    def take(self, count: RateLimit) -> float:
+        self.told.append("take")
+        return self.wait
+
+    def give_back(self) -> None:
+        self.told.append("give_back")
+
+    def answered(self, count: RateLimit) -> None:
+        self.told.append("answered")
+
+    def free(self) -> float:
+        return self.left
+
+    def oldest(self) -> float:
+        return self.age
+
+
+def test_a_request_waits_for_the_fleet(fake_time: FakeTime) -> None:
+    shared = Shared()
+    count = limit_of(3, fake_time, shared=shared)
+    shared.wait = 5.0
+
+    assert count.take() == 5.0
+    assert count.free == 3
+    shared.wait = 0.0
+    assert count.take() == 0.0
+
+
+def test_the_fleet_is_not_asked_for_what_this_process_may_not_send(fake_time: FakeTime) -> None:
+    shared = Shared()
+    count = limit_of(1, fake_time, shared=shared)
+    count.take()
+    assert count.take() == WINDOW
+
+    assert shared.told == ["take"]
+
+
+def test_the_fleet_is_told_what_became_of_requests(fake_time: FakeTime) -> None:
+    shared = Shared()
+    count = limit_of(2, fake_time, shared=shared)
+    count.take()
+    count.answered()
+    count.take()
+    count.give_back()
+
+    assert shared.told == ["take", "answered", "take", "give_back"]
+
+
+def test_the_fleet_is_not_asked_where_nothing_is_counted(fake_time: FakeTime) -> None:
+    shared = Shared()
+    count = limit_of(None, fake_time, shared=shared)
+    send(count)
+
+    assert shared.told == []
+
+
+def test_what_the_fleet_has_used_counts_as_used(fake_time: FakeTime) -> None:
+    shared = Shared()
+    count = limit_of(100, fake_time, shared=shared)
+    shared.left = 40
+
+    assert (count.free, count.plausibly_spent, count.runs_short) == (40, True, True)
+    shared.age = WINDOW
+    assert not count.runs_short
+
+
+# -- properties --------------------------------------------------------------------------------------
+
+
+@given(
+    limit=st.integers(1, 12),
+    delays=st.lists(st.floats(0.0, 8.0), min_size=1, max_size=20),
+    counted_at=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=7),
+    threads=st.integers(1, 20),
+    pauses=st.lists(st.floats(0.0, 20.0), min_size=1, max_size=9),
+)
+def test_in_no_minute_more_requests_reach_the_api_than_the_limit(
+    limit: int,
+    delays: list[float],
+    counted_at: list[float],
+    threads: int,
+    pauses: list[float],
+) -> None:
+    """Whatever the answers take, whenever on the way the API counts, and however calls come."""
+    fake_time = FakeTime()
+    count = limit_of(limit, fake_time)
+    counted: list[float] = []
+    #: When each thread has something to do next, and whether that is to receive an answer.
+    agenda = [(fake_time.monotonic, False)] * threads
+    for step in range(300):
+        thread = min(range(threads), key=lambda one: agenda[one])
+        moment, is_answer = agenda[thread]
+        fake_time.advance(max(0.0, moment - fake_time.monotonic))
+        if is_answer:
+            count.answered()
+            agenda[thread] = fake_time.monotonic + pauses[step % len(pauses)], False
+        elif wait := count.take():
+            agenda[thread] = fake_time.monotonic + wait, False
+        else:
+            delay = delays[step % len(delays)]
+            counted.append(fake_time.monotonic + delay * counted_at[step % len(counted_at)])
+            agenda[thread] = fake_time.monotonic + delay, True
+
+    assert most_in_a_window(counted, WINDOW - 1e-6) <= limit
+
+
+@given(limit=st.integers(1, 300), threads=st.integers(1, 32), delay=st.floats(0.001, 2.0))
+def test_with_work_at_hand_nearly_as_many_requests_are_sent_as_allowed(
+    limit: int, threads: int, delay: float
+) -> None:
+    """Over windows on end; where the threads can not send as many, they never wait."""
+    fake_time = FakeTime()
+    count = limit_of(limit, fake_time)
+    start, sent, waited = fake_time.monotonic, 0, False
+    agenda = [(start, False)] * threads
+    while True:
+        thread = min(range(threads), key=lambda one: agenda[one])
+        moment, is_answer = agenda[thread]
+        if moment >= start + 2 * (WINDOW + delay):
+            break
+        fake_time.advance(max(0.0, moment - fake_time.monotonic))
+        if is_answer:
+            count.answered()
+            agenda[thread] = moment, False
+        elif wait := count.take():
+            waited = True
+            agenda[thread] = moment + wait, False
+        else:
+            sent += 1
+            agenda[thread] = moment + delay, True
+        if not waited and sent > 1000:
+            break  # it is the threads that are slow
+
+    assert not waited or sent >= 2 * limit - threads
+
+
+def test_threads_together_send_no_more_than_the_limit(fake_time: FakeTime) -> None:
+    """All of them at once, window after window, with answers in between."""
+    count = limit_of(100, fake_time)
+    for _ in range(5):
+        barrier = threading.Barrier(8)
+
+        def send_many(barrier: threading.Barrier = barrier) -> int:
+            barrier.wait(30)
+            sent = 0
+            for _ in range(50):
+                if not count.take():
+                    sent += 1
+                    count.answered()
+            return sent
+
+        with ThreadPoolExecutor(8) as pool:
+            sent = [one.result(30) for one in [pool.submit(send_many) for _ in range(8)]]
+        assert sum(sent) == 100
+        fake_time.advance(WINDOW)
