@@ -748,7 +748,7 @@ def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
     command = re.findall(r"``gc-requests-auth (sandbox .+?)``", page.text)
     made = [eval(one, {"GenesysCloudSandbox": GenesysCloudSandbox}) for one in inline]
 
-    assert len(made) == 2
+    assert len(made) == 3
     assert {one.throttled_requests for one in made} == {0}, "as the page calls it"
     assert [cli._parser().parse_args(one.split()).rate_limit for one in command] == [300]
 

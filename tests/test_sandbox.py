@@ -29,6 +29,7 @@ from gc_requests_auth.sandbox.wire import Request
 
 CORRELATION_ID = "5a6d0000-0000-4000-8000-00000000c0de"
 GRANT = {"grant_type": "client_credentials"}
+TOKEN_LIMIT = "client.credentials.token.rate.per.minute"
 
 Sandbox = Counted | GenesysCloudSandbox
 
@@ -344,9 +345,15 @@ def fault(status: int, code: str, message: str) -> dict[str, Any]:
     return {"message": message, "code": code, "status": status, "details": [], "errors": []}
 
 
-def too_many(seconds: str) -> dict[str, Any]:
+def too_many(seconds: str, **more: object) -> dict[str, Any]:
     text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
-    return {**fault(429, "too.many.requests.retry.after", text), "contextId": CORRELATION_ID}
+    said = fault(429, "too.many.requests.retry.after", text)
+    return {**said, "contextId": CORRELATION_ID, **more}
+
+
+def limit(value: int, key: str = TOKEN_LIMIT, namespace: str = "platform.api") -> dict[str, Any]:
+    """As the body of a 429 names it."""
+    return {"key": key, "namespace": namespace, "value": value}
 
 
 BAD_CREDENTIALS = fault(401, "bad.credentials", "Invalid login credentials.")
@@ -407,16 +414,12 @@ def test_without_a_valid_bearer_everything_is_401(
         ),
     ],
 )
-def test_resource_is_json_with_the_limits_of_the_token(
-    path: str, fields: set[str], sandbox: Counted, token: str
-) -> None:
+def test_resource_is_json(path: str, fields: set[str], sandbox: Counted, token: str) -> None:
     answer = call(sandbox, "GET", path, token)
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert set(answer.json()) == fields
-    limits = [answer.headers[f"inin-ratelimit-{name}"] for name in ("count", "allowed", "reset")]
-    assert limits == ["1", "300", "60"]
     assert answer.headers["ININ-Correlation-Id"] == CORRELATION_ID
 
 
@@ -697,12 +700,24 @@ def test_printed_exchange_shows_neither_headers_nor_body(sweep: Sweep) -> None:
 # -- rate limits ----------------------------------------------------------------------------------
 
 
-def standing_of(answer: requests.Response) -> tuple[str, str, str]:
-    """Count, allowed and reset, as the headers say them."""
-    count, allowed, reset = (
-        answer.headers[f"inin-ratelimit-{name}"] for name in ("count", "allowed", "reset")
-    )
-    return count, allowed, reset
+def silent_about_limits(answer: requests.Response) -> bool:
+    """Whether no header says anything of a limit."""
+    return not any("limit" in name.lower() or name == "Retry-After" for name in answer.headers)
+
+
+def seconds_of(answer: requests.Response) -> str:
+    """What a 429 asks for, in header and text alike."""
+    assert answer.status_code == 429
+    seconds: str = answer.headers["Retry-After"]
+    assert f" in [{seconds}] seconds" in answer.json()["message"]
+    return seconds
+
+
+@pytest.fixture(params=[False, True], ids=["from the first request", "on the clock"])
+def on_the_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Each place where a window can begin."""
+    monkeypatch.setattr(RateLimit, "on_the_clock", request.param)
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -713,34 +728,45 @@ def limited(fake_time: FakeTime) -> Iterator[GenesysCloudSandbox]:
         yield sandbox
 
 
-def test_a_window_lets_through_what_is_allowed_and_no_more() -> None:
-    limit = RateLimit(3)
+def passes(limit: RateLimit, *times: float, whose: str = "a") -> list[bool]:
+    """Whether requests at these times are let through."""
+    return [limit.count(whose, now) is None for now in times]
 
-    standings = [limit.count("a", 1000.0) for _ in range(5)]
 
-    assert [one.count for one in standings] == [1, 2, 3, 4, 5]
-    assert [one.exceeded for one in standings] == [False, False, False, True, True]
-    assert {one.allowed for one in standings} == {3}
+def test_a_window_lets_through_what_is_allowed_and_no_more(on_the_clock: bool) -> None:
+    assert passes(RateLimit(3), *[1000.0] * 5) == [True, True, True, False, False]
 
 
 def test_a_window_begins_at_its_first_request_and_ends_on_the_dot() -> None:
     limit = RateLimit(2)
 
-    counts = [limit.count("a", now).count for now in (1000.0, 1059.999, 1060.0, 1075.0)]
-    again = [limit.count("a", now).count for now in (1119.999, 1500.0, 1559.999)]
+    first = passes(limit, 1000.0, 1059.999, 1059.999, 1060.0, 1075.0)
+    again = passes(limit, 1119.999, 1500.0, 1559.998, 1559.999)
 
-    assert counts == [1, 2, 1, 2]
-    assert again == [3, 1, 2]
+    assert first == [True, True, False, True, True]
+    assert again == [False, True, True, False]
+
+
+def test_a_window_can_begin_with_the_minute_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateLimit, "on_the_clock", True)
+    limit = RateLimit(2)
+
+    first = passes(limit, 1000.0, 1019.999, 1019.999, 1020.0, 1079.999, 1079.999)
+    again = passes(limit, 1080.0, 1500.0, 1510.0, 1519.999)
+
+    assert first == [True, True, False, True, True, False]
+    assert again == [True, True, True, False]
 
 
 def test_each_token_has_a_window_of_its_own() -> None:
     limit = RateLimit(1)
 
-    standings = [limit.count(key, now) for key, now in (("a", 0.0), ("b", 30.0), ("a", 59.0))]
-    third = limit.count("b", 60.0)
+    for whose, now, passed in (("a", 0.0, True), ("b", 30.0, True), ("a", 59.0, False)):
+        assert passes(limit, now, whose=whose) == [passed]
+    refusal = limit.count("b", 60.0)
 
-    assert [(one.count, one.reset) for one in standings] == [(1, "60"), (1, "60"), (2, "1")]
-    assert (third.count, third.reset) == (2, "30")
+    assert refusal is not None
+    assert refusal.seconds == "30"
 
 
 @pytest.mark.parametrize(
@@ -759,36 +785,50 @@ def test_each_token_has_a_window_of_its_own() -> None:
         (2, 2 - 2**-20, "0.001"),
     ],
 )
-def test_reset_is_never_too_early_and_has_decimals_below_a_minute_alone(
+def test_a_wait_is_never_too_short_and_has_decimals_below_a_minute_alone(
     seconds: float, past: float, reset: str
 ) -> None:
-    limit = RateLimit(9, seconds)
+    limit = RateLimit(1, seconds)
     limit.count("a", 1024.0)
+    refusal = limit.count("a", 1024.0 + past)
 
-    assert limit.count("a", 1024.0 + past).reset == reset
-    assert limit.count("a", 1024.0 + past + float(reset)).count == 1, "who waits so long is welcome"
+    assert refusal is not None
+    assert refusal.seconds == reset
+    assert passes(limit, 1024.0 + past + float(reset)) == [True], "who waits so long is welcome"
 
 
-def test_one_that_another_thread_overtook_is_counted_with_it() -> None:
-    limit = RateLimit(9)
-    limit.count("a", 1000.5)
+def test_a_wait_on_the_clock_ends_with_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateLimit, "on_the_clock", True)
+    limit = RateLimit(1)
+    limit.count("a", 1024.0)
+    refusal = limit.count("a", 1030.5)
 
-    late = limit.count("a", 1000.0)
+    assert refusal is not None
+    assert refusal.seconds == "50"
+    assert passes(limit, 1079.999, 1080.0) == [False, True]
 
-    assert (late.count, late.reset) == (2, "60")
+
+def test_a_request_that_another_thread_overtook_is_counted_with_it(on_the_clock: bool) -> None:
+    limit = RateLimit(2)
+    limit.count("a", 1020.5)
+    limit.count("a", 1019.5)
+    late = limit.count("a", 1019.5)
+
+    assert late is not None
+    assert late.seconds == "60"
 
 
 def test_many_at_once_get_no_more_than_is_allowed(pool: ThreadPoolExecutor) -> None:
-    limit = RateLimit(100)
+    limit = RateLimit(10_000)
     start = threading.Barrier(8)
 
-    def burst(_: int) -> list[int]:
+    def burst(_: int) -> list[bool]:
         start.wait(5)
-        return [limit.count("a", 0.0).count for _ in range(2000)]
+        return passes(limit, *[0.0] * 2000)
 
-    counts = [count for counts in pool.map(burst, range(8)) for count in counts]
+    passed = [one for burst in pool.map(burst, range(8)) for one in burst]
 
-    assert sorted(counts) == list(range(1, 16001))
+    assert (len(passed), sum(passed)) == (16_000, 10_000)
 
 
 def test_a_token_beyond_its_limit_hears_so_in_the_words_of_genesys_cloud(
@@ -804,31 +844,61 @@ def test_a_token_beyond_its_limit_hears_so_in_the_words_of_genesys_cloud(
     again = call(limited, "GET", "/api/v2/tokens/me", token)
 
     assert [one.status_code for one in let_through] == [200, 200, 200]
-    assert list(map(standing_of, let_through)) == [(count, "3", "60") for count in "123"]
-    assert (refused.status_code, refused.json()) == (429, too_many("42"))
+    assert (refused.status_code, refused.json()) == (429, too_many("42", limit=limit(3)))
     assert refused.headers["Retry-After"] == "42"
     assert refused.headers["Content-Type"] == "application/json"
-    assert standing_of(refused) == ("4", "3", "42")
-    assert (still.status_code, still.headers["Retry-After"]) == (429, "1")
-    assert (again.status_code, standing_of(again)) == (200, ("1", "3", "60"))
-    assert "Retry-After" not in again.headers
+    assert seconds_of(still) == "1"
+    assert again.status_code == 200
     assert (limited.api_requests, limited.throttled_requests) == (6, 2)
+
+
+def test_a_429_need_not_name_the_limit(fake_time: FakeTime) -> None:
+    limits: dict[str, Any] = {"rate_limit": 1, "resource_limits": {"/api/v2/users": 1}}
+    with GenesysCloudSandbox(**limits, limit_in_body=False) as sandbox:
+        sandbox._api.clock = lambda: fake_time.monotonic
+        one, other, third = (token_of(sandbox) for _ in range(3))
+        call(sandbox, "GET", "/api/v2/users/me", one)
+        refused = call(sandbox, "GET", "/api/v2/users/me", one)
+        by_the_resource = call(sandbox, "GET", "/api/v2/users/me", other)
+        busy = call(sandbox, "GET", "/sandbox/busy", third)
+
+    assert refused.json() == by_the_resource.json() == too_many("60")
+    assert busy.json() == too_many("1")
+
+
+def test_no_answer_that_is_let_through_says_anything_of_a_limit(
+    limited: GenesysCloudSandbox, sandbox: Counted, token: str
+) -> None:
+    own = token_of(limited)
+    answers = [call(limited, "GET", path, own) for path in ("/api/v2/tokens/me", "/api/v2/nothing")]
+    answers += [call(sandbox, "GET", path, token) for path in PATHS if path != "/sandbox/busy"]
+    answers += [call(limited, "GET", path) for path in PATHS]
+    answers.append(sign_in(limited))
+
+    assert all(map(silent_about_limits, answers))
+
+
+def test_a_429_has_no_header_of_a_limit_but_retry_after(limited: GenesysCloudSandbox) -> None:
+    token = token_of(limited)
+    refused = [call(limited, "GET", "/api/v2/tokens/me", token) for _ in range(4)][-1]
+
+    assert refused.headers.pop("Retry-After") == "60"
+    assert silent_about_limits(refused)
 
 
 def test_a_scaled_window_says_its_seconds_with_decimals(fake_time: FakeTime) -> None:
     with GenesysCloudSandbox(rate_limit=1, rate_window=2) as sandbox:
         sandbox._api.clock = lambda: fake_time.monotonic
         token = token_of(sandbox)
-        first = call(sandbox, "GET", "/api/v2/tokens/me", token)
+        call(sandbox, "GET", "/api/v2/tokens/me", token)
         fake_time.advance(1.25)
         refused = call(sandbox, "GET", "/api/v2/tokens/me", token)
         fake_time.advance(0.75)
         again = call(sandbox, "GET", "/api/v2/tokens/me", token)
 
-    assert standing_of(first) == ("1", "1", "2.000")
-    assert (refused.status_code, refused.json()) == (429, too_many("0.750"))
-    assert standing_of(refused) == ("2", "1", refused.headers["Retry-After"])
-    assert standing_of(again) == ("1", "1", "2.000")
+    assert (refused.status_code, refused.json()) == (429, too_many("0.750", limit=limit(1)))
+    assert refused.headers["Retry-After"] == "0.750"
+    assert again.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -836,7 +906,6 @@ def test_a_scaled_window_says_its_seconds_with_decimals(fake_time: FakeTime) -> 
     [
         ("GET", "/api/v2/tokens/me", 200),
         ("HEAD", "/api/v2/tokens/me", 200),
-        ("DELETE", "/api/v2/tokens/me", 200),
         ("GET", "/api/v2/users/me", 400),
         ("GET", "/api/v2/nothing", 404),
         ("PUT", "/sandbox/echo", 200),
@@ -848,16 +917,16 @@ def test_a_scaled_window_says_its_seconds_with_decimals(fake_time: FakeTime) -> 
         ("GET", "/sandbox/echo?set-cookie=a=b", 200),
     ],
 )
-def test_all_that_a_valid_token_sends_counts_and_is_told(
+def test_all_that_a_valid_token_sends_counts(
     method: str, path: str, status: int, limited: GenesysCloudSandbox
 ) -> None:
     token = token_of(limited)
-    call(limited, "GET", "/api/v2/tokens/me", token)
 
-    answer = call(limited, method, path, token)
+    answers = [call(limited, method, path, token) for _ in range(3)]
+    beyond = call(limited, "GET", "/api/v2/organizations/me", token)
 
-    assert answer.status_code == status
-    assert standing_of(answer) == ("2", "3", "60")
+    assert [one.status_code for one in answers] == [status] * 3
+    assert beyond.json() == too_many("60", limit=limit(3))
 
 
 @pytest.mark.parametrize("path", ["/sandbox/status/503", "/sandbox/redirect?to=/x", *PATHS])
@@ -891,7 +960,6 @@ def test_who_has_no_valid_token_has_no_limit(
     answers += [call(limited, "GET", "/sandbox/status/200", bearer) for _ in range(5)]
 
     assert [one.status_code for one in answers] == [401] * 5 + [200] * 5
-    assert not any("ratelimit" in name.lower() for one in answers for name in one.headers)
     assert limited.throttled_requests == 0
 
 
@@ -901,37 +969,169 @@ def test_another_token_has_a_budget_of_its_own(limited: GenesysCloudSandbox) -> 
     statuses = [call(limited, "GET", "/api/v2/tokens/me", one).status_code for _ in range(4)]
 
     assert statuses == [200, 200, 200, 429]
-    assert standing_of(call(limited, "GET", "/api/v2/tokens/me", other)) == ("1", "3", "60")
+    assert call(limited, "GET", "/api/v2/tokens/me", other).status_code == 200
 
 
-def test_a_busy_resource_says_that_the_budget_of_the_token_is_not_spent(
-    limited: GenesysCloudSandbox,
+# -- limits of resources ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def resources(fake_time: FakeTime) -> Iterator[GenesysCloudSandbox]:
+    """Five requests a minute, two of them to queues and one of those to a queue's members."""
+    queues = "/api/v2/routing/queues"
+    tighter = {f"{queues}/1/members": 1, queues: 2}
+    with GenesysCloudSandbox(rate_limit=5, resource_limits=tighter) as sandbox:
+        sandbox._api.clock = lambda: fake_time.monotonic
+        yield sandbox
+
+
+def test_a_limited_resource_refuses_in_its_own_name(
+    resources: GenesysCloudSandbox, fake_time: FakeTime
 ) -> None:
+    token = token_of(resources)
+    passed = [call(resources, "GET", "/api/v2/routing/queues", token) for _ in range(2)]
+    fake_time.advance(18)
+    refused = call(resources, "GET", "/api/v2/routing/queues", token)
+    elsewhere = call(resources, "GET", "/api/v2/tokens/me", token)
+    fake_time.advance(42)
+    again = call(resources, "GET", "/api/v2/routing/queues", token)
+
+    assert [one.status_code for one in passed] == [200, 200]
+    named = limit(2, "queues.rate.per.minute", "routing")
+    assert (refused.status_code, refused.json()) == (429, too_many("42", limit=named))
+    assert refused.headers["Retry-After"] == "42"
+    assert (elsewhere.status_code, again.status_code) == (200, 200)
+    assert resources.throttled_requests == 1
+
+
+def test_all_tokens_share_the_limit_of_a_resource(resources: GenesysCloudSandbox) -> None:
+    tokens = [token_of(resources) for _ in range(3)]
+
+    answers = [call(resources, "GET", "/api/v2/routing/queues", token) for token in tokens]
+
+    assert [one.status_code for one in answers] == [200, 200, 429]
+
+
+def test_a_request_that_a_resource_refuses_counts_for_the_token(
+    resources: GenesysCloudSandbox,
+) -> None:
+    token = token_of(resources)
+    for _ in range(5):
+        last = call(resources, "GET", "/api/v2/routing/queues", token)
+    beyond = call(resources, "GET", "/api/v2/routing/queues", token)
+
+    assert last.json()["limit"]["namespace"] == "routing"
+    assert beyond.json()["limit"] == limit(5), "the token's limit is looked at first"
+
+
+def test_a_request_that_the_tokens_limit_refuses_does_not_count_for_the_resource(
+    resources: GenesysCloudSandbox,
+) -> None:
+    token = token_of(resources)
+    for _ in range(5):
+        call(resources, "GET", "/api/v2/tokens/me", token)
+    for _ in range(3):
+        call(resources, "GET", "/api/v2/routing/queues", token)
+
+    other = call(resources, "GET", "/api/v2/routing/queues", token_of(resources))
+
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "limited"),
+    [
+        ("/api/v2/routing/queues", True),
+        ("/api/v2/routing/queues/", True),
+        ("/api/v2/routing/queues?pageNumber=2", True),
+        ("/api/v2/routing/queues/1", True),
+        ("/api/v2/routing/queues2", False),
+        ("/api/v2/routing", False),
+    ],
+)
+def test_a_limit_of_a_resource_holds_for_the_path_and_below(
+    path: str, limited: bool, resources: GenesysCloudSandbox
+) -> None:
+    token = token_of(resources)
+
+    statuses = [call(resources, "GET", path, token).status_code for _ in range(3)]
+
+    assert (statuses[-1] == 429) is limited
+
+
+def test_a_resource_is_under_each_limit_above_it(resources: GenesysCloudSandbox) -> None:
+    token = token_of(resources)
+    below = [call(resources, "GET", "/api/v2/routing/queues/1/members", token) for _ in range(2)]
+    queues = [call(resources, "GET", "/api/v2/routing/queues", token) for _ in range(2)]
+
+    assert [one.status_code for one in below] == [404, 429]
+    assert below[-1].json()["limit"] == limit(1, "members.rate.per.minute", "routing")
+    assert [one.status_code for one in queues] == [200, 429], (
+        "the first of members counts here, too"
+    )
+
+
+def test_a_limited_resource_wants_a_valid_token_first(resources: GenesysCloudSandbox) -> None:
+    answers = [call(resources, "GET", "/api/v2/routing/queues") for _ in range(4)]
+
+    assert {one.status_code for one in answers} == {401}
+
+
+def test_a_resource_may_be_limited_where_no_token_is(fake_time: FakeTime) -> None:
+    with GenesysCloudSandbox(resource_limits={"/sandbox/echo/": 1}, rate_window=2) as sandbox:
+        sandbox._api.clock = lambda: fake_time.monotonic
+        token = token_of(sandbox)
+        refused = [call(sandbox, "PUT", "/sandbox/echo", token) for _ in range(2)][-1]
+        others = {call(sandbox, "GET", "/api/v2/tokens/me", token).status_code for _ in range(9)}
+
+    named = limit(1, "echo.rate.per.minute", "sandbox")
+    assert refused.json() == too_many("2.000", limit=named)
+    assert others == {200}
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"/api/v2/users": 0}, r"resource_limits\['/api/v2/users'\] is 0; it is 1 or more"),
+        ({"api/v2/users": 1}, "resource_limits: 'api/v2/users' is no path; it begins with a slash"),
+        ({"": 1}, "resource_limits: '' is no path; it begins with a slash"),
+    ],
+)
+def test_a_limit_of_a_resource_that_can_not_be_is_a_value_error(
+    limits: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        GenesysCloudSandbox(resource_limits=limits)
+
+
+def test_a_busy_resource_is_under_a_limit_of_its_own(limited: GenesysCloudSandbox) -> None:
     token = token_of(limited)
 
     busy = call(limited, "POST", "/sandbox/busy?seconds=7", token)
-    after = call(limited, "GET", "/api/v2/tokens/me", token)
+    after = [call(limited, "GET", "/api/v2/tokens/me", token).status_code for _ in range(3)]
 
-    assert (busy.status_code, busy.json()) == (429, too_many("7"))
-    assert (busy.headers["Retry-After"], standing_of(busy)) == ("7", ("1", "3", "60"))
-    assert (after.status_code, standing_of(after)) == (200, ("2", "3", "60"))
-    assert limited.throttled_requests == 1
+    named = limit(1, "busy.rate.per.minute", "sandbox")
+    assert (busy.status_code, busy.json()) == (429, too_many("7", limit=named))
+    assert busy.headers["Retry-After"] == "7"
+    assert after == [200, 200, 429]
 
 
-def test_a_busy_resource_says_so_where_there_is_no_limit_too(sandbox: Counted, token: str) -> None:
-    busy = call(sandbox, "GET", "/sandbox/busy", token)
-
-    assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
-    assert standing_of(busy) == ("1", "300", "60")
+def test_a_busy_resource_is_busy_for_a_second_where_nothing_else_is_said(
+    sandbox: Counted, token: str
+) -> None:
+    assert seconds_of(call(sandbox, "GET", "/sandbox/busy", token)) == "1"
 
 
 def test_without_a_limit_a_token_can_send_what_it_likes(fake_time: FakeTime) -> None:
     with GenesysCloudSandbox(rate_window=2) as sandbox:
         sandbox._api.clock = lambda: fake_time.monotonic
         token = token_of(sandbox)
-        answers = [call(sandbox, "GET", "/api/v2/tokens/me", token) for _ in range(4)]
+        answers = [call(sandbox, "GET", "/api/v2/tokens/me", token) for _ in range(10)]
 
-    assert set(map(standing_of, answers)) == {("1", "300", "60")}
+    assert {one.status_code for one in answers} == {200}
+
+
+# -- the limit of the login service ----------------------------------------------------------------
 
 
 def test_the_login_service_throttles_with_a_400(
@@ -1007,10 +1207,11 @@ def test_the_record_is_of_the_arrival_however_long_the_answer_takes(
 ) -> None:
     monkeypatch.setattr(limited._api.closing, "wait", fake_time.advance)
     token = token_of(limited)
-    answers = [call(limited, "GET", "/sandbox/slow?seconds=29.5", token) for _ in range(3)]
+    for path in ("/sandbox/slow?seconds=29.5", "/sandbox/slow?seconds=29.5", "/sandbox/echo"):
+        call(limited, "GET", path, token)
 
     assert [one.at for one in limited.api_exchanges] == [1000.0, 1029.5, 1059.0]
-    assert [standing_of(one)[2] for one in answers] == ["60", "31", "1"]
+    assert seconds_of(call(limited, "GET", "/sandbox/echo", token)) == "1"
 
 
 def test_the_clock_is_one_that_goes_on(sandbox: Counted) -> None:

@@ -120,7 +120,13 @@ except GenesysCloudError as error:
     again: bool = error.retryable
     caught: requests.RequestException = error
 
-limits = GenesysCloudSandbox(rate_limit=60, rate_window=2, token_rate_limit=None)
+limits = GenesysCloudSandbox(
+    rate_limit=60,
+    rate_window=2,
+    token_rate_limit=None,
+    resource_limits={"/api/v2/users": 20},
+    limit_in_body=False,
+)
 throttled: int = limits.throttled_requests + limits.throttled_token_requests
 with GenesysCloudSandbox(lifetime=300, latency=0.4) as sandbox:
     environ: dict[str, str] = sandbox.environ

@@ -25,7 +25,7 @@ from typing import Self
 import trustme
 
 from .api import Api
-from .limits import MINUTE, limit_of
+from .limits import MINUTE, ResourceLimits, limit_of
 from .login import LoginService
 from .wire import Exchange, Reply, Server
 
@@ -38,22 +38,28 @@ class GenesysCloudSandbox:
     :param lifetime: Seconds, the ``expires_in`` of its tokens.
     :param latency: Seconds the login service takes for an answer.
     :param rate_limit: API requests a window that each token is allowed (Genesys Cloud: 300); None
-        is no limit. A window begins with a token's first request. All that a valid token sends
-        counts, is told the count in the headers ``inin-ratelimit-*``, and beyond the limit is
-        answered 429.
+        is no limit. All that a valid token sends counts, and beyond the limit is answered 429 with
+        ``Retry-After``. No other answer says anything of a limit: Genesys Cloud removed its headers
+        ``inin-ratelimit-*`` in June 2021 (developer forum, thread 10506).
     :param rate_window: Seconds of a window. One shorter than Genesys Cloud's minute plays it faster;
         the seconds it speaks of have decimals then, or a rounded one would cost half a window.
         HTTP knows no decimals in ``Retry-After``: the retries of urllib3 raise `InvalidHeader`.
     :param token_rate_limit: Token requests a window, of whomever; beyond it the login service
         answers Genesys Cloud's 400 "rate limit exceeded". None is no limit.
+    :param resource_limits: For each path, API requests a window that go to the path and to what is
+        below it, of all tokens together. ``{"/api/v2/routing/queues": 100}``: beyond 100, a 429
+        names ``queues.rate.per.minute`` of ``routing``. What is refused counts for the token, too.
+    :param limit_in_body: Whether a 429 says in its body which limit was hit, as most of Genesys
+        Cloud's do: ``"limit": {"key": ..., "namespace": ..., "value": ...}``.
 
     It knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
     service; ``/api/v2/tokens/me``, ``/api/v2/tokens/timeout``, ``/api/v2/organizations/me``,
     ``/api/v2/users/me`` and ``/api/v2/routing/queues`` of the API. For tests there are, for
     anybody, ``/sandbox/status/<code>`` and ``/sandbox/redirect?to=<url>&status=<code>``; for a
     token's bearer, any method of ``/sandbox/echo``, ``/sandbox/slow?seconds=<n>`` and
-    ``/sandbox/busy?seconds=<n>``, whose 429 is the resource's own and not the token's. A
-    ``set-cookie=<name>=<value>`` in any query sets a cookie.
+    ``/sandbox/busy?seconds=<n>``, whose 429 is of a limit of its own. The 429 of
+    ``/sandbox/status/429?seconds=<n>`` never says of which. A ``set-cookie=<name>=<value>`` in any
+    query sets a cookie.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class GenesysCloudSandbox:
         rate_limit: int | None = None,
         rate_window: float = MINUTE,
         token_rate_limit: int | None = None,
+        resource_limits: Mapping[str, int] = {},
+        limit_in_body: bool = True,
     ) -> None:
         self.client_id = f"sandbox-{secrets.token_hex(8)}"
         self.client_secret = secrets.token_urlsafe(24)
@@ -75,7 +83,10 @@ class GenesysCloudSandbox:
         token_limit = limit_of("token_rate_limit", token_rate_limit, rate_window)
         pair = self.client_id, self.client_secret
         self._login = LoginService(*pair, lifetime, latency, token_limit)
-        self._api = Api(self._login.tokens, self.client_id, limit)
+        resources = ResourceLimits(resource_limits, rate_window)
+        self._api = Api(
+            self._login.tokens, self.client_id, limit, resources, limit_in_body=limit_in_body
+        )
         self._servers: list[Server] = []
 
     def __enter__(self) -> Self:

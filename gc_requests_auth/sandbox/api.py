@@ -6,45 +6,58 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .limits import RateLimit, Standing
+from .limits import RateLimit, Refusal, ResourceLimits
 from .login import Tokens
 from .wire import CORRELATION_ID, Reply, Request, Service
 
 _QUEUES = 60
 
-#: What resources say of the limit where there is none.
-_UNLIMITED = Standing(1, 300, "60")
+#: A limit that only ``/sandbox/busy`` knows.
+_BUSY = "busy.rate.per.minute", "sandbox", 1
 
 
 class Api(Service):
     """A few endpoints of the Platform API, and some below ``/sandbox``."""
 
-    def __init__(self, tokens: Tokens, client_id: str, limit: RateLimit | None) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        client_id: str,
+        limit: RateLimit | None,
+        resources: ResourceLimits,
+        *,
+        limit_in_body: bool,
+    ) -> None:
         super().__init__()
         self._tokens = tokens
         self._client_id = client_id
         self._limit = limit
+        self._resources = resources
+        self._limit_in_body = limit_in_body
 
     def answer(self, request: Request) -> Reply:
-        """What the endpoint says, or the 401 that Genesys Cloud would answer."""
+        """What the endpoint says, or the 401 or 429 that Genesys Cloud would answer."""
         parts = urlsplit(request.target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         token = _bearer(request)
-        standing = self._standing(token, request.at)
-        reply = _too_many(standing.reset) if standing and standing.exceeded else None
+        refusal = self._count(token, parts.path, request.at)
+        reply = self._too_many(refusal) if refusal else None
         reply = reply or _for_anybody(parts.path, query)
         reply = reply or self._for_bearers(request, parts.path, query, token)
-        if standing:
-            reply = _with(reply, standing.headers)
         if "set-cookie" in query:
             reply = _with(reply, {"Set-Cookie": query["set-cookie"]})
         return reply
 
-    def _standing(self, token: str | None, at: float) -> Standing | None:
-        """What a valid token sends counts, whatever it is answered."""
-        if self._limit is None or token is None or not self._tokens.accept(token):
+    def _count(self, token: str | None, path: str, at: float) -> Refusal | None:
+        """What a valid token sends counts, whatever it is answered; by the token's limit first."""
+        if token is None or not self._tokens.accept(token):
             return None
-        return self._limit.count(token, at)
+        refusal = self._limit.count(token, at) if self._limit else None
+        return refusal or self._resources.count(path, at)
+
+    def _too_many(self, refusal: Refusal) -> Reply:
+        limit = {"limit": refusal.limit} if self._limit_in_body else {}
+        return _too_many(refusal.seconds, **limit)
 
     def _for_bearers(
         self, request: Request, path: str, query: dict[str, str], token: str | None
@@ -62,7 +75,7 @@ class Api(Service):
             self._tokens.revoke(token)
             return Reply(200)
         if path == "/sandbox/busy":
-            return _with(_too_many(query.get("seconds", "1")), _UNLIMITED.headers)
+            return self._too_many(Refusal(query.get("seconds", "1"), *_BUSY))
         if path == "/api/v2/users/me":
             text = (
                 "This request requires a user context. Client credentials cannot be used for"
@@ -72,7 +85,7 @@ class Api(Service):
         said = self._resource(path, query)
         if said is None or request.method not in {"GET", "HEAD"}:
             return _fault(404, "not found", "HTTP 404 Not Found")
-        return Reply.json(200, said, _UNLIMITED.headers)
+        return Reply.json(200, said)
 
     def _resource(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
         organization = {"id": "5a6d0000-0000-4000-8000-000000000001", "name": "Sandbox Ltd"}
@@ -153,15 +166,15 @@ def _echo(request: Request) -> Reply:
     return Reply.json(200, said)
 
 
-def _fault(status: int, code: str, message: str, **more: str) -> Reply:
+def _fault(status: int, code: str, message: str, **more: object) -> Reply:
     said = {"message": message, "code": code, "status": status, **more, "details": [], "errors": []}
     return Reply.json(status, said)
 
 
-def _too_many(seconds: str) -> Reply:
+def _too_many(seconds: str, **more: object) -> Reply:
     """As every 429 since 2021-11-10 (developer forum, thread 12028)."""
     text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
-    fault = _fault(429, "too.many.requests.retry.after", text, contextId=CORRELATION_ID)
+    fault = _fault(429, "too.many.requests.retry.after", text, contextId=CORRELATION_ID, **more)
     return _with(fault, {"Retry-After": seconds})
 
 

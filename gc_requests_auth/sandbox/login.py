@@ -96,7 +96,7 @@ class LoginService(Service):
             return self.scripted.popleft()
         except IndexError:
             pass
-        if self._limit and self._limit.count("", request.at).exceeded:
+        if self._limit and self._limit.count("", request.at):
             return self._throttling
         error, text = self._verdict(request)
         if error:

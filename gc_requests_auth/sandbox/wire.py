@@ -42,10 +42,9 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, status: int, said: object, headers: Mapping[str, str] | None = None) -> Self:
+    def json(cls, status: int, said: object) -> Self:
         """Said as JSON."""
-        content = {"Content-Type": "application/json", **(headers or {})}
-        return cls(status, json.dumps(said).encode(), content)
+        return cls(status, json.dumps(said).encode(), {"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True)
