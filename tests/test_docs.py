@@ -43,7 +43,7 @@ from gc_requests_auth.settings.regions import REGIONS
 
 QUEUES = "/api/v2/routing/queues"
 
-PAGES = sorted(path.stem for path in DOCS.iterdir())
+PAGES = sorted(path.stem for path in DOCS.glob("*.rst"))
 
 
 @pytest.fixture
