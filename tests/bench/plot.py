@@ -102,11 +102,9 @@ def _panel(told: str, top: float, counts: Counts, axes: Axes) -> list[str]:
 
 def _legend(said: str, y: float) -> list[str]:
     lines = [_text(LEFT, y, said)]
-    for x, colour, what in (
-        (450, ANSWERED, "answered (up)"),
-        (580, REFUSED, "refused: 429 (down)"),
-    ):
-        lines += [_rect(x, y - 10, 11, 11, colour), _text(x + 16, y, what)]
+    kinds = (LEFT, ANSWERED, "answered (up)"), (LEFT + 140, REFUSED, "refused with a 429 (down)")
+    for x, colour, what in kinds:
+        lines += [_rect(x, y + 12, 11, 11, colour), _text(x + 18, y + 22, what)]
     return lines
 
 
