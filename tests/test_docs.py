@@ -43,7 +43,7 @@ from gc_requests_auth.settings.regions import REGIONS
 
 QUEUES = "/api/v2/routing/queues"
 
-PAGES = sorted(path.stem for path in DOCS.iterdir())
+PAGES = sorted(path.stem for path in DOCS.glob("*.rst"))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_every_page_is_short_and_has_something_to_copy(name: str) -> None:
 
 
 def test_the_sdist_holds_the_pages() -> None:
-    assert "recursive-include docs *.rst" in (ROOT / "MANIFEST.in").read_text().splitlines()
+    assert "recursive-include docs *.rst *.svg" in (ROOT / "MANIFEST.in").read_text().splitlines()
 
 
 # -- sdk.rst --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, GAP = 760, 150, 52, 8, 46
 TEXT, ANSWERED, REFUSED = "#717c88", "#2f81d6", "#d9622b"
 
 #: Bars of a minute.
-BARS = 30
+BARS = 15
 
 
 class Counts(NamedTuple):
@@ -76,7 +76,7 @@ def drawn(shown: Mapping[str, Sequence[Exchange]], limit: int, window: float) ->
         lines.append(_text(x, bottom + 18, f"{minute} min", anchor="middle"))
     said = f"Requests in each {60 / BARS:g} seconds of a minute of {limit}, played in {window:g} s."
     lines += _legend(said, bottom + 48)
-    height = bottom + 62
+    height = bottom + 84
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     font = 'font-family="sans-serif" font-size="13"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {font}>'
@@ -102,11 +102,9 @@ def _panel(told: str, top: float, counts: Counts, axes: Axes) -> list[str]:
 
 def _legend(said: str, y: float) -> list[str]:
     lines = [_text(LEFT, y, said)]
-    for x, colour, what in (
-        (450, ANSWERED, "answered (up)"),
-        (580, REFUSED, "refused: 429 (down)"),
-    ):
-        lines += [_rect(x, y - 10, 11, 11, colour), _text(x + 16, y, what)]
+    kinds = (LEFT, ANSWERED, "answered (up)"), (LEFT + 140, REFUSED, "refused with a 429 (down)")
+    for x, colour, what in kinds:
+        lines += [_rect(x, y + 12, 11, 11, colour), _text(x + 18, y + 22, what)]
     return lines
 
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -33,6 +32,8 @@ class Exchange(NamedTuple):
     at: float
     status: int
     path: str
+    #: Whether a 429 was of the token's limit, and not of a resource's.
+    by_token: bool
 
 
 class Sandbox:
@@ -137,21 +138,27 @@ def token_of(place: Place) -> str:
 def serve(*, on_the_clock: bool, **options: Any) -> None:
     """Be that process: a line of JSON says where it is, and one answers each line that comes in."""
     from gc_requests_auth.sandbox import GenesysCloudSandbox
-    from gc_requests_auth.sandbox.limits import RateLimit
+    from gc_requests_auth.sandbox.limits import TOKEN, RateLimit
     from gc_requests_auth.sandbox.wire import Reply, Request
 
     RateLimit.on_the_clock = on_the_clock
     with GenesysCloudSandbox(**options) as sandbox:
-        sandbox._api.exchanges = deque()  # without an end
-        login = sandbox._login
+        api, login = sandbox._api, sandbox._login
+        exchanges: list[Exchange] = []
         arrivals: list[float] = []
-        answer = login.answer
+        answer, answer_api = login.answer, api.answer
 
         def noted(request: Request) -> Reply:
             arrivals.append(time.monotonic())
             return answer(request)
 
-        login.answer = noted  # type: ignore[method-assign]
+        def noted_api(request: Request) -> Reply:
+            reply = answer_api(request)
+            by_token = reply.status == 429 and TOKEN[0].encode() in reply.body
+            exchanges.append(Exchange(request.at, reply.status, request.target, by_token))
+            return reply
+
+        login.answer, api.answer = noted, noted_api  # type: ignore[method-assign]
         names = set(Place._fields) - {"token", "store"}
         print(json.dumps({name: getattr(sandbox, name) for name in names}), flush=True)
         for line in sys.stdin:
@@ -159,7 +166,7 @@ def serve(*, on_the_clock: bool, **options: Any) -> None:
             if line == "token_requests\n":
                 said, arrivals[:] = list(arrivals), []
             elif line == "api_exchanges\n":
-                said = [(one.at, one.status, one.target) for one in sandbox.api_exchanges]
+                said = list(exchanges)
             elif line == "busy\n":
                 said = time.process_time()
             elif line == "revoke_all\n":
