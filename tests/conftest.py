@@ -12,9 +12,10 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
@@ -27,6 +28,9 @@ from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
 from gc_requests_auth.sign_in import SignIn
 from gc_requests_auth.util.clock import Clock
+
+if TYPE_CHECKING:
+    from double import Cloud
 
 #: A secret and a token for tests that need one. In no log, output, warning or error of any test.
 SECRET = "S3cr3t-that-must-not-be-seen_9ghFq2"
@@ -61,9 +65,28 @@ class FakeTime:
         self.wall += seconds
 
 
+@contextmanager
+def by_the_clock(time: FakeTime) -> Iterator[None]:
+    """All that is ours goes by this clock. This is the one place that knows how that is done."""
+    with ExitStack() as stack:
+        for kind in (Pacing, ApiAdapter, SignIn):
+            stack.enter_context(patch.object(kind, "_clock", time.clock))
+        yield
+
+
 @pytest.fixture
 def fake_time() -> FakeTime:
     return FakeTime()
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """A Genesys Cloud in memory, with clocks that stand still, of which no rule was broken."""
+    from double import running  # not needed by those who borrow this file, as test_secrets does
+
+    with running() as cloud:
+        yield cloud
+    assert cloud.faults == []
 
 
 @pytest.fixture(autouse=True)
@@ -170,13 +193,9 @@ def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
 
 
 @pytest.fixture
-def limited(
-    fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch, sweep: Sweep
-) -> Iterator[Callable[..., Counted]]:
+def limited(fake_time: FakeTime, sweep: Sweep) -> Iterator[Callable[..., Counted]]:
     """Starts a sandbox with limits; it and all that is ours go by one clock, which stands still."""
-    for kind in (Pacing, ApiAdapter, SignIn):
-        monkeypatch.setattr(kind, "_clock", fake_time.clock)
-    with ExitStack() as stack:
+    with by_the_clock(fake_time), ExitStack() as stack:
 
         def start(**limits: Any) -> Counted:
             running = stack.enter_context(GenesysCloudSandbox(**limits))

@@ -1,0 +1,395 @@
+"""A Genesys Cloud in memory: a login service, an API and the rest of the world, without a socket.
+
+The double stands in for urllib3's connections. So the adapters are those of requests and of the
+library themselves, and what is sent is read as the bytes that would have left. A test says what the
+services do; the double keeps a record, and notes what no client may do in `Cloud.faults`.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPMessage, parse_headers, responses
+from typing import Any
+from unittest.mock import patch
+
+import requests
+from conftest import SECRET, TOKEN, FakeTime, by_the_clock
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
+
+REGION = "mypurecloud.ie"
+LOGIN, API, FOREIGN = f"login.{REGION}", f"api.{REGION}", "files.example.org"
+
+#: Asks whether a token lives. It needs no permission.
+ME = "/api/v2/tokens/me"
+
+#: Names a call in the record, with all its replays and retries.
+CALL = "X-Call"
+
+#: What the login service answers when something is wrong with it.
+ANSWERS = {
+    "is down": (503, "<html>"),
+    "throttles": (400, '{"error": "invalid_request", "error_description": "rate limit exceeded;"}'),
+    "refuses": (400, '{"error": "invalid_client", "error_description": "authentication failed"}'),
+    "answers garbage": (200, "<html>"),
+}
+
+#: All that can be wrong with it.
+TROUBLES = ["is not there", "hangs", *ANSWERS]
+
+#: The key in the ``limit`` of a 429: of the token, and of a resource.
+TOKEN_LIMIT = "client.credentials.token.rate.per.minute"
+RESOURCE_LIMIT = "user.rate.per.minute"
+
+
+class ServiceTime(FakeTime):
+    """The clocks of the client, and the true time, by which the services go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.true = 0.0
+        self._lock = threading.Lock()
+
+    def advance(self, seconds: float) -> None:
+        """Time passes."""
+        self.move(seconds, seconds, seconds)
+
+    def suspend(self, seconds: float) -> None:
+        """Time passes while the monotonic clock stands still."""
+        self.move(seconds, 0.0, seconds)
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.move(0.0, 0.0, seconds)
+
+    def move(self, true: float, monotonic: float, wall: float) -> None:
+        """Move all three at once, whatever other threads do."""
+        with self._lock:
+            self.true += true
+            self.monotonic += monotonic
+            self.wall += wall
+
+
+@dataclass
+class Token:
+    """A token, as the login service knows it."""
+
+    #: By true time.
+    end: float
+    #: The number of the event that revoked the token.
+    revoked: float = math.inf
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request to the API, and what became of it."""
+
+    call: str
+    method: str
+    #: Path and query.
+    target: str
+    status: int
+    #: Whether the service took the token for a live one.
+    alive: bool
+    at: float
+    token: str = field(repr=False)
+
+
+@dataclass
+class Call:
+    """When a call began: the number of the event, and the true time."""
+
+    name: str
+    event: int
+    at: float
+
+
+class Cloud:
+    """The services. Everything may be changed at any time; each answer is one step under a lock."""
+
+    def __init__(self) -> None:
+        self.time = ServiceTime()
+        self.lock = threading.RLock()
+        self.events = itertools.count()
+        #: What a client did against the rules.
+        self.faults: list[str] = []
+        self.exchanges: list[Exchange] = []
+        # The login service.
+        #: Seconds.
+        self.lifetime = 86400
+        self.tokens: dict[str, Token] = {}
+        self.trouble: str | None = None
+        #: For how many token requests the trouble lasts.
+        self.lasts = math.inf
+        #: Seconds that a token request takes.
+        self.latency = 0.0
+        #: How many of the next tokens are revoked while they are on their way.
+        self.stillborn = 0
+        #: All of them.
+        self.token_requests = 0
+        # The API.
+        #: What this client may not use: paths and queries, or what is below a path.
+        self.forbidden: set[str] = {"/api/v2/forbidden"}
+        #: How many times more a path answers 401 to a live token, and is well afterwards.
+        self.moments: Counter[str] = Counter()
+        #: The status of each answer to the question whether a token lives; None for the true one.
+        self.question: int | None = None
+        #: Requests that a token may make in a minute, and what the ``limit`` of a 429 names.
+        self.rate_limit = math.inf
+        self.named = True
+        self._minutes: dict[str, deque[float]] = {}
+
+    # -- what a test does -------------------------------------------------------------------------
+
+    def revoke(self, *values: str) -> None:
+        """End these tokens, or all; a second time changes nothing."""
+        with self.lock:
+            for value in values or self.tokens:
+                token = self.tokens[value]
+                token.revoked = min(token.revoked, next(self.events))
+
+    def begin(self, name: str) -> Call:
+        """Have it known when a call begins, which says so in its header `CALL`."""
+        with self.lock:
+            return Call(name, next(self.events), self.time.true)
+
+    def of(self, call: Call) -> list[Exchange]:
+        """What the API has had of a call."""
+        return [one for one in list(self.exchanges) if one.call == call.name]
+
+    @property
+    def questions(self) -> int:
+        """How often the API was asked whether a token lives."""
+        asked = [
+            one for one in self.exchanges if one.method == "HEAD" and one.target[: len(ME)] == ME
+        ]
+        return len(asked)
+
+    def forbids(self, target: str) -> bool:
+        """Whether this client may not use it."""
+        return any(target == one or target.startswith(one + "/") for one in self.forbidden)
+
+    def lives(self, value: str) -> bool:
+        """Whether the API takes the token."""
+        token = self.tokens.get(value)
+        return token is not None and token.revoked == math.inf and self.time.true < token.end
+
+    def was_over(self, value: str, call: Call) -> bool:
+        """Whether the token was over when a call began."""
+        token = self.tokens[value]
+        return token.revoked < call.event or token.end <= call.at
+
+    def justifies(self, call: Call, *, repeatable: bool = True) -> bool:
+        """Whether the caller may see the last 401 of a call.
+
+        It was said to a live token; or the token was revoked as well that the call had been given
+        in place of a revoked one, and that during the call; or the body can not be sent twice.
+        """
+        refused = [one for one in self.of(call) if one.status == 401]
+        last = refused[-1]
+        again = len({one.token for one in refused}) > 1 and not self.was_over(last.token, call)
+        return last.alive or again or not repeatable
+
+    # -- what the services do ---------------------------------------------------------------------
+
+    def answer(self, host: str, sent: Sent, patience: float) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body, or an exception of the network."""
+        with self.lock:
+            if (host, sent.target) == (LOGIN, "/oauth/token"):
+                return self._sign_in(sent, patience)
+            if host == API:
+                return self._api(sent)
+            self.check("Authorization" not in sent.headers, f"sends an Authorization to {host}")
+            return 200, {}, sent.body
+
+    def check(self, kept: bool, rule: str) -> None:
+        """Note that a rule was broken. Raised here, it would be taken for a failure of the network."""
+        self.faults += [] if kept else [rule]
+
+    def is_asked(self) -> str | None:
+        """Count a token request; what is wrong with the login service then."""
+        self.token_requests += 1
+        trouble = self.trouble
+        self.lasts -= 1
+        if self.lasts <= 0:
+            self.trouble, self.lasts = None, math.inf
+        return trouble
+
+    def _sign_in(self, sent: Sent, patience: float) -> tuple[int, dict[str, str], bytes]:
+        self.check(sent.body == b"grant_type=client_credentials", "sends something else to sign in")
+        trouble = self.is_asked()
+        if trouble == "hangs" or self.latency > patience:
+            self.time.advance(patience)
+            raise TimeoutError("no answer")
+        content = {"Content-Type": "application/json"}
+        if trouble is not None:
+            status, text = ANSWERS[trouble]
+            return status, content, text.encode()
+        self.time.advance(self.latency)
+        value = f"{TOKEN}-{len(self.tokens)}"
+        self.tokens[value] = Token(self.time.true + self.lifetime)
+        if self.stillborn > 0:
+            self.stillborn -= 1
+            self.revoke(value)
+        said = {"access_token": value, "token_type": "bearer", "expires_in": self.lifetime}
+        return 200, content, json.dumps(said).encode()
+
+    def _api(self, sent: Sent) -> tuple[int, dict[str, str], bytes]:
+        value = sent.headers.get("Authorization", "").removeprefix("Bearer ")
+        alive = self.lives(value)
+        status, headers, body = self._resource(sent, value) if alive else _refusal()
+        call = sent.headers.get(CALL, "")
+        made = call, sent.method, sent.target, status, alive, self.time.true, value
+        self.exchanges.append(Exchange(*made))
+        return status, headers, body
+
+    def _resource(self, sent: Sent, value: str) -> tuple[int, dict[str, str], bytes]:
+        """What a live token is answered."""
+        path = sent.target.partition("?")[0]
+        asked = self.question if (sent.method, path) == ("HEAD", ME) else None
+        wait = self._wait(value)
+        if wait or path == "/api/v2/crowded" or asked == 429:
+            return self._too_many(wait or 3.0, TOKEN_LIMIT if wait else RESOURCE_LIMIT)
+        if asked is not None:
+            return asked, {}, b""
+        if self.moments[sent.target] > 0:
+            self.moments[sent.target] -= 1
+            return _refusal()
+        if self.forbids(sent.target):
+            return _refusal()
+        if (sent.method, path) == ("DELETE", ME):
+            self.revoke(value)
+        if path == "/api/v2/away":
+            return 302, {"Location": f"https://{FOREIGN}/export.csv"}, b""
+        return 200, {}, sent.body
+
+    def _wait(self, value: str) -> float:
+        """Seconds until the token may make a request, if it may not now; a refused one counts not."""
+        minute, now = self._minutes.setdefault(value, deque()), self.time.true
+        while minute and minute[0] <= now - 60:
+            minute.popleft()
+        if len(minute) >= self.rate_limit:
+            return minute[0] + 60 - now
+        minute.append(now)
+        return 0.0
+
+    def _too_many(self, seconds: float, key: str) -> tuple[int, dict[str, str], bytes]:
+        said: dict[str, Any] = {"code": "too.many.requests.retry.after", "status": 429}
+        if self.named:
+            value = int(min(self.rate_limit, 300))
+            said["limit"] = {"key": key, "namespace": "platform.api", "value": value}
+        return 429, {"Retry-After": str(math.ceil(seconds))}, json.dumps(said).encode()
+
+
+def _refusal() -> tuple[int, dict[str, str], bytes]:
+    said = {"code": "bad.credentials", "message": "Invalid login credentials.", "status": 401}
+    return 401, {}, json.dumps(said).encode()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request, as it came."""
+
+    method: str
+    target: str
+    headers: HTTPMessage = field(repr=False)
+    body: bytes
+
+    @classmethod
+    def read(cls, raw: bytes) -> Sent:
+        """Out of the bytes that were sent."""
+        stream = io.BytesIO(raw)
+        method, target, _ = stream.readline().decode().split(" ")
+        headers = parse_headers(stream)
+        body = stream.read()
+        if headers.get("Transfer-Encoding") == "chunked":
+            body = b"".join(body.split(b"\r\n")[1::2])  # no body of a test holds a line break
+        return cls(method, target, headers, body)
+
+
+class Socket:
+    """What http.client needs of one."""
+
+    def __init__(self, cloud: Cloud, host: str) -> None:
+        self._cloud = cloud
+        self._host = host
+        self._sent = bytearray()
+        self._patience = 0.0
+
+    def sendall(self, data: bytes) -> None:
+        self._sent += data
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._patience = math.inf if seconds is None else seconds
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """The answer, as soon as it is asked for."""
+        sent = Sent.read(bytes(self._sent))
+        self._sent.clear()
+        status, headers, body = self._cloud.answer(self._host, sent, self._patience)
+        lines = [f"HTTP/1.1 {status} {responses[status]}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([*lines, "", ""]).encode()
+        return io.BufferedReader(io.BytesIO(head + (b"" if sent.method == "HEAD" else body)))
+
+    def close(self) -> None: ...
+
+
+class Client:
+    """Someone who calls the API, with a session of the library or a bare ``auth=``.
+
+    :param options: For the auth.
+    """
+
+    names = itertools.count()
+
+    def __init__(self, cloud: Cloud, *, own_session: bool, **options: Any) -> None:
+        self._cloud = cloud
+        self.auth = GenesysCloudAuth("client-12345678", SECRET, region=REGION, **options)
+        self.session: requests.Session = requests.Session()
+        if own_session:
+            self.session = GenesysCloudSession(auth=self.auth)
+
+    def call(
+        self, target: str, method: str = "GET", data: Any = None
+    ) -> tuple[Call, requests.Response]:
+        """One call, and its answer."""
+        call = self._cloud.begin(f"call-{next(self.names)}")
+        url = target if "://" in target else f"https://{API}{target}"
+        options: dict[str, Any] = {"headers": {CALL: call.name}, "auth": self.auth, "timeout": 30}
+        return call, self.session.request(method, url, data=data, **options)
+
+    def status(self, target: str) -> int:
+        """The status that a GET is answered."""
+        return self.call(target)[1].status_code
+
+
+@contextmanager
+def running() -> Iterator[Cloud]:
+    """All connections over TLS lead to a new cloud, and all that is ours goes by its clocks."""
+    cloud = Cloud()
+
+    class Connection(HTTPSConnection):
+        is_connected = True  # there is nothing that could end it
+
+        def connect(self) -> None:
+            if self.host == LOGIN and cloud.trouble == "is not there":
+                with cloud.lock:
+                    cloud.is_asked()
+                raise NewConnectionError(self, "nobody there")
+            self.sock = Socket(cloud, self.host)
+            self.is_verified = True  # as if a certificate had been seen
+
+    with by_the_clock(cloud.time), patch.object(HTTPSConnectionPool, "ConnectionCls", Connection):
+        yield cloud

@@ -1,0 +1,158 @@
+"""A forbidden endpoint answers 401 to a live token; that hides no revocation of a token elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Callable
+
+import pytest
+from double import Client, Cloud
+
+ONE, TWO = "/api/v2/routing/queues/1", "/api/v2/routing/queues/2"
+
+#: Paths that no client may use, and that differ in more than a number.
+FORBIDDEN = [
+    f"/api/v2/forbidden/{one}{two}"
+    for one, two in itertools.product(string.ascii_lowercase, repeat=2)
+]
+
+#: Token requests that a minute of 401s to live tokens may cost, with one token.
+HANDFUL = 5
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture(params=[False, True], ids=["auth", "session"])
+def client(request: pytest.FixtureRequest, cloud: Cloud) -> Make:
+    """Makes a client that has called an endpoint already."""
+
+    def make(**options: object) -> Client:
+        made = Client(cloud, own_session=request.param, **options)
+        assert made.status(TWO) == 200
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("forbidden", "allowed"),
+    [
+        (ONE, TWO),
+        (TWO + "?division=1", TWO + "?division=2"),
+        ("/api/v2/users/abc1/skills", "/api/v2/users/abc2/skills"),
+    ],
+)
+def test_a_forbidden_id_or_query_does_not_hide_that_the_tokens_are_revoked(
+    cloud: Cloud, client: Make, forbidden: str, allowed: str, tokens: int
+) -> None:
+    cloud.forbidden.add(forbidden)
+    caller = client(tokens=tokens)
+
+    for _ in range(10):
+        assert caller.status(forbidden) == 401
+        cloud.revoke()
+        assert caller.status(allowed) == 200
+
+
+@pytest.mark.parametrize("tokens", [1, 2])
+@pytest.mark.parametrize("other", ["", "?pageNumber=2"])
+def test_a_token_revoked_on_its_way_costs_one_call_and_not_the_next_thirty(
+    cloud: Cloud, client: Make, other: str, tokens: int
+) -> None:
+    caller = client(tokens=tokens)
+    for _ in range(30):
+        cloud.revoke()
+        cloud.stillborn = 1
+        call, answer = caller.call(TWO)
+        assert answer.status_code == 200 or cloud.justifies(call)
+        assert caller.status(TWO + other) == 200
+        cloud.revoke()
+        assert caller.status(TWO + other) == 200
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+def test_an_endpoint_that_answered_401_for_a_moment_recovers_from_later_revocations(
+    cloud: Cloud, client: Make, times: int
+) -> None:
+    caller = client()
+    cloud.moments[TWO] = times
+    while cloud.moments[TWO]:
+        caller.status(TWO)
+
+    for _ in range(10):
+        cloud.revoke()
+        assert caller.status(TWO) == 200
+
+
+def test_tokens_fetched_at_forbidden_endpoints_leave_enough_for_the_next_revocation(
+    cloud: Cloud, client: Make
+) -> None:
+    """Each of the token requests replaced a revoked token, so none of them was in vain."""
+    caller = client()
+    for path in FORBIDDEN[:20]:
+        cloud.revoke()
+        assert caller.status(path) == 401
+
+    for _ in range(10):
+        cloud.revoke()
+        assert caller.status(TWO) == 200
+
+
+def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_questions(
+    cloud: Cloud, client: Make
+) -> None:
+    caller = client()
+    for path in FORBIDDEN[:300]:
+        assert caller.status(path) == 401
+        cloud.time.advance(0.01)
+
+    assert cloud.token_requests <= 1 + HANDFUL
+    assert cloud.questions <= 1 + 2 * HANDFUL
+
+
+def test_calls_that_succeed_between_forbidden_ones_cost_no_further_token_requests(
+    cloud: Cloud, client: Make
+) -> None:
+    """Each of them shows that the token lives; that makes the forbidden endpoints no better."""
+    caller = client()
+    for path in FORBIDDEN[:300]:
+        assert caller.status(path) == 401
+        assert caller.status(TWO) == 200
+
+    assert cloud.token_requests <= 1 + HANDFUL
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_where_the_question_gets_no_clear_answer_a_handful_of_tokens_is_asked_for(
+    cloud: Cloud, client: Make, status: int
+) -> None:
+    caller = client()
+    cloud.question = status
+    for path in FORBIDDEN[:100]:
+        assert caller.status(path) == 401
+
+    assert cloud.token_requests <= 1 + HANDFUL
+
+
+def test_paths_that_a_new_token_cures_are_never_counted(cloud: Cloud, client: Make) -> None:
+    caller = client()
+    for path in range(30):
+        cloud.moments[f"{TWO}?page={path}"] = 1
+        assert caller.status(f"{TWO}?page={path}") == 200
+
+
+def test_where_only_revoked_tokens_were_refused_nothing_is_asked(
+    cloud: Cloud, client: Make
+) -> None:
+    """A brand-new token that is dead already says nothing of the path, and that costs one question."""
+    caller = client()
+    cloud.revoke()
+    cloud.stillborn = 1
+    caller.status(TWO)
+    before = cloud.questions
+    cloud.revoke()
+
+    assert caller.status(TWO) == 200
+    assert cloud.questions == before <= 1
