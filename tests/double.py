@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPMessage, parse_headers, responses
-from typing import Any
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 import requests
@@ -33,6 +33,18 @@ LOGIN, API, FOREIGN = f"login.{REGION}", f"api.{REGION}", "files.example.org"
 
 #: Asks whether a token lives. It needs no permission.
 ME = "/api/v2/tokens/me"
+
+#: Limits requests whatever their token; and redirects to another host.
+CROWDED, AWAY = "/api/v2/crowded", "/api/v2/away"
+
+#: Status, headers and body.
+Answer: TypeAlias = tuple[int, dict[str, str], bytes]
+
+#: Seconds for which the answer that a token lives may be taken for true.
+LIVES_FOR = 2.0
+
+#: Whether the library keeps each token below `Cloud.rate_limit` by its own count.
+PACED = False
 
 #: Names a call in the record, with all its replays and retries.
 CALL = "X-Call"
@@ -87,7 +99,8 @@ class Token:
 
     #: By true time.
     end: float
-    #: The number of the event that revoked the token.
+    #: The numbers of the events: a request that carried the token first, and what revoked the token.
+    used: float = math.inf
     revoked: float = math.inf
 
 
@@ -95,7 +108,6 @@ class Token:
 class Exchange:
     """A request to the API, and what became of it."""
 
-    call: str
     method: str
     #: Path and query.
     target: str
@@ -108,11 +120,13 @@ class Exchange:
 
 @dataclass
 class Call:
-    """When a call began: the number of the event, and the true time."""
+    """A call as its caller knows it, and what the API has had of it."""
 
     name: str
+    #: The number of the event with which it began, and the true time.
     event: int
     at: float
+    exchanges: list[Exchange] = field(default_factory=list)
 
 
 class Cloud:
@@ -122,9 +136,9 @@ class Cloud:
         self.time = ServiceTime()
         self.lock = threading.RLock()
         self.events = itertools.count()
+        self.calls: dict[str, Call] = {}
         #: What a client did against the rules.
         self.faults: list[str] = []
-        self.exchanges: list[Exchange] = []
         # The login service.
         #: Seconds.
         self.lifetime = 86400
@@ -132,23 +146,29 @@ class Cloud:
         self.trouble: str | None = None
         #: For how many token requests the trouble lasts.
         self.lasts = math.inf
+        #: When a token request was not answered with a token, by true time, and why.
+        self.failures: list[tuple[float, str]] = []
         #: Seconds that a token request takes.
         self.latency = 0.0
         #: How many of the next tokens are revoked while they are on their way.
         self.stillborn = 0
-        #: All of them.
-        self.token_requests = 0
+        #: All of them; and those that were answered with a token while the one before lived.
+        self.token_requests, self.early_ones = 0, 0
         # The API.
         #: What this client may not use: paths and queries, or what is below a path.
         self.forbidden: set[str] = {"/api/v2/forbidden"}
         #: How many times more a path answers 401 to a live token, and is well afterwards.
         self.moments: Counter[str] = Counter()
-        #: The status of each answer to the question whether a token lives; None for the true one.
+        #: What the API was asked of tokens with HEAD.
+        self.questions: list[Exchange] = []
+        #: The status that this is answered; None for the true one.
         self.question: int | None = None
-        #: Requests that a token may make in a minute, and what the ``limit`` of a 429 names.
+        #: Requests that a token may make in a minute, and whether the ``limit`` of a 429 says so.
         self.rate_limit = math.inf
         self.named = True
-        self._minutes: dict[str, deque[float]] = {}
+        self.minutes: dict[str, deque[float]] = {}
+        #: Whether several threads call: then the clocks may have moved since a request was signed.
+        self.races = False
 
     # -- what a test does -------------------------------------------------------------------------
 
@@ -159,52 +179,66 @@ class Cloud:
                 token = self.tokens[value]
                 token.revoked = min(token.revoked, next(self.events))
 
-    def begin(self, name: str) -> Call:
-        """Have it known when a call begins, which says so in its header `CALL`."""
+    def begin(self) -> Call:
+        """Have it known when a call begins. Its requests say in their header `CALL` whose they are."""
         with self.lock:
-            return Call(name, next(self.events), self.time.true)
+            event = next(self.events)
+            call = self.calls[f"call-{event}"] = Call(f"call-{event}", event, self.time.true)
+            return call
 
-    def of(self, call: Call) -> list[Exchange]:
-        """What the API has had of a call."""
-        return [one for one in list(self.exchanges) if one.call == call.name]
-
-    @property
-    def questions(self) -> int:
-        """How often the API was asked whether a token lives."""
-        asked = [
-            one for one in self.exchanges if one.method == "HEAD" and one.target[: len(ME)] == ME
-        ]
-        return len(asked)
-
-    def forbids(self, target: str) -> bool:
-        """Whether this client may not use it."""
-        return any(target == one or target.startswith(one + "/") for one in self.forbidden)
+    # -- what is so -------------------------------------------------------------------------------
 
     def lives(self, value: str) -> bool:
         """Whether the API takes the token."""
         token = self.tokens.get(value)
         return token is not None and token.revoked == math.inf and self.time.true < token.end
 
-    def was_over(self, value: str, call: Call) -> bool:
-        """Whether the token was over when a call began."""
-        token = self.tokens[value]
-        return token.revoked < call.event or token.end <= call.at
+    def forbids(self, target: str) -> bool:
+        """Whether this client may not use it."""
+        return any(target == one or target.startswith(one + "/") for one in self.forbidden)
 
-    def justifies(self, call: Call, *, repeatable: bool = True) -> bool:
+    def judge(
+        self, call: Call, answer: requests.Response, body: bytes = b"", *, repeatable: bool = True
+    ) -> None:
+        """Whether this is the right answer to the caller, and came about in the right way."""
+        sent = call.exchanges
+        refused = [one.token for one in sent if one.status == 401]
+        done = [one.status for one in sent if one.status < 400]
+        last = (answer.history or [answer])[0] if done == [302] else answer
+        self.check(bool(sent) and last.status_code == sent[-1].status, "answers of its own accord")
+        self.check(len(done) <= 1, "sends again what was done already")
+        self.check(len(set(refused)) == len(refused), "sends a refused token again")
+        self.check(len(refused) <= 1 or repeatable, "sends a body again that is used up")
+        if done == [200]:
+            self.check(answer.content == body, "sends another body")
+        if sent and sent[-1].status == 401 and repeatable:
+            self.check(self._justifies(call), f"gives up at a 401 that a new token cures: {sent}")
+
+    def _justifies(self, call: Call) -> bool:
         """Whether the caller may see the last 401 of a call.
 
-        It was said to a live token; or the token was revoked as well that the call had been given
-        in place of a revoked one, and that during the call; or the body can not be sent twice.
+        It was said to a live token, as far as could be told. Or the call had been given a token in
+        place of a revoked one, and that token was revoked as well, before anybody could know.
         """
-        refused = [one for one in self.of(call) if one.status == 401]
+        refused = [one for one in call.exchanges if one.status == 401]
         last = refused[-1]
-        again = len({one.token for one in refused}) > 1 and not self.was_over(last.token, call)
-        return last.alive or again or not repeatable
+        token = self.tokens[last.token]
+        was_over = token.revoked < call.event or token.end <= call.at
+        known = was_over and token.used < call.event
+        told = [one for one in self.questions if one.token == last.token]
+        unclear = any(one.status not in {200, 401} and one.at >= call.at for one in told)
+        lived_just_now = any(one.status == 200 and one.at >= last.at - LIVES_FOR for one in told)
+        again = len(refused) > 1 and not known
+        return last.alive or again or unclear or lived_just_now
 
     # -- what the services do ---------------------------------------------------------------------
 
-    def answer(self, host: str, sent: Sent, patience: float) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body, or an exception of the network."""
+    def check(self, kept: bool, rule: str) -> None:
+        """Note that a rule was broken. Raised here, it would be taken for a failure of the network."""
+        self.faults += [] if kept else [rule]
+
+    def answer(self, host: str, sent: Sent, patience: float) -> Answer:
+        """Status, headers and body; or what a socket raises."""
         with self.lock:
             if (host, sent.target) == (LOGIN, "/oauth/token"):
                 return self._sign_in(sent, patience)
@@ -213,10 +247,6 @@ class Cloud:
             self.check("Authorization" not in sent.headers, f"sends an Authorization to {host}")
             return 200, {}, sent.body
 
-    def check(self, kept: bool, rule: str) -> None:
-        """Note that a rule was broken. Raised here, it would be taken for a failure of the network."""
-        self.faults += [] if kept else [rule]
-
     def is_asked(self) -> str | None:
         """Count a token request; what is wrong with the login service then."""
         self.token_requests += 1
@@ -224,18 +254,23 @@ class Cloud:
         self.lasts -= 1
         if self.lasts <= 0:
             self.trouble, self.lasts = None, math.inf
+        if trouble is not None:
+            self.failures.append((self.time.true, trouble))
         return trouble
 
-    def _sign_in(self, sent: Sent, patience: float) -> tuple[int, dict[str, str], bytes]:
+    def _sign_in(self, sent: Sent, patience: float) -> Answer:
         self.check(sent.body == b"grant_type=client_credentials", "sends something else to sign in")
+        self.check(sent.headers["Authorization"][:6] == "Basic ", "signs in without credentials")
         trouble = self.is_asked()
         if trouble == "hangs" or self.latency > patience:
             self.time.advance(patience)
+            self.failures.append((self.time.true, "hangs"))
             raise TimeoutError("no answer")
         content = {"Content-Type": "application/json"}
         if trouble is not None:
             status, text = ANSWERS[trouble]
             return status, content, text.encode()
+        self.early_ones += self.lives(next(reversed(self.tokens), ""))
         self.time.advance(self.latency)
         value = f"{TOKEN}-{len(self.tokens)}"
         self.tokens[value] = Token(self.time.true + self.lifetime)
@@ -245,24 +280,35 @@ class Cloud:
         said = {"access_token": value, "token_type": "bearer", "expires_in": self.lifetime}
         return 200, content, json.dumps(said).encode()
 
-    def _api(self, sent: Sent) -> tuple[int, dict[str, str], bytes]:
+    def _api(self, sent: Sent) -> Answer:
         value = sent.headers.get("Authorization", "").removeprefix("Bearer ")
-        alive = self.lives(value)
-        status, headers, body = self._resource(sent, value) if alive else _refusal()
-        call = sent.headers.get(CALL, "")
-        made = call, sent.method, sent.target, status, alive, self.time.true, value
-        self.exchanges.append(Exchange(*made))
-        return status, headers, body
-
-    def _resource(self, sent: Sent, value: str) -> tuple[int, dict[str, str], bytes]:
-        """What a live token is answered."""
         path = sent.target.partition("?")[0]
-        asked = self.question if (sent.method, path) == ("HEAD", ME) else None
+        asks = (sent.method, path) == ("HEAD", ME)
+        call = self.calls.get(sent.headers.get(CALL, ""))
+        if value not in self.tokens:
+            self.check(False, "sends what is no token")
+        elif not asks:
+            self.tokens[value].used = min(self.tokens[value].used, next(self.events))
+            moment = call.at if self.races and call else self.time.true
+            late = moment - self.tokens[value].end
+            self.check(late < 0, f"sends a token {late:.1f} s after its end")
+        alive = self.lives(value)
+        if asks and self.question is not None:
+            answer: Answer = self.question, {}, b""
+        else:
+            answer = self._resource(sent, path, value) if alive else _refusal()
+        made = Exchange(sent.method, sent.target, answer[0], alive, self.time.true, value)
+        if asks:
+            self.questions.append(made)
+        if call is not None:
+            call.exchanges.append(made)
+        return answer
+
+    def _resource(self, sent: Sent, path: str, value: str) -> Answer:
+        """What a live token is answered."""
         wait = self._wait(value)
-        if wait or path == "/api/v2/crowded" or asked == 429:
+        if wait or path == CROWDED:
             return self._too_many(wait or 3.0, TOKEN_LIMIT if wait else RESOURCE_LIMIT)
-        if asked is not None:
-            return asked, {}, b""
         if self.moments[sent.target] > 0:
             self.moments[sent.target] -= 1
             return _refusal()
@@ -270,21 +316,22 @@ class Cloud:
             return _refusal()
         if (sent.method, path) == ("DELETE", ME):
             self.revoke(value)
-        if path == "/api/v2/away":
+        if path == AWAY:
             return 302, {"Location": f"https://{FOREIGN}/export.csv"}, b""
         return 200, {}, sent.body
 
     def _wait(self, value: str) -> float:
         """Seconds until the token may make a request, if it may not now; a refused one counts not."""
-        minute, now = self._minutes.setdefault(value, deque()), self.time.true
+        minute, now = self.minutes.setdefault(value, deque()), self.time.true
         while minute and minute[0] <= now - 60:
             minute.popleft()
         if len(minute) >= self.rate_limit:
+            self.check(not PACED, f"makes more than {self.rate_limit} requests in a minute")
             return minute[0] + 60 - now
         minute.append(now)
         return 0.0
 
-    def _too_many(self, seconds: float, key: str) -> tuple[int, dict[str, str], bytes]:
+    def _too_many(self, seconds: float, key: str) -> Answer:
         said: dict[str, Any] = {"code": "too.many.requests.retry.after", "status": 429}
         if self.named:
             value = int(min(self.rate_limit, 300))
@@ -292,7 +339,7 @@ class Cloud:
         return 429, {"Retry-After": str(math.ceil(seconds))}, json.dumps(said).encode()
 
 
-def _refusal() -> tuple[int, dict[str, str], bytes]:
+def _refusal() -> Answer:
     said = {"code": "bad.credentials", "message": "Invalid login credentials.", "status": 401}
     return 401, {}, json.dumps(said).encode()
 
@@ -352,8 +399,6 @@ class Client:
     :param options: For the auth.
     """
 
-    names = itertools.count()
-
     def __init__(self, cloud: Cloud, *, own_session: bool, **options: Any) -> None:
         self._cloud = cloud
         self.auth = GenesysCloudAuth("client-12345678", SECRET, region=REGION, **options)
@@ -365,7 +410,7 @@ class Client:
         self, target: str, method: str = "GET", data: Any = None
     ) -> tuple[Call, requests.Response]:
         """One call, and its answer."""
-        call = self._cloud.begin(f"call-{next(self.names)}")
+        call = self._cloud.begin()
         url = target if "://" in target else f"https://{API}{target}"
         options: dict[str, Any] = {"headers": {CALL: call.name}, "auth": self.auth, "timeout": 30}
         return call, self.session.request(method, url, data=data, **options)

@@ -70,7 +70,7 @@ def test_a_token_revoked_on_its_way_costs_one_call_and_not_the_next_thirty(
         cloud.revoke()
         cloud.stillborn = 1
         call, answer = caller.call(TWO)
-        assert answer.status_code == 200 or cloud.justifies(call)
+        cloud.judge(call, answer)
         assert caller.status(TWO + other) == 200
         cloud.revoke()
         assert caller.status(TWO + other) == 200
@@ -115,7 +115,7 @@ def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_qu
         cloud.time.advance(0.01)
 
     assert cloud.token_requests <= 1 + HANDFUL
-    assert cloud.questions <= 30
+    assert len(cloud.questions) <= 30
 
 
 def test_calls_that_succeed_between_forbidden_ones_cost_no_further_token_requests(
@@ -157,8 +157,8 @@ def test_where_only_revoked_tokens_were_refused_nothing_is_asked(
     cloud.revoke()
     cloud.stillborn = 1
     caller.status(TWO)
-    before = cloud.questions
+    before = len(cloud.questions)
     cloud.revoke()
 
     assert caller.status(TWO) == 200
-    assert cloud.questions == before <= 1
+    assert len(cloud.questions) == before <= 1
