@@ -31,7 +31,7 @@ from gc_requests_auth import (
     GenesysCloudSession,
     LoginUnreachableError,
 )
-from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import find_region
 from gc_requests_auth.commands.check.report import Status
@@ -58,7 +58,7 @@ def here(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
 def no_waits(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Both clocks of the library, and the sleep of the page."""
     monkeypatch.setattr(GenesysCloudAuth, "_clock", fake_time.clock)
-    monkeypatch.setattr(ApiAdapter, "_clock", fake_time.clock)
+    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock)
     monkeypatch.setattr(time, "sleep", fake_time.sleep)
     return fake_time
 

@@ -35,7 +35,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     RegionMismatchError,
 )
-from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.session import completed
 from gc_requests_auth.util.http import USER_AGENT
 
@@ -1107,7 +1107,7 @@ def test_a_foreign_url_needs_no_region() -> None:
 def test_a_foreign_url_is_reached_by_our_adapter_without_a_region() -> None:
     with GenesysCloudSession() as session:
         adapter = session.get_adapter("https://elsewhere.example/")
-        assert isinstance(adapter, ApiAdapter)
+        assert isinstance(adapter, GenesysCloudAdapter)
         assert not adapter._is_ours("https://elsewhere.example/")
 
 
@@ -1152,7 +1152,7 @@ def test_what_is_no_text_is_left_to_requests(nothing: Any) -> None:
 
 def test_plain_http_minds_forks_as_well() -> None:
     with GenesysCloudSession("client", SECRET, region="eu-west-1") as session:
-        assert isinstance(session.get_adapter("http://elsewhere.example/"), ApiAdapter)
+        assert isinstance(session.get_adapter("http://elsewhere.example/"), GenesysCloudAdapter)
 
 
 @pytest.mark.parametrize("journey", ["hooks taken off", "pickled"])

@@ -16,7 +16,7 @@ from double import Client, Cloud
 QUEUES = "/api/v2/routing/queues"
 
 #: Threads, and calls of each.
-THREADS, CALLS = 8, 150
+THREADS, CALLS = 8, 100
 
 #: Token requests that a minute of 401s to live tokens may cost, and one more for each token.
 HANDFUL = 5

@@ -21,7 +21,7 @@ from gc_requests_auth import (
     GenesysCloudSession,
     LoginUnreachableError,
 )
-from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.calls.retry import ApiPolicy
 from gc_requests_auth.util import forks
 
@@ -116,7 +116,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture(autouse=True)
 def clock(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """The clock of every adapter."""
-    monkeypatch.setattr(ApiAdapter, "_clock", fake_time.clock)
+    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock)
     return fake_time
 
 
@@ -304,7 +304,7 @@ def test_a_connection_dropped_in_the_handshake_is_tried_again(clock: FakeTime) -
 def test_the_word_of_a_test_double_is_taken_at_once(clock: FakeTime) -> None:
     """As responses has it for a URL that nobody registered."""
 
-    class Double(ApiAdapter):
+    class Double(GenesysCloudAdapter):
         def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
             raise requests.ConnectionError("no such URL is registered")
 
@@ -383,7 +383,7 @@ def test_a_warning_is_given_before_the_wait_not_after(
 ) -> None:
     told: list[int] = []
     watched = clock.clock._replace(sleep=lambda _: told.append(len(warned(caplog))))
-    monkeypatch.setattr(ApiAdapter, "_clock", watched)
+    monkeypatch.setattr(GenesysCloudAdapter, "_clock", watched)
     api.answers = [said(429, "60"), OK]
     api.session().get(QUEUES)
 
@@ -428,14 +428,14 @@ def test_an_answer_is_drained_before_the_wait(
     free: list[int] = []
     session = api.session()
     adapter = session.get_adapter(api.url)
-    assert isinstance(adapter, ApiAdapter)
+    assert isinstance(adapter, GenesysCloudAdapter)
 
     def look(_: float) -> None:
         pools: Any = adapter.poolmanager.pools
         (kept,) = (pools[key].pool.queue for key in pools.keys())  # noqa: SIM118 -- no mapping
         free.append(sum(one is not None for one in kept))
 
-    monkeypatch.setattr(ApiAdapter, "_clock", clock.clock._replace(sleep=look))
+    monkeypatch.setattr(GenesysCloudAdapter, "_clock", clock.clock._replace(sleep=look))
     api.answers = [said(429, "1", "x" * 10_000), OK]
     session.get(QUEUES)
 
@@ -457,7 +457,7 @@ def test_after_a_fork_the_connections_of_the_parent_are_left_alone(
     session = api.session()
     session.get(QUEUES)
     adapter = session.get_adapter(api.url)
-    assert isinstance(adapter, ApiAdapter)
+    assert isinstance(adapter, GenesysCloudAdapter)
     parents, before = adapter.poolmanager, api.server.connections
     monkeypatch.setattr(forks, "forks", forks.forks + 1)
 
@@ -472,7 +472,7 @@ def test_after_a_fork_the_tunnels_of_the_parent_are_left_alone(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = api.stranger().get_adapter(api.url)
-    assert isinstance(adapter, ApiAdapter)
+    assert isinstance(adapter, GenesysCloudAdapter)
     tunnel = adapter.proxy_manager_for("http://127.0.0.1:9")
     monkeypatch.setattr(forks, "forks", forks.forks + 1)
     adapter._leave_the_parents_connections()
@@ -726,7 +726,7 @@ def test_a_post_that_is_replayed_into_a_503_is_not_tried_again(api: Api) -> None
 def test_an_adapter_can_be_had_without_a_session(api: Api, clock: FakeTime) -> None:
     with requests.Session() as plain:
         plain.verify = api.server.ca_file
-        plain.mount("https://", ApiAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1))
+        plain.mount("https://", GenesysCloudAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1))
         for path in ("/ours", "/theirs"):
             api.answers = [said(429, "7"), OK]
             plain.get(api.url + path)

@@ -16,7 +16,7 @@ from conftest import TOKEN, Counted, FakeTime
 
 from gc_requests_auth import GenesysCloudAuth, LoginThrottledError
 from gc_requests_auth.calls import forbidden as futile
-from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.calls.forbidden import FETCHES, MEMORY, PATHS, Futile
 from gc_requests_auth.calls.retry import ApiPolicy
 from gc_requests_auth.sandbox.api import Api
@@ -304,7 +304,7 @@ def test_a_session_does_not_wait_to_ask_the_api(
     """Its retries are for the call, whose answer is there already."""
     waited: list[float] = []
 
-    class Throttled(ApiAdapter):
+    class Throttled(GenesysCloudAdapter):
         _clock = Clock(sleep=waited.append)
 
     with sandbox.signed_in() as session:
