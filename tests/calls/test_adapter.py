@@ -726,7 +726,9 @@ def test_a_post_that_is_replayed_into_a_503_is_not_tried_again(api: Api) -> None
 def test_an_adapter_can_be_had_without_a_session(api: Api, clock: FakeTime) -> None:
     with requests.Session() as plain:
         plain.verify = api.server.ca_file
-        plain.mount("https://", GenesysCloudAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1))
+        plain.mount(
+            "https://", GenesysCloudAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1)
+        )
         for path in ("/ours", "/theirs"):
             api.answers = [said(429, "7"), OK]
             plain.get(api.url + path)
