@@ -54,13 +54,14 @@ def request_token(
         that the secret.
     """
     start = clock.monotonic()
-    attempt, warned = 1, False
+    attempt, waited, warned = 1, 0.0, False
     while True:
-        fitting = _fit(timeout, within - (clock.monotonic() - start))
+        fitting = _fit(timeout, within - max(waited, clock.monotonic() - start))
         outcome = _attempt(identity, token_url, session, fitting, clock)
         if isinstance(outcome, AccessToken):
             return outcome
-        elapsed = clock.monotonic() - start
+        # The waits are added up as well: a clock that a test has frozen does not count them.
+        elapsed = max(waited, clock.monotonic() - start)
         wait = None
         if persist and outcome.budget is not None:
             wait = wait_before_next(outcome.budget, attempt, elapsed, outcome.retry_after)
@@ -70,6 +71,7 @@ def request_token(
             logger.warning("waiting %.1f s to ask again: %s", wait, outcome.error)
             warned = True
         clock.sleep(wait)
+        waited += wait
         attempt += 1
 
 

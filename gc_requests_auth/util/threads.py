@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,9 @@ from pathlib import Path
 #: service that hangs must not hold up a fork. The end of an interpreter waits as long: what is cut
 #: off may leave a lock in a store behind.
 FORK_WAITS = 0.5
+
+#: Seconds; a long nap ends with the thread that is waited for.
+LONG_NAP, SHORT_NAP = 0.02, 0.001
 
 
 class _Worker(threading.Thread):
@@ -64,8 +66,8 @@ def _before_fork(of: str) -> None:
 
 
 def _see_them_end() -> None:
-    """Wait for such threads, for all of them together no longer than that."""
-    until = time.monotonic() + FORK_WAITS
+    """Wait for such threads, for all of them together no longer than `FORK_WAITS`."""
+    left = FORK_WAITS  # minus the naps: by a clock that a test has frozen, this would never end
     while workers := [
         thread
         for thread in threading.enumerate()
@@ -74,11 +76,19 @@ def _see_them_end() -> None:
         and thread is not threading.current_thread()
     ]:
         for worker in workers:
-            with suppress(RuntimeError):  # it is not quite started yet
-                worker.join(max(0.0, until - time.monotonic()))
-            while _is_there(worker) and time.monotonic() < until:
-                time.sleep(0.001)
-            worker.hangs = time.monotonic() >= until
+            while left > 0 and _is_there(worker):
+                if worker.is_alive():
+                    worker.join(LONG_NAP)
+                    left -= LONG_NAP if worker.is_alive() else 0.0
+                else:
+                    left -= _short_nap()
+            worker.hangs = left <= 0
+        left -= _short_nap()  # also for a thread that is not quite started yet
+
+
+def _short_nap() -> float:
+    time.sleep(SHORT_NAP)
+    return SHORT_NAP
 
 
 def _is_there(worker: _Worker) -> bool:

@@ -1314,6 +1314,15 @@ def test_retry_after_counts_against_the_same_minute(fake_time: FakeTime) -> None
     assert fake_time.slept == [25.0, 25.0]
 
 
+def test_waits_end_though_a_frozen_clock_counts_none_of_them() -> None:
+    slept: list[float] = []
+    clock = Clock(lambda: 1.0, lambda: 2.0, slept.append)
+    with wire.Server(throttled({"Retry-After": "25"})) as server:
+        refusal(server.url, trusting(server), persist=True, clock=clock)
+
+    assert slept == [25.0, 25.0]
+
+
 @pytest.mark.parametrize(
     "value", ["", "soon", "-1", "1.5 s", "\xb2", "Mon, 99 Foo 99999 99:99:99 GMT", "1,2"]
 )
