@@ -282,7 +282,7 @@ class TokenSource:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret
             self._stumble(mine, type(error).__name__)
-            if inline and not isinstance(error, Exception):  # Ctrl-C; a thread has no one to tell
+            if inline:  # a thread of ours has no caller; here, it may be the caller's time limit
                 raise
         finally:
             self._clear(mine)
