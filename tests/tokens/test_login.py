@@ -29,7 +29,7 @@ import responses
 import urllib3
 import wire
 from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep
-from fleet import until
+from fleet import until, waiters
 
 from gc_requests_auth import (
     BadTokenAnswerError,
@@ -1681,7 +1681,9 @@ def test_what_requests_and_urllib3_raise_of_an_answer_becomes_ours(
 
 
 @pytest.mark.parametrize(
-    "problem", [OwnError("time is up"), ValueError("mine"), OSError("mine"), LookupError()], ids=type
+    "problem",
+    [OwnError("time is up"), ValueError("mine"), OSError("mine"), LookupError()],
+    ids=type,
 )
 def test_what_anybody_else_raises_while_an_answer_is_read_leaves_as_it_is(
     problem: Exception,
@@ -1705,7 +1707,7 @@ def test_what_a_signal_handler_raises_while_a_token_is_read_is_its_callers_alone
     def half_an_answer(peer: wire.Peer) -> None:
         peer.send(wire.message(200, GOOD)[:-10])
         waiting.append(others.submit(source.current))
-        until(lambda: bool(source._rooms.here().flight.ended._cond._waiters))  # type: ignore
+        until(lambda: waiters(source) == 1)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         peer.hang()
 
@@ -1738,11 +1740,12 @@ def test_a_tracer_sees_the_status_of_an_answer_and_no_exception(
 
     def traced(*args: Any, **options: Any) -> requests.Response:
         try:
-            seen.append(send(*args, **options))
-        except Exception as problem:
+            answer = send(*args, **options)
+        except Exception as problem:  # pragma: no cover
             seen.append(problem)
             raise
-        return seen[-1]
+        seen.append(answer)
+        return answer
 
     monkeypatch.setattr(requests.Session, "send", traced)
     with wire.Server(BAD_ANSWERS[name].act) as server:

@@ -269,8 +269,9 @@ def test_the_connection_of_a_revocation_is_closed_after_it() -> None:
     login = wire.reply(200, f'{{"access_token": "{TOKEN}"}}')
     with wire.Server(login, keep_open) as server, requests.Session() as session:
         session.verify = server.ca_file
-        urls = {"login_url": server.url, "api_url": server.url}
-        auth = GenesysCloudAuth("client-id-1234", SECRET, session=session, **urls)
+        auth = GenesysCloudAuth(
+            "client-id-1234", SECRET, session=session, login_url=server.url, api_url=server.url
+        )
         auth.access_token()
         auth.revoke()
         until(lambda: bool(next_on_it))

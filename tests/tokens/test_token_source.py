@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
-from fleet import until
+from fleet import until, waiters
 
 from gc_requests_auth.errors import (
     ConfigurationError,
@@ -154,12 +154,6 @@ def everybody(
         return call()
 
     return [pool.submit(one) for _ in range(threads)]
-
-
-def waiters(source: TokenSource) -> int:
-    """How many threads wait for the flight under way."""
-    one = source._rooms.here().flight
-    return 0 if one is None else len(one.ended._cond._waiters)  # type: ignore[attr-defined]
 
 
 # -- windows --------------------------------------------------------------------------------------
