@@ -102,4 +102,5 @@ class Rooms:
 
     def here(self) -> Room:
         """The room of this process; setdefault() is atomic, so all of its threads get the same."""
-        return self._rooms.get(forks.forks) or self._rooms.setdefault(forks.forks, Room())
+        number = forks.process()
+        return self._rooms.get(number) or self._rooms.setdefault(number, Room())
