@@ -164,7 +164,9 @@ class TokenSource:
         with room.lock:
             if self._usable(rejected) is not None:  # landed since the caller looked
                 return None
-            flight = room.flight = room.flight_in_time() or mine
+            flight = room.flight_in_time()
+            if flight is None or not (flight.is_led_from_here() or flight.can_be_waited_for()):
+                flight = room.flight = mine
         if flight is not mine:
             flight.refuse_its_leader()
         return flight

@@ -57,7 +57,8 @@ def _start_afresh(pid: int) -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
     os.register_at_fork(
-        before=lambda: undivided.acquire(),
-        after_in_parent=lambda: undivided.release(),
+        # The lock of the moment, which is another one in each child.
+        before=lambda: undivided.acquire(),  # noqa: PLW0108
+        after_in_parent=lambda: undivided.release(),  # noqa: PLW0108
         after_in_child=process,
     )

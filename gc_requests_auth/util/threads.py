@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import BuiltinFunctionType
+from typing import NamedTuple
 
 #: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
 #: error in many a test suite, and a child is better off without their half-done work; yet a login
@@ -42,6 +44,27 @@ def in_background(work: Callable[[], None]) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+class CallStack(NamedTuple):
+    """Whose call stack something runs on."""
+
+    thread: int
+    #: The greenlet of gevent or eventlet, of which many may share a thread; None for the thread's own.
+    greenlet: object
+
+    @classmethod
+    def here(cls) -> CallStack:
+        """The one that runs now."""
+        # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
+        current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+        greenlet = current() if current is not None else None
+        return cls(threading.get_ident(), getattr(greenlet, "parent", None) and greenlet)
+
+
+def sleep_lets_others_run() -> bool:
+    """Whether `time.sleep` is that of an event loop (gevent, eventlet): it runs other greenlets."""
+    return not isinstance(time.sleep, BuiltinFunctionType)
 
 
 #: What this has been registered for, in order.

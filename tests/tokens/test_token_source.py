@@ -976,6 +976,26 @@ def test_a_waiter_notices_by_itself_that_a_flight_takes_too_long(
     assert stuck.result(30).value == f"{TOKEN}-2"
 
 
+def test_a_waiter_gives_up_a_flight_that_takes_too_long_by_a_clock_that_stands_still(
+    source: TokenSource,
+    login: Login,
+    fake_time: FakeTime,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As freezegun has it: then the waits count."""
+    login.meanwhile = held = Held()
+    stuck = pool.submit(source.current)
+    assert held.entered.wait(30)
+    login.meanwhile = lambda: None
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: False)
+    waited = source.current().value
+    monkeypatch.undo()
+    held.let_go.set()
+
+    assert waited == stuck.result(30).value == f"{TOKEN}-2"
+
+
 def test_the_late_failure_of_an_abandoned_flight_is_discarded_too(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
