@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Self
 
+from gc_requests_auth.tokens.source import TokenSource
+
 #: What each process begins with: it says that it is ready, and waits until it is told to go.
 READY = """
 import os, sys, requests
@@ -95,6 +97,12 @@ class Fleet(ExitStack):
     def __enter__(self) -> Self:
         super().__enter__()
         return self
+
+
+def waiters(source: TokenSource) -> int:
+    """How many threads wait for the token request that is under way."""
+    flight = source._rooms.here().flight
+    return 0 if flight is None else len(flight.ended._cond._waiters)  # type: ignore[attr-defined]
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -62,14 +62,13 @@ class Wire(HTTPAdapter):
         wire = self
 
         class Connection(HTTPSConnection):
-            # As if a certificate had been seen; and each request has a connection of its own.
-            is_verified = True
-            is_connected = False
+            is_connected = False  # each request has a connection of its own
 
             def connect(self) -> None:
                 wire.asked += 1
                 before()
                 self.sock = Socket(answer)
+                self.is_verified = True  # as if a certificate had been seen
 
         class Pool(HTTPSConnectionPool):
             ConnectionCls = Connection

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
+from ..util.nesting import DEEPEST, TooDeepError, refuse_too_deep
 from ..util.secret import Secret
 from .environment import Environment, Family
 
@@ -121,10 +122,11 @@ def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
     import tomllib  # for those who have profiles
 
     try:
+        refuse_too_deep(text)
         return dict(_profiles(tomllib.loads(text)))
     # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
     # file, and some carry the whole of it along, so none is chained or repeated.
-    except Exception as error:
+    except (ValueError, RecursionError) as error:
         position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
         line = position and int(position[1] or text.rstrip().count("\n") + 1)
     raise ConfigurationError(
@@ -139,6 +141,8 @@ def _at(text: Secret, line: int) -> str:
 
 
 def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if above.count(".") > DEEPEST:
+        raise TooDeepError
     for name, one in table.items():
         if isinstance(one, dict):
             yield above + name, {key.lower(): _hidden(value) for key, value in one.items()}

@@ -14,6 +14,7 @@ from typing import Any
 from ..settings.credentials import Identity
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
+from ..util.nesting import parse_json
 from ..util.secret import Secret
 
 VERSION = 1
@@ -52,10 +53,10 @@ class Seal:
         if not isinstance(value, str) or len(value) > LONGEST_VALUE:
             raise UnsoundError("what the store holds is no text, or too long")
         try:
-            found: Any = json.loads(value)
+            found: Any = parse_json(value)
             facts = [found[name] for name in ("version", "token", "requested", "lifetime")]
             genuine = hmac.compare_digest(self._proof(facts), found["mac"])
-        except (ValueError, TypeError, LookupError, RecursionError):
+        except (ValueError, TypeError, LookupError):
             genuine = False
         if not genuine:
             # Else all of it is as close() wrote it: nothing more needs to be doubted.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from random import uniform
 
 from ..errors import ConfigurationError, GenesysCloudError
 from ..util import forks
 from ..util.clock import Clock, Moment
+from ..util.threads import CallStack, sleep_lets_others_run
 from .token import AccessToken
 
 #: Seconds between two looks of a waiter at both clocks: an Event knows nothing of a suspension.
 LOOK_EVERY = 1.0
+
+#: Seconds between two looks of a greenlet that waits for another one of its thread.
+NAP = 0.005
 
 #: Seconds a call waits for a renewal while the token in hand still lives.
 PATIENCE = 0.5
@@ -32,25 +37,29 @@ class Flight:
         self.failure: GenesysCloudError | None = None
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
         self.news: list[tuple[int, str, object]] = []
-        self._leader: int | None = None
+        self._leader: CallStack | None = None
+        self._given_up = False
         self._since = Moment.now(clock)
         self._longest = longest
         self._clock = clock
 
     def lead(self) -> None:
         """From now on, this thread makes the token request."""
-        self._leader = threading.get_ident()
+        self._leader = CallStack.here()
 
     def left(self) -> float:
         """Seconds until it is given up; less than zero if it is overdue."""
-        return self._longest - self._since.age(self._clock)
+        return -math.inf if self._given_up else self._longest - self._since.age(self._clock)
 
     def outcome(self) -> AccessToken | None:
         """Wait for what it brings; None if it ended empty or took too long.
 
         :raises GenesysCloudError: if that is what it brings.
         """
-        while not self.ended.wait(LOOK_EVERY):
+        waited = 0.0
+        while not self._wait(LOOK_EVERY):
+            waited += LOOK_EVERY
+            self._given_up = waited > self._longest  # though a frozen clock may not say so
             if self.left() < 0:
                 return None
         if self.failure is not None:
@@ -60,12 +69,29 @@ class Flight:
     def wait_a_moment(self) -> None:
         """Wait for its end while that goes unnoticed; not again when it has kept others waiting."""
         patience = PATIENCE - self._since.age(self._clock)
-        if patience > 0 and not self.is_led_from_here():
-            self.ended.wait(patience)
+        if patience > 0 and not self.is_led_from_here() and self.can_be_waited_for():
+            self._wait(patience)
 
     def is_led_from_here(self) -> bool:
         """Whether to wait for it would be to wait for oneself."""
-        return self._leader == threading.get_ident()
+        return self._leader == CallStack.here()
+
+    def can_be_waited_for(self) -> bool:
+        """Whether its leader can go on meanwhile: not if it is a greenlet of a thread that sleeps."""
+        return not self._shares_our_thread() or sleep_lets_others_run()
+
+    def _shares_our_thread(self) -> bool:
+        return self._leader is not None and self._leader.thread == threading.get_ident()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for its end, in vain perhaps; whether it has ended."""
+        if not self._shares_our_thread():
+            return self.ended.wait(seconds)
+        # An Event would block the thread of the leader itself; naps let other greenlets run.
+        while seconds > 0 and not self.ended.is_set():
+            self._clock.sleep(NAP)
+            seconds -= NAP
+        return self.ended.is_set()
 
     def refuse_its_leader(self) -> None:
         """Raise in the thread that would wait for itself."""
@@ -102,4 +128,5 @@ class Rooms:
 
     def here(self) -> Room:
         """The room of this process; setdefault() is atomic, so all of its threads get the same."""
-        return self._rooms.get(forks.forks) or self._rooms.setdefault(forks.forks, Room())
+        number = forks.process()
+        return self._rooms.get(number) or self._rooms.setdefault(number, Room())

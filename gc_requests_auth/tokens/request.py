@@ -14,24 +14,35 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from oauthlib.oauth2 import BackendApplicationClient
+import urllib3
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2Session
 
-from ..errors import BadTokenAnswerError
+from ..errors import BadTokenAnswerError, without_secrets
 from ..settings.credentials import Identity
-from ..util.bodies import read_within
+from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret
-from .response import Answer, Setback, basic_credentials
+from .response import Answer, Grant, Setback, basic_credentials
 from .retry import wait_before_next
 from .token import AccessToken
-from .transport import send_as
+from .transport import close_when_read, send_as
 from .unreachable import explain
 
 logger = logging.getLogger("gc_requests_auth")
 
 #: Bytes of a decoded body that are read; a token answer has some 150.
 LONGEST_ANSWER = 64 * 1024
+
+#: What requests and urllib3 raise while a request is sent, and while its answer is read. Nothing else
+#: is caught: what a signal handler raises, a time limit of Celery say, is its caller's own.
+SENDING_FAILS = (OSError, urllib3.exceptions.HTTPError, UnicodeError)
+READING_FAILS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    BodyTooLongError,
+    BodyTooSlowError,
+)
 
 
 def request_token(
@@ -54,13 +65,14 @@ def request_token(
         that the secret.
     """
     start = clock.monotonic()
-    attempt, warned = 1, False
+    attempt, waited, warned = 1, 0.0, False
     while True:
-        fitting = _fit(timeout, within - (clock.monotonic() - start))
+        fitting = _fit(timeout, within - max(waited, clock.monotonic() - start))
         outcome = _attempt(identity, token_url, session, fitting, clock)
         if isinstance(outcome, AccessToken):
             return outcome
-        elapsed = clock.monotonic() - start
+        # The waits are added up as well: a clock that a test has frozen does not count them.
+        elapsed = max(waited, clock.monotonic() - start)
         wait = None
         if persist and outcome.budget is not None:
             wait = wait_before_next(outcome.budget, attempt, elapsed, outcome.retry_after)
@@ -70,6 +82,7 @@ def request_token(
             logger.warning("waiting %.1f s to ask again: %s", wait, outcome.error)
             warned = True
         clock.sleep(wait)
+        waited += wait
         attempt += 1
 
 
@@ -90,34 +103,30 @@ def _attempt(
     verify = send_as(session, oauth)
     try:
         with _muted():
-            token = oauth.fetch_token(
-                token_url, auth=_Basic(identity), timeout=timeout, verify=verify
-            )
-        return AccessToken.issued(token["access_token"], reader.expires_in, requested, clock)
-    except _SetbackError as answered:
-        return answered.setback
-    except Exception as problem:
+            oauth.fetch_token(token_url, auth=_Basic(identity), timeout=timeout, verify=verify)
+    except OAuth2Error:
+        pass  # the reader found no token, left none for oauthlib, and says why
+    except SENDING_FAILS as problem:
         setback = explain(problem, token_url)
-        if setback is None and not reader.arrived:
+        if setback is None:
             raise
-        return setback or _unreadable(token_url)
+        return setback
     finally:
         if session is None:
             oauth.close()
-
-
-class _SetbackError(Exception):
-    """Carries a setback out of the machinery of requests; never leaves this module."""
-
-    def __init__(self, setback: Setback) -> None:
-        super().__init__()
-        self.setback = setback
+    if isinstance(reader.verdict, Setback):
+        return reader.verdict
+    return AccessToken.issued(
+        reader.verdict.access_token, reader.verdict.expires_in, requested, clock
+    )
 
 
 class _Reader:
     """The first to see the answer: before requests reads the body, and oauthlib believes it.
 
-    A hook of requests, since requests-oauthlib touches ``.text`` before its own hooks run.
+    A hook of requests, since requests-oauthlib touches ``.text`` before its own hooks run. What is
+    wrong with an answer is kept, not raised: tracers (OpenTelemetry, ddtrace) record each exception
+    that passes `Session.send`, and are better served by the answer and its status.
     """
 
     def __init__(self, identity: Identity, token_url: str, deadline: float, clock: Clock) -> None:
@@ -125,9 +134,7 @@ class _Reader:
         self._token_url = token_url
         self._deadline = deadline
         self._clock = clock
-        #: Whether an answer has come: what is raised after that is about its contents.
-        self.arrived = False
-        self.expires_in: object = None
+        self.verdict: Grant | Setback = _unreadable(token_url)
 
     def arrange(
         self, url: str, headers: dict[str, str], options: dict[str, Any]
@@ -138,26 +145,31 @@ class _Reader:
 
     def read(self, response: requests.Response, **_: object) -> None:
         """The hook of requests that sees the answer with its body still on the wire."""
-        self.arrived = True
+        close_when_read(response)
+        try:
+            self.verdict = self._judge(response)
+        except READING_FAILS as problem:
+            self.verdict = explain(problem, self._token_url) or self.verdict
+        # What is left of the answer is fit to be seen, by a tracer or by oauthlib, whose views on
+        # expires_in, expires_at and scope raise on answers that are harmless.
+        token = {}
+        if isinstance(self.verdict, Grant):
+            token = {"access_token": self.verdict.access_token, "token_type": "Bearer"}
+        response._content = json.dumps(token).encode()
+        response.encoding = "utf-8"
+        response.request = without_secrets(response.request)
+
+    def _judge(self, response: requests.Response) -> Grant | Setback:
         clock = self._clock
         left = self._deadline - clock.monotonic()
-        body = read_within(response, LONGEST_ANSWER, left, clock.monotonic)
-        verdict = Answer(
+        return Answer(
             token_url=self._token_url,
             identity=self._identity,
             status=response.status_code,
             headers=response.headers,
-            body=body,
+            body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
             now=clock.wall(),
         ).judge()
-        if isinstance(verdict, Setback):
-            raise _SetbackError(verdict)
-        # oauthlib gets what it is good at. Its views on expires_in, expires_at and scope raise on
-        # answers that are harmless, and builtin Warnings at that.
-        self.expires_in = verdict.expires_in
-        token = {"access_token": verdict.access_token, "token_type": "Bearer"}
-        response._content = json.dumps(token).encode()
-        response.encoding = "utf-8"
 
 
 class _Basic(requests.auth.AuthBase):

@@ -7,7 +7,6 @@ Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the b
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from ..errors import (
 from ..settings.credentials import Identity
 from ..settings.regions import HOW_TO_FIND
 from ..util.http import retry_after_seconds
+from ..util.nesting import parse_json
 from ..util.redaction import forms_of, redacted, swapped
 from ..util.secret import Secret
 from .retry import SERVER_FAULT, THROTTLED, Budget
@@ -211,8 +211,8 @@ class Answer:
     def _object(self) -> dict[str, Any] | None:
         """The JSON object that the body is; None if it is none."""
         try:
-            said = json.loads(self.body)
-        except (ValueError, RecursionError):
+            said = parse_json(self.body)
+        except ValueError:
             return None
         return said if isinstance(said, dict) else None
 

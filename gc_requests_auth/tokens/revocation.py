@@ -8,12 +8,13 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from ..errors import LoginUnreachableError, TokenError
 from ..util.bodies import drain
 from ..util.http import correlation_id
 from ..util.secret import Secret
-from .transport import send_as
+from .transport import close_when_read, send_as
 from .unreachable import explain
 
 
@@ -80,8 +81,9 @@ def _send(
             allow_redirects=False,
             stream=True,
         )
+        close_when_read(answer)
         drain(answer)
-    except Exception as problem:
+    except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as problem:
         setback = explain(problem, url)
         if setback is None:  # of a mounted adapter: its user's own
             raise

@@ -163,7 +163,9 @@ class TokenSource:
         with room.lock:
             if self._usable(rejected) is not None:  # landed since the caller looked
                 return None
-            flight = room.flight = room.flight_in_time() or mine
+            flight = room.flight_in_time()
+            if flight is None or not (flight.is_led_from_here() or flight.can_be_waited_for()):
+                flight = room.flight = mine
         if flight is not mine:
             flight.refuse_its_leader()
         return flight
@@ -281,7 +283,7 @@ class TokenSource:
             self._stumble(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret
             self._stumble(mine, type(error).__name__)
-            if inline and not isinstance(error, Exception):  # Ctrl-C; a thread has no one to tell
+            if inline:  # a thread of ours has no caller; here, it may be the caller's time limit
                 raise
         finally:
             self._clear(mine)

@@ -81,7 +81,7 @@ class AccessToken(NamedTuple):
         born = self.born
         # As `Moment.age` has it, once more: this is asked before every call.
         monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
-        return self.lifetime - (max(wall, monotonic))
+        return self.lifetime - max(wall, monotonic) if monotonic >= 0 else 0.0
 
 
 def lifetime_of(expires_in: object) -> float:

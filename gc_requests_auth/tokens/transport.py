@@ -28,6 +28,20 @@ def send_as(session: requests.Session | None, ours: requests.Session) -> bool | 
     return None if session.verify is True else session.verify
 
 
+def close_when_read(response: requests.Response) -> None:
+    """Have the connection of an answer closed at the end of its body, as ``Connection: close`` says.
+
+    Neither requests nor urllib3 do so by themselves if the server does not repeat that header: the
+    connection would go back to the adapter, which may be lent, and be the next call's. `http.client`
+    does the same where the server repeats it: the connection is passed to the response.
+    """
+    connection = getattr(response.raw, "connection", None)
+    sock = getattr(connection, "sock", None)
+    if connection is not None and sock is not None:
+        connection.sock = None
+        sock.close()  # when what reads the body is closed, too
+
+
 def _no_redirect(resp: requests.Response) -> str | None:  # noqa: ARG001
     """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
     return None

@@ -81,7 +81,7 @@ def explain(problem: Exception, token_url: str) -> Setback | None:
         return setback(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
         return None
-    if found(requests.exceptions.ContentDecodingError):
+    if found(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
         text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
         return setback(text, BadTokenAnswerError, None)
     if found(requests.exceptions.RetryError):

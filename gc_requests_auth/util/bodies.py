@@ -51,7 +51,7 @@ def read_within(
     response: requests.Response,
     size: int,
     seconds: float,
-    monotonic: Callable[[], float] = time.monotonic,
+    monotonic: Callable[[], float] | None = None,
 ) -> bytes:
     """The body, decoded, if it is no longer than `size` bytes and ends within `seconds`.
 
@@ -64,6 +64,7 @@ def read_within(
         if len(response._content) > size:
             raise BodyTooLongError
         return response._content
+    monotonic = monotonic or time.monotonic  # looked up now: see `Clock`
     deadline = monotonic() + seconds
     body = _Body()
     # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte

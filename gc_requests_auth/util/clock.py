@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+
+# freezegun and time-machine replace the functions of the module `time` for a while. Whoever keeps
+# one of the functions from such a while keeps a clock that stands still. So each use looks it up.
+
+
+def _monotonic() -> float:
+    return time.monotonic()
+
+
+def _wall() -> float:
+    return time.time()
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 class Clock(NamedTuple):
     """How time is told and passed; tests bring their own."""
 
     #: Seconds that no one can set back; stands still while a laptop or a Lambda is suspended.
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = _monotonic
     #: Seconds since 1970; goes on during a suspension, jumps when the clock is set.
-    wall: Callable[[], float] = time.time
+    wall: Callable[[], float] = _wall
     #: Pass so many seconds.
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _sleep
 
 
 class Moment(NamedTuple):
@@ -34,5 +50,8 @@ class Moment(NamedTuple):
 
         Suspended, only the wall clock went on; set back, only the monotonic one. Either way the
         larger figure is the safe one: what lives too short is renewed, what lives too long fails.
+        A monotonic clock never goes back: if it did, the clocks of `time` were replaced meanwhile
+        (freezegun, say), and nothing is known of the time between. That counts as very old.
         """
-        return max(clock.monotonic() - self.monotonic, clock.wall() - self.wall)
+        passed = clock.monotonic() - self.monotonic
+        return math.inf if passed < 0 else max(passed, clock.wall() - self.wall)

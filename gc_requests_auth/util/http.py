@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
+from .nesting import parse_json
 from .redaction import redacted
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
@@ -46,10 +47,12 @@ def error_code(response: requests.Response, hidden: Iterable[str] = ()) -> str:
 
     :param hidden: Secrets that the server may have echoed.
     """
+    if response._content is False and response._content_consumed:
+        return "unknown"  # its body was given up
     try:
-        code = response.json()["code"]
-    except (ValueError, KeyError, TypeError, RuntimeError):
-        return "unknown"  # RuntimeError: its body was given up
+        code = parse_json(response.content)["code"]
+    except (ValueError, KeyError, TypeError):
+        return "unknown"
     return _loggable(code, hidden)
 
 

@@ -8,15 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import BuiltinFunctionType
+from typing import NamedTuple
 
 #: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
 #: error in many a test suite, and a child is better off without their half-done work; yet a login
 #: service that hangs must not hold up a fork. The end of an interpreter waits as long: what is cut
 #: off may leave a lock in a store behind.
 FORK_WAITS = 0.5
+
+#: Seconds; a long nap ends with the thread that is waited for.
+LONG_NAP, SHORT_NAP = 0.02, 0.001
 
 
 class _Worker(threading.Thread):
@@ -42,6 +46,27 @@ def in_background(work: Callable[[], None]) -> bool:
     return True
 
 
+class CallStack(NamedTuple):
+    """Whose call stack something runs on."""
+
+    thread: int
+    #: The greenlet of gevent or eventlet, of which many may share a thread; None for the thread's own.
+    greenlet: object
+
+    @classmethod
+    def here(cls) -> CallStack:
+        """The one that runs now."""
+        # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
+        current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+        greenlet = current() if current is not None else None
+        return cls(threading.get_ident(), getattr(greenlet, "parent", None) and greenlet)
+
+
+def sleep_lets_others_run() -> bool:
+    """Whether `time.sleep` is that of an event loop (gevent, eventlet): it runs other greenlets."""
+    return not isinstance(time.sleep, BuiltinFunctionType)
+
+
 #: What this has been registered for, in order.
 _preceded: list[str] = []
 
@@ -64,8 +89,8 @@ def _before_fork(of: str) -> None:
 
 
 def _see_them_end() -> None:
-    """Wait for such threads, for all of them together no longer than that."""
-    until = time.monotonic() + FORK_WAITS
+    """Wait for such threads, for all of them together no longer than `FORK_WAITS`."""
+    left = FORK_WAITS  # minus the naps: by a clock that a test has frozen, this would never end
     while workers := [
         thread
         for thread in threading.enumerate()
@@ -74,11 +99,19 @@ def _see_them_end() -> None:
         and thread is not threading.current_thread()
     ]:
         for worker in workers:
-            with suppress(RuntimeError):  # it is not quite started yet
-                worker.join(max(0.0, until - time.monotonic()))
-            while _is_there(worker) and time.monotonic() < until:
-                time.sleep(0.001)
-            worker.hangs = time.monotonic() >= until
+            while left > 0 and _is_there(worker):
+                if worker.is_alive():
+                    worker.join(LONG_NAP)
+                    left -= LONG_NAP if worker.is_alive() else 0.0
+                else:
+                    left -= _short_nap()
+            worker.hangs = left <= 0
+        left -= _short_nap()  # also for a thread that is not quite started yet
+
+
+def _short_nap() -> float:
+    time.sleep(SHORT_NAP)
+    return SHORT_NAP
 
 
 def _is_there(worker: _Worker) -> bool:

@@ -8,12 +8,14 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from threading import Event
@@ -27,6 +29,7 @@ import responses
 import urllib3
 import wire
 from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep
+from fleet import until, waiters
 
 from gc_requests_auth import (
     BadTokenAnswerError,
@@ -42,6 +45,7 @@ from gc_requests_auth import (
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.tokens.request import request_token
 from gc_requests_auth.tokens.response import Answer, basic_credentials, look_swapped
+from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock
 from gc_requests_auth.util.http import USER_AGENT
@@ -1314,6 +1318,15 @@ def test_retry_after_counts_against_the_same_minute(fake_time: FakeTime) -> None
     assert fake_time.slept == [25.0, 25.0]
 
 
+def test_waits_end_though_a_frozen_clock_counts_none_of_them() -> None:
+    slept: list[float] = []
+    clock = Clock(lambda: 1.0, lambda: 2.0, slept.append)
+    with wire.Server(throttled({"Retry-After": "25"})) as server:
+        refusal(server.url, trusting(server), persist=True, clock=clock)
+
+    assert slept == [25.0, 25.0]
+
+
 @pytest.mark.parametrize(
     "value", ["", "soon", "-1", "1.5 s", "\xb2", "Mon, 99 Foo 99999 99:99:99 GMT", "1,2"]
 )
@@ -1636,17 +1649,134 @@ def test_what_requests_raises_becomes_ours(problem: Exception, kind: type[TokenE
     assert str(error).startswith("login.mypurecloud.ie ")
 
 
-@pytest.mark.parametrize("problem", [ValueError(TOKEN), OwnError(TOKEN), LookupError()], ids=type)
-def test_what_is_raised_while_an_answer_is_read_becomes_ours(problem: Exception) -> None:
-    class Breaking(io.BytesIO):
-        def read(self, *_: Any) -> bytes:
-            raise problem
+class Breaking(io.BytesIO):
+    """A body that raises."""
 
-    error = refusal("https://login.mypurecloud.ie", mounted(Double(body=Breaking)))
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__()
+        self._problem = problem
 
-    assert type(error) is BadTokenAnswerError
-    assert "answers what no OAuth client can read. Is it the login service?" in str(error)
+    def read(self, *_: Any) -> bytes:
+        raise self._problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (urllib3.exceptions.DecodeError("garbled"), BadTokenAnswerError),
+        (urllib3.exceptions.ProtocolError("dropped"), LoginUnreachableError),
+        (urllib3.exceptions.InvalidHeader("broken"), LoginUnreachableError),
+        (requests.exceptions.StreamConsumedError(), LoginUnreachableError),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_what_requests_and_urllib3_raise_of_an_answer_becomes_ours(
+    problem: Exception, kind: type[TokenError]
+) -> None:
+    adapter = Double(body=lambda _: Breaking(problem))
+    error = refusal("https://login.mypurecloud.ie", mounted(adapter))
+
+    assert type(error) is kind
     assert error.host == "login.mypurecloud.ie"
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [OwnError("time is up"), ValueError("mine"), OSError("mine"), LookupError()],
+    ids=type,
+)
+def test_what_anybody_else_raises_while_an_answer_is_read_leaves_as_it_is(
+    problem: Exception,
+) -> None:
+    adapter = Double(body=lambda _: Breaking(problem))
+    with pytest.raises(type(problem)) as caught:
+        ask("https://login.mypurecloud.ie", mounted(adapter), persist=True)
+
+    assert caught.value is problem
+    assert len(adapter.calls) == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals between threads here")
+def test_what_a_signal_handler_raises_while_a_token_is_read_is_its_callers_alone() -> None:
+    """As the time limits of Celery and of pytest-timeout do."""
+    problem = OwnError("time is up")
+
+    def interrupt(*_: object) -> None:
+        raise problem
+
+    def half_an_answer(peer: wire.Peer) -> None:
+        peer.send(wire.message(200, GOOD)[:-10])
+        waiting.append(others.submit(source.current))
+        until(lambda: waiters(source) == 1)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        peer.hang()
+
+    waiting: list[Future[AccessToken]] = []
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with wire.Server(half_an_answer, wire.reply(200, GOOD)) as server:
+            source = TokenSource(
+                lambda: IDENTITY,
+                lambda identity, **_: ask(server.url, trusting(server), identity=identity),
+            )
+            with ThreadPoolExecutor(1) as others:
+                with pytest.raises(OwnError) as caught:
+                    source.current()
+                assert waiting[0].result(30).value == TOKEN, "the waiter leads"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert caught.value is problem
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+def test_a_tracer_sees_the_status_of_an_answer_and_no_exception(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry and ddtrace put themselves around `Session.send`."""
+    seen: list[requests.Response | Exception] = []
+    send = requests.Session.send
+
+    def traced(*args: Any, **options: Any) -> requests.Response:
+        try:
+            answer = send(*args, **options)
+        except Exception as problem:  # pragma: no cover
+            seen.append(problem)
+            raise
+        seen.append(answer)
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", traced)
+    with wire.Server(BAD_ANSWERS[name].act) as server:
+        refusal(server.url, trusting(server))
+
+    (answer,) = seen
+    assert isinstance(answer, requests.Response), answer
+    assert answer.status_code == (BAD_ANSWERS[name].status or answer.status_code)
+    assert answer.text == "{}"
+    assert "Authorization" not in answer.request.headers
+    assert answer.request.body is None
+    assert answer.request.url == f"{server.url}/oauth/token"
+
+
+def test_the_connection_of_a_token_request_is_closed_after_it() -> None:
+    """A gateway that says nothing of closing may close later, on the next call's POST."""
+    next_on_it: list[wire.Received | None] = []
+
+    def keep_open(peer: wire.Peer) -> None:
+        peer.send(wire.message(200, GOOD))
+        next_on_it.append(peer.read())
+
+    with wire.Server(keep_open, wire.reply(200, "{}")) as server:
+        session = trusting(server)
+        ask(server.url, session)
+        until(lambda: bool(next_on_it))
+        assert session.post(server.url, data="once", timeout=5).status_code == 200
+        session.close()
+
+    assert next_on_it == [None], "it was hung up on"
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("good", [True, False])

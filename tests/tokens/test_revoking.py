@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import requests
 import requests_mock
+import wire
 from conftest import SECRET, TOKEN, Counted
+from fleet import until
 from wire import closed_port
 
 from gc_requests_auth import (
@@ -254,3 +256,24 @@ def test_a_pickle_has_nothing_to_revoke(sandbox: Counted, tmp_path: Path) -> Non
 
     assert sandbox.api_requests == 0
     assert auth._slots[0].sharing is not None
+
+
+def test_the_connection_of_a_revocation_is_closed_after_it() -> None:
+    """It would stay behind in the adapter that is lent, for a server to close it silently."""
+    next_on_it: list[wire.Received | None] = []
+
+    def keep_open(peer: wire.Peer) -> None:
+        peer.send(wire.message(200, ""))
+        next_on_it.append(peer.read())
+
+    login = wire.reply(200, f'{{"access_token": "{TOKEN}"}}')
+    with wire.Server(login, keep_open) as server, requests.Session() as session:
+        session.verify = server.ca_file
+        auth = GenesysCloudAuth(
+            "client-id-1234", SECRET, session=session, login_url=server.url, api_url=server.url
+        )
+        auth.access_token()
+        auth.revoke()
+        until(lambda: bool(next_on_it))
+
+    assert next_on_it == [None], "it was hung up on"

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
-from fleet import until
+from fleet import until, waiters
 
 from gc_requests_auth.errors import (
     ConfigurationError,
@@ -156,12 +156,6 @@ def everybody(
     return [pool.submit(one) for _ in range(threads)]
 
 
-def waiters(source: TokenSource) -> int:
-    """How many threads wait for the flight under way."""
-    one = source._rooms.here().flight
-    return 0 if one is None else len(one.ended._cond._waiters)  # type: ignore[attr-defined]
-
-
 # -- windows --------------------------------------------------------------------------------------
 
 
@@ -216,6 +210,18 @@ def test_the_window_asks_once_and_not_beyond_the_deadline(
     assert login.calls[1]["within"] == pytest.approx(4)
 
 
+@pytest.mark.parametrize("left", [0.9, 0.001])
+def test_a_call_in_the_last_second_of_a_token_starts_a_renewal_and_needs_none(
+    source: TokenSource, login: Login, fake_time: FakeTime, left: float
+) -> None:
+    source.current()
+    fake_time.advance(L - left)
+    login.failure = LoginUnreachableError("down")
+
+    assert source.current().value == f"{TOKEN}-1"
+    assert [call["persist"] for call in login.calls] == [True, False]
+
+
 def test_in_the_window_one_call_renews_and_the_others_go_on(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
@@ -241,7 +247,6 @@ def test_in_the_window_one_call_renews_and_the_others_go_on(
         LoginUnreachableError("down"),
         LoginThrottledError("slow down"),
         CredentialsRefusedError("changed"),
-        RuntimeError(f"the vault says {SECRET}"),
     ],
 )
 def test_a_failed_renewal_costs_no_call_anything(
@@ -669,14 +674,16 @@ def test_who_comes_to_a_renewal_when_it_has_just_failed_rests_as_well(
     assert len(login.calls) == 1
 
 
-def test_ctrl_c_during_a_renewal_of_its_own_ends_a_call(
-    source: TokenSource, login: Login, fake_time: FakeTime
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), RuntimeError("time is up")], ids=type)
+def test_what_is_raised_in_a_renewal_of_a_calls_own_thread_leaves_as_it_is(
+    source: TokenSource, login: Login, fake_time: FakeTime, problem: Exception
 ) -> None:
+    """Ctrl-C, or a time limit that a signal handler raises. The next calls go on."""
     source.current()
     fake_time.advance(L - 9)
-    login.failure = KeyboardInterrupt()  # type: ignore[assignment]
+    login.failure = problem
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(problem)):
         source.current()
     assert source.current().value == f"{TOKEN}-1"
 
@@ -802,6 +809,22 @@ def test_64_threads_with_a_wrong_secret_make_one_token_request_and_64_errors(
         assert isinstance(error, CredentialsRefusedError)
         assert (error.host, error.status) == ("login.example", 400)
         assert error.__cause__ is error.__context__ is None
+
+
+def test_64_threads_make_one_token_request_of_a_login_service_that_is_down(
+    source: TokenSource, login: Login, pool: ThreadPoolExecutor
+) -> None:
+    """No refusal is remembered here: each thread has the failure of the one token request."""
+    login.failure = LoginUnreachableError("down", host="login.example")
+    login.meanwhile = held = Held()
+    calls = everybody(pool, source.current)
+    until(lambda: waiters(source) == 63)
+    held.let_go.set()
+    errors = [call.exception(30) for call in calls]
+
+    assert {type(error) for error in errors} == {LoginUnreachableError}
+    assert len({id(error) for error in errors}) == 64
+    assert len(login.calls) == 1
 
 
 def test_a_refused_token_that_is_no_longer_current_fetches_nothing(
@@ -951,6 +974,26 @@ def test_a_waiter_notices_by_itself_that_a_flight_takes_too_long(
     assert waiting.result(30).value == f"{TOKEN}-2"
     held.let_go.set()
     assert stuck.result(30).value == f"{TOKEN}-2"
+
+
+def test_a_waiter_gives_up_a_flight_that_takes_too_long_by_a_clock_that_stands_still(
+    source: TokenSource,
+    login: Login,
+    fake_time: FakeTime,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As freezegun has it: then the waits count."""
+    login.meanwhile = held = Held()
+    stuck = pool.submit(source.current)
+    assert held.entered.wait(30)
+    login.meanwhile = lambda: None
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: False)
+    waited = source.current().value
+    monkeypatch.undo()
+    held.let_go.set()
+
+    assert waited == stuck.result(30).value == f"{TOKEN}-2"
 
 
 def test_the_late_failure_of_an_abandoned_flight_is_discarded_too(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from importlib.metadata import version
 
 import pytest
@@ -33,6 +34,68 @@ if not child:
     os._exit(status)
 assert os.waitpid(child, 0)[1] == 0
 tell("parent")
+"""
+
+#: With the lock of the interpreter held, as uWSGI has it.
+FORK_IN_C = """
+import ctypes, os, threading
+from gc_requests_auth.util import forks
+
+def fork_in_c():
+    return ctypes.PyDLL(None).fork()
+"""
+
+IN_C = f"""{FORK_IN_C}
+class Counting:
+    def __init__(self):
+        self.times = []
+    def reset(self):
+        self.times.append(1)
+
+counting = Counting()
+forks.at_fork(counting.reset)
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with forks.undivided:
+        held.set()
+        over.wait(30)
+
+holding = threading.Thread(target=hold)
+holding.start()
+held.wait(30)
+child = fork_in_c()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    over.set()
+    holding.join()
+number = forks.process()
+free = forks.undivided.acquire(timeout=5)
+os.write(1, f"{{'parent' if child else 'child'}} {{number}} {{counting.times}} {{free}}\\n".encode())
+os._exit(0)
+"""
+
+NOTICED_BY_MANY = f"""{FORK_IN_C}
+import time
+class Slow:
+    times = 0
+    def reset(self):
+        self.times += 1
+        time.sleep(0.05)
+
+slow = Slow()
+forks.at_fork(slow.reset)
+child = fork_in_c()
+if child:
+    os._exit(os.waitpid(child, 0)[1])
+seen = []
+threads = [threading.Thread(target=lambda: seen.append(forks.process())) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+os.write(1, f"{{set(seen)}} {{slow.times}}\\n".encode())
+os._exit(0)
 """
 
 IN_THE_MIDST = """
@@ -79,13 +142,43 @@ def test_a_fork_waits_for_what_is_not_to_be_divided() -> None:
     assert lines_of(IN_THE_MIDST) == ["1", "1"]
 
 
-def test_each_fork_has_another_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = forks.forks
+@forking
+def test_a_fork_that_calls_no_hook_of_python_is_noticed_as_well() -> None:
+    """As uWSGI forks. A thread that is not in the child held the lock."""
+    assert lines_of(IN_C) == ["child 1 [1] True", "parent 0 [] True"]
+
+
+@forking
+def test_threads_that_notice_a_fork_at_once_start_afresh_once() -> None:
+    assert lines_of(NOTICED_BY_MANY) == ["{1} 1"]
+
+
+class Child:
+    """Counts how often it starts afresh."""
+
+    times = 0
+
+    def reset(self) -> None:
+        self.times += 1
+
+
+def test_what_is_alive_is_reset_in_each_child_and_nothing_is_kept_alive_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = forks.process()
     monkeypatch.setattr(forks, "forks", before)  # puts it back
+    first, second = Child(), Child()
+    forks.at_fork(first.reset)
+    forks.at_fork(second.reset)
+    gone = weakref.ref(second)
+    del second
     for _ in range(2):
-        forks.undivided.acquire()  # as before a fork; the child releases it
-        forks._forked()
-    assert forks.forks == before + 2
+        monkeypatch.setattr(forks, "_pid", 0)
+        forks.process()
+
+    assert gone() is None
+    assert first.times == 2
+    assert forks.process() == before + 2
 
 
 def test_release_is_the_one_of_the_distribution() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import requests
@@ -11,6 +10,7 @@ from ...settings.hosts import Place
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError
 from ...util.http import correlation_id, error_code
+from ...util.nesting import parse_json
 from ...util.redaction import redacted
 from .causes import api_refused
 from .network import Network
@@ -80,8 +80,8 @@ def _ask(network: Network, place: Place, token: AccessToken, path: str) -> dict[
 
 def _json(answer: requests.Response) -> dict[str, Any] | None:
     try:
-        said = json.loads(answer.content)
-    except (ValueError, RecursionError):
+        said = parse_json(answer.content)
+    except ValueError:
         return None
     return said if isinstance(said, dict) else None
 
