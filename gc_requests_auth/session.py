@@ -6,7 +6,6 @@ import copy
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import requests
 
@@ -15,15 +14,13 @@ from .calls.adapter import GenesysCloudAdapter, Pacing
 from .calls.call import Call, other_hooks
 from .calls.replay import refused_before
 from .errors import GenesysCloudError, without_secrets
+from .settings.hosts import url_below
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
 from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-#: What can not lead anywhere else, if it has no dot segments either.
-_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 #: Where `timeout` stands among the arguments of `Session.request`, behind method and URL.
 _TIMEOUT_POSITION = 6
@@ -137,7 +134,7 @@ class GenesysCloudSession(requests.Session):
         auth: object = self.auth  # somebody may have put another one there
         relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
         if relative and isinstance(auth, GenesysCloudAuth):
-            return completed(auth.api_url, str(url))
+            return url_below(auth.api_url, str(url))
         return url
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
@@ -207,28 +204,6 @@ class _UsedUp:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(())
-
-
-def completed(base: str, path: str) -> str:
-    """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
-
-    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading.
-    """
-    if _PLAIN_PATH.fullmatch(path) and "/." not in path:
-        return f"{base}{path}"
-    path = path.lstrip()
-    depth = 0
-    said = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
-    # Some servers drop what is no character, and some read "..;" as "..".
-    for name in re.split(r"[/\\]", re.sub(r"[\x00-\x20\x7f]", "", said)):
-        depth += {"..": -1, ".": 0, "": 0}.get(name.partition(";")[0], 1)
-        if depth < 0:
-            raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
-    if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):
-        raise requests.exceptions.InvalidURL(
-            f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
-        )
-    return f"{base.rstrip('/')}/{path.lstrip('/')}"
 
 
 def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:

@@ -36,7 +36,7 @@ from gc_requests_auth import (
     RegionMismatchError,
 )
 from gc_requests_auth.calls.adapter import GenesysCloudAdapter
-from gc_requests_auth.session import completed
+from gc_requests_auth.settings.hosts import url_below
 from gc_requests_auth.util.http import USER_AGENT
 
 ME = "/api/v2/tokens/me"
@@ -270,9 +270,9 @@ def test_no_path_leaves_origin_or_base_path(base: str, path: str) -> None:
 
 def test_completing_says_what_was_wrong_with_the_path() -> None:
     with pytest.raises(InvalidURL, match=re.escape("'//evil.com/x' is neither a URL with a")):
-        completed(API, "//evil.com/x")
+        url_below(API, "//evil.com/x")
     with pytest.raises(InvalidURL, match=re.escape(f"'../x' leaves {GATEWAY}")):
-        completed(GATEWAY, "../x")
+        url_below(GATEWAY, "../x")
 
 
 @pytest.mark.parametrize(
