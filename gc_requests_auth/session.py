@@ -13,7 +13,7 @@ from .auth import GenesysCloudAuth
 from .calls.adapter import GenesysCloudAdapter, Pacing
 from .calls.call import Call, other_hooks
 from .calls.replay import refused_before
-from .errors import GenesysCloudError, without_secrets
+from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.store import TokenStore
 from .util.bodies import rewind
@@ -124,7 +124,16 @@ class GenesysCloudSession(requests.Session):
         if url is not request.url:
             request = copy.copy(request)  # the caller's stays as it is
             request.url = url
-        return super().prepare_request(request)
+        prepared = super().prepare_request(request)
+        auth: object = self.auth
+        if (
+            not request.auth
+            and Call.of(prepared) is None
+            and isinstance(auth, GenesysCloudAuth)
+        ):
+            # The auth has left a foreign URL as it is, and has kept requests from what it would do.
+            prepared.prepare_auth(self._netrc_auth(prepared))
+        return prepared
 
     def _complete(self, url: Any) -> Any:
         """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
@@ -172,7 +181,27 @@ class GenesysCloudSession(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Sign the next hop of a chain that has never left us; apply no netrc to any."""
+        """Sign the next hop of a chain that has never left us; of a foreign one, do as requests does."""
+        netrc = self._netrc_auth(prepared_request)
+        self._keep_or_sign(prepared_request, response)
+        if netrc is not None:
+            prepared_request.prepare_auth(netrc)
+
+    def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
+        """What ``~/.netrc`` says of a foreign host; of an own one it is not asked."""
+        url, call, auth = str(request.url), Call.of(request), self.auth
+        if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
+            return None
+        try:
+            if isinstance(auth, GenesysCloudAuth) and auth._hosts.is_own_host(url):
+                return None
+        except ConfigurationError:
+            pass  # nobody says where we are, and so no host is ours
+        return requests.utils.get_netrc_auth(url)
+
+    def _keep_or_sign(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
         call = Call.of(prepared_request)
         if call is not None and call.auth._hosts.takes_token(response.url):
             token = call.auth._tokens.in_hand()
@@ -213,7 +242,9 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
     """
     hosts = call.auth._hosts
     if not hosts.takes_token(request.url or ""):
-        request.headers.pop("Authorization", None)
+        # The token goes; what ~/.netrc says of a foreign host stays.
+        if not str(request.headers.get("Authorization")).startswith("Basic "):
+            request.headers.pop("Authorization", None)
         try:
             hosts.object_to(request.url or "")
         except GenesysCloudError as error:

@@ -112,6 +112,11 @@ class Place(NamedTuple):
             return False
         return self._owns(parts) and not self._is_token_endpoint(parts)
 
+    def is_own_host(self, url: str) -> bool:
+        """Whether the host of a URL is the organisation's own, whatever the port and the path."""
+        own = {one.hostname for one in (*self._own(), urlsplit(self.login_url))}
+        return urlsplit(url).hostname in own
+
     def object_to(self, url: str) -> None:
         """Raise where a URL that is not ours is a mistake rather than a stranger.
 
