@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from fleet import redis_server
 
 report = [sys.executable, "-m", "coverage", "report"]
-if shutil.which("redis-server") is None:
+if redis_server() is None:
     report.append("--omit=*/stores/redis.py,tests/stores/test_redis_store.py")
 sys.exit(subprocess.run(report, check=False).returncode)

@@ -6,7 +6,6 @@ import copy
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import requests
 
@@ -14,16 +13,14 @@ from .auth import GenesysCloudAuth
 from .calls.adapter import GenesysCloudAdapter, Pacing
 from .calls.call import Call, other_hooks
 from .calls.replay import refused_before
-from .errors import GenesysCloudError, without_secrets
+from .errors import ConfigurationError, GenesysCloudError, without_secrets
+from .settings.hosts import url_below
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
 from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-#: What can not lead anywhere else, if it has no dot segments either.
-_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 #: Where `timeout` stands among the arguments of `Session.request`, behind method and URL.
 _TIMEOUT_POSITION = 6
@@ -127,7 +124,16 @@ class GenesysCloudSession(requests.Session):
         if url is not request.url:
             request = copy.copy(request)  # the caller's stays as it is
             request.url = url
-        return super().prepare_request(request)
+        prepared = super().prepare_request(request)
+        auth: object = self.auth
+        if (
+            not request.auth
+            and Call.of(prepared) is None
+            and isinstance(auth, GenesysCloudAuth)
+        ):
+            # The auth has left a foreign URL as it is, and has kept requests from what it would do.
+            prepared.prepare_auth(self._netrc_auth(prepared))
+        return prepared
 
     def _complete(self, url: Any) -> Any:
         """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
@@ -137,7 +143,7 @@ class GenesysCloudSession(requests.Session):
         auth: object = self.auth  # somebody may have put another one there
         relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
         if relative and isinstance(auth, GenesysCloudAuth):
-            return completed(auth.api_url, str(url))
+            return url_below(auth.api_url, str(url))
         return url
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
@@ -175,7 +181,27 @@ class GenesysCloudSession(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Sign the next hop of a chain that has never left us; apply no netrc to any."""
+        """Sign the next hop of a chain that has never left us; of a foreign one, do as requests does."""
+        netrc = self._netrc_auth(prepared_request)
+        self._keep_or_sign(prepared_request, response)
+        if netrc is not None:
+            prepared_request.prepare_auth(netrc)
+
+    def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
+        """What ``~/.netrc`` says of a foreign host; of an own one it is not asked."""
+        url, call, auth = str(request.url), Call.of(request), self.auth
+        if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
+            return None
+        try:
+            if isinstance(auth, GenesysCloudAuth) and auth._hosts.is_own_host(url):
+                return None
+        except ConfigurationError:
+            pass  # nobody says where we are, and so no host is ours
+        return requests.utils.get_netrc_auth(url)
+
+    def _keep_or_sign(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
         call = Call.of(prepared_request)
         if call is not None and call.auth._hosts.takes_token(response.url):
             token = call.auth._tokens.in_hand()
@@ -209,28 +235,6 @@ class _UsedUp:
         return iter(())
 
 
-def completed(base: str, path: str) -> str:
-    """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
-
-    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading.
-    """
-    if _PLAIN_PATH.fullmatch(path) and "/." not in path:
-        return f"{base}{path}"
-    path = path.lstrip()
-    depth = 0
-    said = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
-    # Some servers drop what is no character, and some read "..;" as "..".
-    for name in re.split(r"[/\\]", re.sub(r"[\x00-\x20\x7f]", "", said)):
-        depth += {"..": -1, ".": 0, "": 0}.get(name.partition(";")[0], 1)
-        if depth < 0:
-            raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
-    if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):
-        raise requests.exceptions.InvalidURL(
-            f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
-        )
-    return f"{base.rstrip('/')}/{path.lstrip('/')}"
-
-
 def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
     """Take the token from a request that a redirect has led elsewhere, before it is sent.
 
@@ -238,7 +242,9 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
     """
     hosts = call.auth._hosts
     if not hosts.takes_token(request.url or ""):
-        request.headers.pop("Authorization", None)
+        # The token goes; what ~/.netrc says of a foreign host stays.
+        if not str(request.headers.get("Authorization")).startswith("Basic "):
+            request.headers.pop("Authorization", None)
         try:
             hosts.object_to(request.url or "")
         except GenesysCloudError as error:

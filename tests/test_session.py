@@ -8,6 +8,7 @@ import logging
 import pickle
 import posixpath
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +37,7 @@ from gc_requests_auth import (
     RegionMismatchError,
 )
 from gc_requests_auth.calls.adapter import GenesysCloudAdapter
-from gc_requests_auth.session import completed
+from gc_requests_auth.settings.hosts import url_below
 from gc_requests_auth.util.http import USER_AGENT
 
 ME = "/api/v2/tokens/me"
@@ -270,9 +271,9 @@ def test_no_path_leaves_origin_or_base_path(base: str, path: str) -> None:
 
 def test_completing_says_what_was_wrong_with_the_path() -> None:
     with pytest.raises(InvalidURL, match=re.escape("'//evil.com/x' is neither a URL with a")):
-        completed(API, "//evil.com/x")
+        url_below(API, "//evil.com/x")
     with pytest.raises(InvalidURL, match=re.escape(f"'../x' leaves {GATEWAY}")):
-        completed(GATEWAY, "../x")
+        url_below(GATEWAY, "../x")
 
 
 @pytest.mark.parametrize(
@@ -580,25 +581,144 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
 
+BASIC = f"Basic {b64encode(b'somebody:else').decode()}"
+ELSEWHERE = "https://elsewhere.example"
+
+
 @pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize(
-    ("start", "to", "authorization"),
+    ("start", "to", "seen"),
     [
-        (f"{API}/x", f"{API}/y", f"Bearer {TOKEN}-1"),
-        (f"{API}/x", f"{APPS}/y", f"Bearer {TOKEN}-1"),
-        (f"{API}/x", "https://elsewhere.example/y", None),
-        ("https://elsewhere.example/x", "https://elsewhere.example/y", None),
-        ("https://elsewhere.example/x", f"{API}/y", None),
+        (f"{API}/x", f"{API}/y", [f"Bearer {TOKEN}-1", f"Bearer {TOKEN}-1"]),
+        (f"{API}/x", f"{APPS}/y", [f"Bearer {TOKEN}-1", f"Bearer {TOKEN}-1"]),
+        (f"{API}/x", f"{ELSEWHERE}/y", [f"Bearer {TOKEN}-1", BASIC]),
+        (f"{ELSEWHERE}/x", f"{ELSEWHERE}/y", [BASIC, BASIC]),
+        (f"{ELSEWHERE}/x", "https://other.example/y", [BASIC, BASIC]),
+        (f"{ELSEWHERE}/x", f"{API}/y", [BASIC, None]),
+        (f"{ELSEWHERE}/x", f"{APPS}/y", [BASIC, None]),
+        (f"{ELSEWHERE}/x", "https://login.mypurecloud.ie/y", [BASIC, None]),
     ],
 )
-def test_a_netrc_entry_is_never_applied_on_a_redirect(
-    ireland: Ireland, start: str, to: str, authorization: str | None
+def test_a_netrc_entry_is_for_foreign_hosts_only(
+    ireland: Ireland, start: str, to: str, seen: list[str | None]
 ) -> None:
     ireland.leads("GET", start, to)
     ireland.on("GET", to, text="there")
     ireland.session().get(start)
 
-    assert ireland.seen[-1] == (to, authorization)
+    assert ireland.seen == list(zip([start, to], seen, strict=True))
+
+
+@pytest.mark.usefixtures("netrc")
+def test_a_chain_that_left_us_by_a_netrc_entry_comes_back_with_nothing(ireland: Ireland) -> None:
+    ireland.leads("GET", f"{API}/x", f"{ELSEWHERE}/y")
+    ireland.leads("GET", f"{ELSEWHERE}/y", f"{API}/z")
+    ireland.on("GET", f"{API}/z", status_code=401)
+    ireland.session().get("/x")
+
+    assert [sent for _, sent in ireland.seen] == [f"Bearer {TOKEN}-1", BASIC, None]
+    assert ireland.tokens == 1
+
+
+@pytest.mark.usefixtures("netrc")
+@pytest.mark.parametrize("url", [f"{APPS}/x?Signature=abc", "https://login.mypurecloud.ie/x"])
+def test_a_netrc_entry_is_not_for_an_own_host_where_no_token_goes(
+    ireland: Ireland, url: str
+) -> None:
+    """A pre-signed link, for one, is refused with any Authorization."""
+    ireland.on("GET", url, text="there")
+    ireland.session().get(url)
+
+    assert ireland.seen == [(url, None)]
+
+
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_entry_is_for_no_host_of_the_auth_that_signed_the_call(ireland: Ireland) -> None:
+    other = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1")
+    ireland.leads("GET", f"{API}/x", f"{APPS}/y?Signature=abc")
+    ireland.on("GET", f"{APPS}/y", text="there")
+    with GenesysCloudSession("client-id-5678", SECRET, region="eu-central-1") as session:
+        session.get(f"{API}/x", auth=other)
+
+    assert [sent for _, sent in ireland.seen] == [f"Bearer {TOKEN}-1", None]
+
+
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_entry_is_used_as_a_plain_session_uses_it(ireland: Ireland) -> None:
+    ireland.on("GET", f"{ELSEWHERE}/x", text="there")
+    with ireland.session() as session:
+        session.get(f"{ELSEWHERE}/x", auth=("given", "now"))
+        session.get(f"{ELSEWHERE}/x", auth=unsigned)
+        session.trust_env = False
+        session.get(f"{ELSEWHERE}/x")
+
+    given = f"Basic {b64encode(b'given:now').decode()}"
+    assert [sent for _, sent in ireland.seen] == [given, None, None]
+
+
+@pytest.mark.usefixtures("netrc")
+def test_a_netrc_entry_is_used_where_nobody_says_who_signs_in(ireland: Ireland) -> None:
+    """The call opts out; the redirect asks whose host that is, and nobody knows."""
+    ireland.leads("GET", f"{ELSEWHERE}/x", f"{ELSEWHERE}/y")
+    ireland.on("GET", f"{ELSEWHERE}/y", text="there")
+    with GenesysCloudSession() as session:
+        session.get(f"{ELSEWHERE}/x", auth=unsigned)
+
+    assert [sent for _, sent in ireland.seen] == [None, BASIC]
+
+
+@pytest.mark.parametrize(
+    ("to", "second"),
+    [
+        (f"{ELSEWHERE}/y", f"Basic {b64encode(b'user:password').decode()}"),
+        ("https://other.example/y", None),
+        (f"{API}/y", None),
+    ],
+)
+def test_a_user_in_a_foreign_url_goes_out_as_basic_and_no_farther_than_requests_lets_it(
+    ireland: Ireland, to: str, second: str | None
+) -> None:
+    ireland.leads("GET", "/x", to)  # requests-mock knows no user in a URL
+    ireland.on("GET", to, text="there")
+    ireland.session().get("https://user:password@elsewhere.example/x")
+
+    first = f"Basic {b64encode(b'user:password').decode()}"
+    assert [sent for _, sent in ireland.seen] == [first, second]
+    assert ireland.tokens == 0
+
+
+def test_foreign_calls_are_signed_as_a_plain_session_signs_them(
+    ireland: Ireland, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine elsewhere.example login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    calls: list[dict[str, Any]] = [
+        {"url": f"{start}/x", **more}
+        for start in (
+            ELSEWHERE,
+            "http://elsewhere.example",
+            "https://user:password@elsewhere.example",
+            "https://user:password@other.example",
+            "https://user@other.example",
+            "https://:password@other.example",
+            "https://other.example",
+        )
+        for more in (
+            {},
+            {"auth": ("given", "now")},
+            {"auth": ()},
+            {"headers": {"Authorization": "Bearer mine"}},
+        )
+    ]
+    ireland.mocker.get(requests_mock.ANY, text="there")
+
+    def sent(session: requests.Session) -> list[str | bytes | None]:
+        return [
+            session.request("GET", **call).request.headers.get("Authorization") for call in calls
+        ]
+
+    with requests.Session() as plain, ireland.session() as session:
+        assert sent(session) == sent(plain)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,8 @@ class GenesysCloudAdapter(HTTPAdapter):
             if wait > 5:
                 logger.warning("waiting %.0f s to call again: %s", wait, _reason(outcome))
             self._clock.sleep(wait)
+            if not rewind(request):  # a file has changed in the meantime
+                return None
             following = call.next_attempt(call.token, waited=wait)
         return following, _copy_for(following, call, request)
 

@@ -28,6 +28,9 @@ _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 #: fragment. What is left to look for are dot segments and the signatures.
 _PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
+#: A path that can not lead anywhere else, if it has no dot segments either.
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
+
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -109,6 +112,11 @@ class Place(NamedTuple):
             return False
         return self._owns(parts) and not self._is_token_endpoint(parts)
 
+    def is_own_host(self, url: str) -> bool:
+        """Whether the host of a URL is the organisation's own, whatever the port and the path."""
+        own = {one.hostname for one in (*self._own(), urlsplit(self.login_url))}
+        return urlsplit(url).hostname in own
+
     def object_to(self, url: str) -> None:
         """Raise where a URL that is not ours is a mistake rather than a stranger.
 
@@ -138,10 +146,8 @@ class Place(NamedTuple):
             )
 
     def _owns(self, parts: SplitResult) -> bool:
-        # Percent-encoded and backward separators count, so that no server on the way can read a
-        # dot segment where we read a name.
-        segments = re.split(r"[/\\]", unquote(parts.path))
-        if "." in segments or ".." in segments:
+        # requests has resolved the plain ones: what is left is one in disguise.
+        if has_dot_segment(parts.path):
             return False
         if not self.explicit and _SIGNATURES & {
             key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
@@ -159,6 +165,43 @@ class Place(NamedTuple):
         # A gateway may serve login and API below one origin.
         token = urlsplit(self.token_url)
         return _authority(parts) == token.netloc and _routed(parts.path) == _routed(token.path)
+
+
+def url_below(base: str, path: str) -> str:
+    """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
+
+    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading: such a
+        URL would get no token either.
+    """
+    if _PLAIN_PATH.fullmatch(path) and "/." not in path:
+        return f"{base}{path}"
+    path = path.lstrip()
+    names = re.split(r"[?#]", path, maxsplit=1)[0].split("/")
+    depth = 0
+    for name in names:
+        # requests resolves these before it sends anything.
+        depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
+        if depth < 0:
+            raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
+    if has_dot_segment("/".join(name for name in names if name not in {".", ".."})):
+        raise requests.exceptions.InvalidURL(
+            f"{path[:60]!a} leaves {base}, or a server on the way may read it so"
+        )
+    if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):
+        raise requests.exceptions.InvalidURL(
+            f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
+        )
+    return f"{base.rstrip('/')}/{path.lstrip('/')}"
+
+
+def has_dot_segment(path: str) -> bool:
+    """Whether anybody on the way may read a segment of a path as ``.`` or ``..``.
+
+    A proxy may decode what the server behind it decodes again. Some servers take a backslash for a
+    slash, some drop control characters, and some end a segment at its semicolon (``..;``).
+    """
+    path = re.sub(r"[\x00-\x20\x7f]", "", _decoded(path))
+    return any(name.partition(";")[0] in {".", ".."} for name in re.split(r"[/\\]", path))
 
 
 def base_url(field: str, url: str, *, suffix: str) -> str:
@@ -200,8 +243,15 @@ def _plain_https(url: str) -> SplitResult | None:
 
 def _routed(path: str) -> str:
     """The path as the most lenient of gateways would route it."""
-    path = re.sub(r"[\s\x00]|;[^/\\]*", "", unquote(path))
+    path = re.sub(r"[\s\x00]|;[^/\\]*", "", _decoded(path))
     return re.sub(r"[/\\]+", "/", path).rstrip("/").lower()
+
+
+def _decoded(path: str) -> str:
+    """The path with nothing left to decode, as behind any number of servers that decode it."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path
 
 
 def _authority(parts: SplitResult) -> str:

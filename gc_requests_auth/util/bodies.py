@@ -5,12 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import requests
+from requests.utils import super_len
 
 #: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
 #: connection. Genesys Cloud's have some 200 bytes.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
+
+
+#: What a file, or what passes for one, raises where it can not go back: closed, a pipe, half an
+#: imitation, or text where requests warns of text and warnings are errors.
+_FAILURES = (
+    *(OSError, ValueError, TypeError, AttributeError, RuntimeError),
+    requests.exceptions.FileModeWarning,
+)
 
 
 class BodyTooLongError(Exception):
@@ -29,21 +39,36 @@ class _Body(bytearray):
 
 
 def rewind(request: requests.PreparedRequest) -> bool:
-    """Whether the body can be sent once more; a file is put back to where it started.
+    """Whether the body can be sent once more, whole. A file is put back to where it started.
 
-    A generator, a pipe or a MultipartEncoder is used up: sending it again would send an empty or a
-    truncated body, and the answer to that may well be 200.
+    A generator, a pipe or a MultipartEncoder is used up: a second sending would be empty or
+    truncated, and may well be answered 200. A file may have changed since ``Content-Length`` was
+    computed from it: the server takes what is more for the next request on that connection, and
+    waits for what is less. So call this function right before the body is sent again.
     """
-    body = request.body
-    if body is None or isinstance(body, str | bytes | bytearray | memoryview):
+    body: Any = request.body
+    if body is None or isinstance(body, str | bytes | memoryview):  # none of these can change
         return True
     start = getattr(request, "_body_position", None)
+    try:
+        if not isinstance(body, bytearray) and not _put_back(body, start):
+            return False
+        length = request.headers.get("Content-Length")
+        if length is not None and super_len(body) != int(length):
+            return False
+        return isinstance(body, bytearray) or bool(body.tell() == start)  # super_len() moved it
+    except _FAILURES:
+        return False
+
+
+def _put_back(file: Any, start: object) -> bool:
+    """Seek, and have the file prove it: some imitations of a file seek nowhere, and tell the same always."""
     if not isinstance(start, int):
         return False
-    try:
-        body.seek(start)  # type: ignore[union-attr]
-    except Exception:
+    file.seek(start)
+    if not file.read(1) or file.tell() == start:
         return False
+    file.seek(start)
     return True
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from requests.exceptions import InvalidURL
 
 from gc_requests_auth import GenesysCloudSession
+from gc_requests_auth.settings.hosts import Place
 
 BASES = (
     "https://api.mypurecloud.ie",
@@ -107,7 +108,22 @@ PIECES = st.sampled_from(
     [
         *("/", "/", "\\", ".", "..", "../", "/..", "//", "@", ":", "?", "#", "%", ";", "&", "["),
         *("]", "=", "%2e", "%2E", "%2f", "%2F", "%5c", "%5C", "%25", "%252e", "%252f", "%00"),
-        *("%09", "%0a", "%40", "%u002e", "%c0%ae", "%zz", "..;", ".;x", ";..", " ", "\t", "\n"),
+        *(
+            "%09",
+            "%0a",
+            "%40",
+            "%u002e",
+            "%c0%ae",
+            "%zz",
+            "..;",
+            ".;x",
+            ";..",
+            "%3b",
+            "%2500",
+            " ",
+            "\t",
+            "\n",
+        ),
         *("\r", "\0", "\x7f", "\x85", "\xa0", "\ufeff", "\u2025", "\uff0e", "\uff0f", "\u2215"),
         *("\u3002", "\xad", "\ud800", "*", "{id}", "https:", "HTTP://", "https://"),
         *("evil.example", "user:pass@", "javascript:", ":8443", "api/v2", "genesys", "v1"),
@@ -137,6 +153,30 @@ def test_no_path_leaves_the_origin_or_the_base_path(
                 wanted = read(base, parameters=parameters, decoded=decoded)
                 assert said.origin == wanted.origin
                 assert said.names[: len(wanted.names)] == wanted.names
+
+
+@examples(400)
+@given(st.sampled_from(BASES), PATHS)
+@example(BASES[1], "..;/other-tenant/x")
+@example(BASES[1], ".%00./x")
+@example(BASES[1], "%252e%252e/x")
+@example(BASES[1], "..%3b/login/oauth/token")
+@example(BASES[1], "%2%65./x")
+@example(BASES[1], "a/%2e%2e/b")
+def test_a_whole_url_gets_the_token_exactly_when_its_path_is_accepted_as_a_path(
+    sessions: dict[str, GenesysCloudSession], base: str, path: str
+) -> None:
+    place = Place.of(None, "https://login.example", base)
+    path = f"/{path.lstrip('/')}"
+    accepted = completed(sessions[base], path)
+    assert accepted is None or place.takes_token(accepted)
+
+    # requests encodes these, and resolves the plain dot segments of a whole URL.
+    assume(not re.search(r"[\\\x00-\x20\x7f]", path))
+    assume(".." not in re.split(r"[/?#]", path))
+    whole = requests.PreparedRequest()
+    whole.prepare_url(base + path, None)
+    assert place.takes_token(whole.url or "") == (accepted is not None)
 
 
 NAME = st.from_regex(r"[A-Za-z0-9_~-][A-Za-z0-9._~:@!$'()*,=+;-]{0,11}", fullmatch=True)

@@ -59,13 +59,25 @@ def decoded(text: str) -> str:
     return "".join(pieces)
 
 
+def decoded_by_all(text: str) -> str:
+    """As behind a row of servers that each decode it."""
+    while text != decoded(text):
+        text = decoded(text)
+    return text
+
+
+def seen(character: str) -> bool:
+    """Whether it is a character and no control of one."""
+    return character > " " and character != "\x7f"
+
+
 def is_ours(place: Place, url: str) -> bool | None:
     """What the promises say; None where the library may be more careful than its word."""
     found = cut(url)
     if found is None or found.scheme != "https" or found.userinfo is not None:
         return False
-    path = decoded(found.path).replace("\\", "/")
-    if {".", ".."} & set(path.split("/")):
+    path = decoded_by_all(found.path).replace("\\", "/")
+    if {".", ".."} & {"".join(filter(seen, name.split(";")[0])) for name in path.split("/")}:
         return False
     here = (found.host, found.port or "443")
     if place.explicit:

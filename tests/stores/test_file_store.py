@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import stat
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -554,16 +555,21 @@ def test_what_is_not_believed_is_a_miss_that_is_said_and_mended(
     assert sandbox.token_requests == 2, "the next one finds a sound one"
 
 
+@pytest.fixture
+def open_to_others() -> Iterator[Path]:
+    """A folder that another user can enter. Those of pytest are closed, more of them under ``-n``."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 @posix
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="it becomes somebody else")
 def test_a_read_only_directory_costs_a_token_request_and_no_call(
-    sandbox: Counted, tmp_path: Path
+    sandbox: Counted, open_to_others: Path
 ) -> None:
     """As somebody whom modes stop: root writes everywhere."""
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    directory = tmp_path / "tokens"
+    directory = open_to_others / "tokens"
     directory.mkdir(mode=0o500)
     os.chown(directory, 12345, -1)
     script = """
@@ -585,7 +591,7 @@ print(requests.get(sys.argv[2], auth=auth, timeout=30).status_code)
         script,
         str(directory),
         sandbox.api_url + ME,
-        str(tmp_path / "ca.pem"),
+        str(open_to_others / "ca.pem"),
         env={**os.environ, **sandbox.sandbox.environ},
     )
 

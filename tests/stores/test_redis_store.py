@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import Counted, FakeTime, run_python
-from fleet import Fleet, until
+from fleet import Fleet, redis_server, until
 from store_contract import KEY, StoreContract
 
 from gc_requests_auth.auth import GenesysCloudAuth
@@ -28,9 +27,7 @@ from gc_requests_auth.stores.redis import RedisTokenStore
 
 redis = pytest.importorskip("redis", reason="the extra [redis] is not installed")
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="redis-server is not installed"
-)
+pytestmark = pytest.mark.skipif(redis_server() is None, reason="redis-server is not installed")
 
 ME = "/api/v2/tokens/me"
 NAME = f"gc_requests_auth:{KEY}"
@@ -48,7 +45,7 @@ class Server:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                *("redis-server", "--port", "0", "--unixsocket", self.socket),
+                *(str(redis_server()), "--port", "0", "--unixsocket", self.socket),
                 *("--save", "", "--appendonly", "no", "--dir", str(self._directory)),
             ],
             stdout=subprocess.DEVNULL,

@@ -149,6 +149,24 @@ def test_a_closed_file_is_never_sent_twice() -> None:
     assert not rewind(request)
 
 
+def test_a_text_file_of_which_requests_warns_is_never_sent_twice_where_warnings_are_errors(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "upload"
+    path.write_text("content")
+    with path.open() as file:
+        with pytest.warns(requests.exceptions.FileModeWarning):
+            request = prepared(data=file)
+        assert not rewind(request)
+
+
+def test_an_array_sent_in_chunks_can_be_sent_twice() -> None:
+    request = prepared()
+    request.body = bytearray(b"bytes")  # type: ignore[assignment]
+    del request.headers["Content-Length"]
+    assert rewind(request)
+
+
 # -- read_within ----------------------------------------------------------------------------------
 
 
