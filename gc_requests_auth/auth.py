@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from .calls.call import CountingHook, Hook, other_hooks
+from .calls.call import CountingHook, Hook
+from .calls.signed import other_hooks, sign
 from .errors import GenesysCloudError, without_secrets
 from .sign_in import SignIn
 from .tokens.rate_limit import Standing
@@ -22,9 +23,6 @@ logger = logging.getLogger("gc_requests_auth")
 
 #: Seconds in which a request that was counted is sent, if it ever is.
 FRESH = 1.0
-
-#: The hooks of a request that nobody has given any, by far the most frequent ones.
-_NONE: dict[str, list[Any]] = {"response": []}
 
 
 class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
@@ -92,15 +90,12 @@ class GenesysCloudAuth(SignIn, requests.auth.AuthBase):
             raise
         if not isinstance(r.headers.get("Authorization", token.header), Secret):
             self._tell_of_replacing()
-        r.headers["Authorization"] = token.header
-        # A new dict, since a copy of a request shares its original's. Before the caller's hooks,
-        # which see only what ours returns.
         hook = Hook(self, url)
         if tokens is not self._slots[0].source:
             hook = CountingHook(self, url, token.header)
             if not self._ledger.of(token.header).take():
                 vars(r)["_chosen"] = self._clock.monotonic()
-        r.hooks = {"response": [hook] if r.hooks == _NONE else [hook, *other_hooks(r)]}
+        sign(r, token.header, hook)
         return r
 
     def _on_response(

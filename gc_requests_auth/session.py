@@ -12,14 +12,15 @@ import requests
 
 from .auth import GenesysCloudAuth
 from .calls.adapter import ApiAdapter
-from .calls.call import hook_of, other_hooks, refused_before
+from .calls.call import hook_of, refused_before
 from .calls.pacing import Manner, Pacing
 from .calls.retry import ApiPolicy
+from .calls.signed import other_hooks
 from .errors import ConfigurationError
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, conceal
+from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, boxed, conceal
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -79,8 +80,9 @@ class GenesysCloudSession(requests.Session):
         pacing: Manner = "wait",
     ) -> None:
         # As the auth does, and for the same reason.
-        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        client_id, client_secret = map(boxed, (client_id, client_secret))
+        region, profile = map(conceal, (region, profile))
+        login_url, api_url = map(conceal, (login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         making: dict[str, Any] = {

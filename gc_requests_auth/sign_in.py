@@ -17,7 +17,7 @@ from .tokens.source import LONGEST_FLIGHT, TokenSource
 from .tokens.token import AccessToken
 from .util import forks
 from .util.clock import Clock
-from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
+from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, conceal, plain
 
 if TYPE_CHECKING:
     from .stores.shared import Sharing
@@ -54,8 +54,9 @@ class SignIn:
         tokens: int | None = None,
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
-        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        client_id, client_secret = map(boxed, (client_id, client_secret))
+        region, profile = map(conceal, (region, profile))
+        login_url, api_url = map(conceal, (login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
@@ -155,16 +156,17 @@ class SignIn:
             a new one if not.
         :raises GenesysCloudError: if there is none to be had.
         """
-        rejected = conceal(rejected)
+        refused: SecretBox | None = boxed(rejected)
+        del rejected
         tokens = self._tokens()
-        token = tokens.current() if rejected is None else tokens.other_than(rejected)
-        return str(token.value)
+        token = tokens.current() if refused is None else tokens.other_than(refused)
+        return plain(token.value)
 
     def forget(self) -> None:
         """Drop the token and remembered refusals."""
         (self._decided or self._slots[0].source).forget()
 
-    def _take_stored(self) -> str | None:
+    def _take_stored(self) -> SecretBox | None:
         """Go on with the token that is in the store, if one lives there; asks for none.
 
         :returns: That token.

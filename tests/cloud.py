@@ -32,7 +32,7 @@ from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util import forks
 from gc_requests_auth.util import threads as background
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 LOGIN, API = "login.mypurecloud.ie", "api.mypurecloud.ie"
 FOREIGN = "https://files.example.org/export.csv"
@@ -40,7 +40,10 @@ FOREIGN = "https://files.example.org/export.csv"
 ME = "client-12345678"
 
 #: Whose values the store holds: those of the first token, of the second, ...
-KEYS = [Seal(Identity(ME, Secret(SECRET)), f"https://{LOGIN}", number).key for number in range(3)]
+KEYS = [
+    Seal(Identity(SecretBox(ME), SecretBox(SECRET)), f"https://{LOGIN}", number).key
+    for number in range(3)
+]
 
 #: At this one, the API limits requests whatever their token.
 CROWDED = "/api/v2/crowded"
@@ -624,7 +627,7 @@ class Wire(requests.adapters.HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         cloud = self._owner.cloud
         parts = urlsplit(str(request.url))
-        carried = str(request.headers.get("Authorization", ""))
+        carried = plain(request.headers.get("Authorization", ""))
         ask = self._api if parts.netloc == API else self._elsewhere
         if (parts.netloc, parts.path) == (LOGIN, "/oauth/token"):
             ask = self._sign_in

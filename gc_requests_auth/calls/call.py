@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import requests
+
+from .signed import SigningHook, response_hooks
 
 
 class Signing(Protocol):
@@ -36,12 +38,8 @@ class Signing(Protocol):
     def _not_sent(self, header: object) -> None: ...
 
 
-class Hook:
-    """The response hook of an auth. It stays behind when a response or a request is pickled.
-
-    Into a cache on disk, say: the auth would go with it, and with that perhaps the secret. What
-    comes out of the pickle is a function that does nothing.
-    """
+class Hook(SigningHook):
+    """The response hook of an auth."""
 
     __slots__ = ("auth", "url")
 
@@ -55,12 +53,6 @@ class Hook:
         if response.status_code == 200:
             return response
         return self.auth._on_response(response, options)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _nothing, ()
-
-    def __deepcopy__(self, memo: object) -> Hook:
-        return self
 
 
 class CountingHook(Hook):
@@ -85,31 +77,12 @@ class CountingHook(Hook):
         return super().__call__(response, **options)
 
 
-def _nothing() -> Callable[..., None]:
-    return _do_nothing
-
-
-def _do_nothing(*_: object, **__: object) -> None:
-    """What is left of a hook after a journey."""
-
-
 def hook_of(request: requests.PreparedRequest) -> Hook | None:
     """The hook of the auth that signed a request, if one did; there is only one."""
-    for hook in _all_hooks(request):
+    for hook in response_hooks(request):
         if isinstance(hook, Hook):
             return hook
     return None
-
-
-def other_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The hooks of a request but for that one, which would replay for whom it came from."""
-    return [hook for hook in _all_hooks(request) if not isinstance(hook, Hook)]
-
-
-def _all_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The response hooks of a request, in any of the forms that requests puts up with."""
-    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
-    return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
 
 
 def refused_before(answer: requests.Response) -> list[requests.Response]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ..util.clock import Clock, Moment
+from ..util.secret import SecretBox
 
 #: Seconds such a path is remembered.
 MEMORY = 60.0
@@ -42,11 +43,14 @@ class Futile:
     def forget(self) -> None:
         """All of it."""
         self._paths: dict[_Key, Moment] = {}
-        self._fetches: dict[str, Moment] = {}
-        self._failed: dict[str, Moment] = {}
+        self._fetches: dict[SecretBox | str, Moment] = {}
+        self._failed: dict[SecretBox | str, Moment] = {}
 
     def may_fetch(
-        self, request: requests.PreparedRequest, refused: str | None, lives: Callable[[], bool]
+        self,
+        request: requests.PreparedRequest,
+        refused: SecretBox | str | None,
+        lives: Callable[[], bool],
     ) -> bool:
         """Whether a new token may help after this 401; if so, the fetch is counted.
 
@@ -73,18 +77,18 @@ class Futile:
         """Even a brand-new token was answered 401."""
         _add(self._paths, _key_of(request), Moment.now(self._clock))
 
-    def was_of_use(self, refused: str | None) -> None:
+    def was_of_use(self, refused: SecretBox | str | None) -> None:
         """The fetch was not in vain: the new token was not refused."""
         if refused is not None:
             self._fetches.pop(refused, None)
 
-    def failed(self, refused: str | None) -> None:
+    def failed(self, refused: SecretBox | str | None) -> None:
         """There was no token to be had. The one that was refused stays, and may be good after all."""
         if refused is not None:
             self._fetches.pop(refused, None)
             _add(self._failed, refused, Moment.now(self._clock))
 
-    def _recent_fetches(self) -> list[str]:
+    def _recent_fetches(self) -> list[SecretBox | str]:
         for refused, moment in list(self._fetches.items()):
             if not _is_recent(moment, self._clock):
                 self._fetches.pop(refused, None)

@@ -14,7 +14,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from ..util.bodies import drain, rewind
 from ..util.http import USER_AGENT
-from ..util.secret import Secret, conceal
+from ..util.secret import Secret, SecretBox, conceal
 from .call import refused_before
 
 #: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
@@ -22,7 +22,7 @@ from .call import refused_before
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
-def token_in(request: requests.PreparedRequest) -> Secret | None:
+def token_in(request: requests.PreparedRequest) -> SecretBox | None:
     """The access token that was sent.
 
     None where requests took the header away, on a redirect from one own host to another, or put a
@@ -31,7 +31,7 @@ def token_in(request: requests.PreparedRequest) -> Secret | None:
     sent = conceal(request.headers.get("Authorization"))
     if not isinstance(sent, str) or not sent.startswith("Bearer "):
         return None
-    return Secret(sent.removeprefix("Bearer "))
+    return SecretBox(sent.removeprefix("Bearer "))
 
 
 def can_be_replayed(response: requests.Response) -> bool:
@@ -125,10 +125,10 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
     again.prepare_cookies(jar)
 
 
-def tokens_sent(response: requests.Response) -> list[Secret]:
+def tokens_sent(response: requests.Response) -> list[SecretBox]:
     """The tokens of a request and of the 401s before it, for a log to leave out."""
     sent = [
         one.request.headers.get("Authorization") for one in (*refused_before(response), response)
     ]
     # Those of the 401s before it, too: a token that one endpoint refuses may still live.
-    return [Secret(str(one).rpartition(" ")[2]) for one in sent if one]
+    return [SecretBox(Secret(one).rpartition(" ")[2]) for one in sent if one]

@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from ..stores.file import FileTokenStore
 from ..tokens.revocation import revoke_token
 from ..tokens.token import B64TOKEN
-from ..util.secret import Secret, conceal
+from ..util.secret import Secret, boxed, plain
 
 
 def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | None) -> int:
@@ -30,9 +30,9 @@ def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | 
     refused = None
     if fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
-            refused = conceal(auth._take_stored())
-    token = conceal(auth.access_token(rejected=refused))
-    print(f"Authorization: Bearer {token}" if header else token)
+            refused = auth._take_stored()
+    token = boxed(auth.access_token(rejected=None if refused is None else refused.open()))
+    print(f"Authorization: Bearer {plain(token)}" if header else plain(token))
     if sys.stdout.isatty():
         print(
             f"Whoever reads this line can use your Genesys Cloud for {auth.expires_in:.0f} s."
@@ -55,7 +55,7 @@ def end(*, stdin: bool, profile: str | None) -> int:
             raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
         auth = _auth(store=False, pair=None, profile=profile)
         revoke_token(
-            Secret(f"Bearer {token}"),
+            "Bearer " + token,
             auth.api_url,
             session=None,
             timeout=auth._settings.token_timeout,

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
+from ..util.secret import plain
 from .environment import REGION_VARIABLES
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong
 
@@ -188,7 +189,7 @@ def _plain_https(url: str) -> SplitResult | None:
     """The URL as requests prepares it; None if there is more to it than host, port and path."""
     prepared = requests.PreparedRequest()
     try:
-        prepared.prepare_url(url, None)
+        prepared.prepare_url(plain(url), None)
         parts = urlsplit(prepared.url or "")
     except (requests.RequestException, ValueError):
         return None

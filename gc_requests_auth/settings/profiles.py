@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.secret import Secret
+from ..util.secret import Secret, plain
 from .environment import Environment, Family
 
 FILE = "~/.gc/config.toml"
@@ -88,7 +88,7 @@ def read_profile(name: str) -> Profile:
 
 def _called(name: str) -> str:
     """The profile for a message; unnamed if the name could be a secret that strayed there."""
-    return f"profile {str.__str__(name)!a}" if len(name) <= 30 else "profile <name not shown>"
+    return f"profile {plain(name)!a}" if len(name) <= 30 else "profile <name not shown>"
 
 
 def _read(name: str) -> tuple[Path, Secret, bool]:
@@ -121,7 +121,7 @@ def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
     import tomllib  # for those who have profiles
 
     try:
-        return dict(_profiles(tomllib.loads(text)))
+        return dict(_profiles(tomllib.loads(plain(text))))
     # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
     # file, and some carry the whole of it along, so none is chained or repeated.
     except Exception as error:

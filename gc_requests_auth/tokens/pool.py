@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..util.clock import Clock, Moment
+from ..util.secret import SecretBox
 from .rate_limit import Ledger
 from .source import TokenSource
 from .token import AccessToken
@@ -44,9 +45,9 @@ class Pool:
         self._ledger = ledger
         self._clock = clock
         #: The slot of each token, also of one that has a successor by now.
-        self._known: dict[str, TokenSource] = {}
+        self._known: dict[SecretBox, TokenSource] = {}
         #: Tokens that the API refused while there was no successor to be had, and since when.
-        self._doubtful: dict[str, Moment] = {}
+        self._doubtful: dict[SecretBox, Moment] = {}
 
     def current(self) -> AccessToken:
         """The token that can make the most requests; the first one is waited for, no other is."""
@@ -61,26 +62,26 @@ class Pool:
                     found = self._look()
         return (found.source or self._slots[0]).current()
 
-    def other_than(self, rejected: str | None) -> AccessToken:
+    def other_than(self, rejected: SecretBox | None) -> AccessToken:
         """A token to send after the API refused `rejected`: what came, or is to come, in its place."""
         found, slot = self._look(), self._slot_of(rejected)
         if slot is not None:
             return slot.other_than(rejected)
         return found.token or self._slots[0].other_than(rejected)
 
-    def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
+    def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The living token that can make the most requests, or the successor of one. Fetches nothing."""
         found, slot = self._look(), self._slot_of(other_than)
         return found.token if slot is None else slot.in_hand(other_than=other_than)
 
-    def _slot_of(self, value: str | None) -> TokenSource | None:
+    def _slot_of(self, value: SecretBox | None) -> TokenSource | None:
         """Where that token, or its successor, lives; None if neither does."""
-        slot = self._known.get(value or "")
+        slot = self._known.get(value or SecretBox(""))
         return None if slot is None or slot.in_hand() is None else slot
 
-    def spare(self, refused: str | None) -> AccessToken | None:
+    def spare(self, refused: SecretBox | None) -> AccessToken | None:
         """A living token in place of one that was refused, and has no successor; that is used last."""
-        self._doubtful[refused or ""] = Moment.now(self._clock)
+        self._doubtful[refused or SecretBox("")] = Moment.now(self._clock)
         for value in list(self._doubtful):
             if not self._doubts(value):
                 self._doubtful.pop(value, None)
@@ -112,11 +113,11 @@ class Pool:
                 best, found = rank, found._replace(token=token, source=slot)
         return found
 
-    def _doubts(self, value: str) -> bool:
+    def _doubts(self, value: SecretBox) -> bool:
         since = self._doubtful.get(value)
         return since is not None and since.age(self._clock) < DOUBT
 
-    def _remembered(self, value: str, slot: TokenSource) -> TokenSource:
+    def _remembered(self, value: SecretBox, slot: TokenSource) -> TokenSource:
         """The slot of that token, which is this one, unless it was found in another."""
         known = self._known.get(value)
         if known is None:

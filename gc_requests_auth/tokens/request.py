@@ -5,7 +5,6 @@ Imported with the first token request, since they cost more to import than all t
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from ..errors import BadTokenAnswerError
 from ..settings.credentials import Identity
 from ..util.bodies import read_within
 from ..util.clock import Clock, Moment
-from ..util.secret import Secret
+from ..util.secret import SecretBox
 from .response import Answer, Setback, basic_credentials
 from .retry import wait_before_next
 from .token import AccessToken
@@ -85,15 +84,13 @@ def _attempt(
     reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
     # One private client per attempt: oauthlib's remembers the expiry of the token before, and
     # requests-oauthlib's forgets the living token while it asks for the next.
-    oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id))
+    oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     verify = send_as(session, oauth)
     try:
         with _muted():
-            token = oauth.fetch_token(
-                token_url, auth=_Basic(identity), timeout=timeout, verify=verify
-            )
-        return AccessToken.issued(token["access_token"], reader.expires_in, requested, clock)
+            oauth.fetch_token(token_url, auth=_Basic(identity), timeout=timeout, verify=verify)
+        return AccessToken.issued(reader.access_token, reader.expires_in, requested, clock)
     except _SetbackError as answered:
         return answered.setback
     except Exception as problem:
@@ -127,6 +124,7 @@ class _Reader:
         self._clock = clock
         #: Whether an answer has come: what is raised after that is about its contents.
         self.arrived = False
+        self.access_token = SecretBox("")
         self.expires_in: object = None
 
     def arrange(
@@ -154,9 +152,9 @@ class _Reader:
             raise _SetbackError(verdict)
         # oauthlib gets what it is good at. Its views on expires_in, expires_at and scope raise on
         # answers that are harmless, and builtin Warnings at that.
-        self.expires_in = verdict.expires_in
-        token = {"access_token": verdict.access_token, "token_type": "Bearer"}
-        response._content = json.dumps(token).encode()
+        self.access_token, self.expires_in = verdict
+        # Nor does it get the token, which would stand in its frames and in its log.
+        response._content = b'{"access_token": "read-already", "token_type": "Bearer"}'
         response.encoding = "utf-8"
 
 
@@ -167,7 +165,7 @@ class _Basic(requests.auth.AuthBase):
         self._identity = identity
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = Secret(f"Basic {basic_credentials(self._identity)}")
+        r.headers["Authorization"] = "Basic " + basic_credentials(self._identity)
         return r
 
 
@@ -188,13 +186,11 @@ _muting: ContextVar[bool] = ContextVar("muting", default=False)
 
 @contextmanager
 def _muted() -> Iterator[None]:
-    """No log record in this context that holds header or token.
+    """No log record of requests-oauthlib in this context.
 
-    Those of requests-oauthlib do at DEBUG. urllib3 warns of headers that it can not read, and quotes
-    them: a gateway may have repeated in them what it was sent.
+    At DEBUG, they hold the headers of the answer, in which a gateway may repeat what it was sent.
     """
-    for name in ("requests_oauthlib.oauth2_session", "urllib3.connection"):
-        logging.getLogger(name).addFilter(_let_pass)
+    logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_let_pass)
     reset = _muting.set(True)
     try:
         yield

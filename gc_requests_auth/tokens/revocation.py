@@ -12,7 +12,7 @@ import requests
 from ..errors import LoginUnreachableError, TokenError
 from ..util.bodies import drain
 from ..util.http import correlation_id
-from ..util.secret import Secret
+from ..util.secret import Secret, SecretBox
 from .transport import send_as
 from .unreachable import explain
 
@@ -40,7 +40,7 @@ def revoke_token(
     host = urlsplit(url).netloc
     down = answer.status_code >= 500
     kind = LoginUnreachableError if down else TokenError
-    reference = correlation_id(answer, [Secret(header.removeprefix("Bearer "))])
+    reference = correlation_id(answer, [SecretBox(header.removeprefix("Bearer "))])
     raise kind(
         f"{host} did not revoke the token: it answers {answer.status_code} [correlation id"
         f" {reference}]. The token stays valid to its end; here it is forgotten.",

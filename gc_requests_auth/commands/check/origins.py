@@ -31,6 +31,7 @@ from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
 from ...tokens.response import look_swapped
 from ...util.redaction import short_name
+from ...util.secret import SecretBox
 from .report import Cause, Fact, Finding, Status, Trouble
 
 #: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
@@ -186,7 +187,7 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
     client_id = environ.get(family.client_id)
     if client_id and environ.get(family.client_secret) and used:
         same = client_id == environ[used.client_id]
-        which = "the same client" if same else f"another client, {short_name(client_id)}"
+        which = "the same client" if same else f"another client, {short_name(SecretBox(client_id))}"
         yield f"{family.client_id} ({which}), since {used.client_id} comes first"
     else:
         for have, lack, state in halves(environ, [family]):
