@@ -627,7 +627,8 @@ class Wire(requests.adapters.HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         cloud = self._owner.cloud
         parts = urlsplit(str(request.url))
-        carried = plain(request.headers.get("Authorization", ""))
+        header: Any = request.headers.get("Authorization", "")
+        carried = plain(header)
         ask = self._api if parts.netloc == API else self._elsewhere
         if (parts.netloc, parts.path) == (LOGIN, "/oauth/token"):
             ask = self._sign_in

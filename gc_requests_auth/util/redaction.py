@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
+import sys
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-from .secret import SecretBox, plain
+from requests.structures import CaseInsensitiveDict
+
+from .secret import Secret, SecretBox, plain
 
 #: So many characters of a secret in a row are no accident; fewer stand in many a word.
 GIVES_AWAY = 6
@@ -78,3 +82,37 @@ def _have_in_common(text: str, secret: SecretBox, enough: int) -> bool:
     text, secret_text = text.lower(), secret.open().lower()
     width = min(enough, len(secret_text))
     return any(text[at : at + width] in secret_text for at in range(len(text) - width + 1))
+
+
+def _hide_echo(record: logging.LogRecord) -> bool:
+    """Take out of a warning of urllib3 what a server may have repeated of the credentials.
+
+    With "Failed to parse headers", urllib3 quotes what it could not read, in an exception. An answer
+    to a request that carries no secret of ours is quoted as ever.
+    """
+    if record.exc_info and _carries_a_secret():
+        # In the words of urllib3: "Failed to parse headers (url=%s): %s".
+        what = str(record.msg).partition(" (")[0]
+        record.msg = f"{what} of an answer, which are not shown: they may repeat a secret"
+        record.args = record.exc_info = record.exc_text = None
+    return True
+
+
+def _carries_a_secret() -> bool:
+    """Whether the request that urllib3 logs this for does, as the frames of urllib3 have it.
+
+    Frames cost something when there is such a warning; a mark on each request would cost each call.
+    """
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        headers = frame.f_locals.get("headers")
+        if isinstance(headers, CaseInsensitiveDict) and any(
+            isinstance(value, Secret) for value in headers.values()
+        ):
+            return True
+    return False
+
+
+for _name in ("urllib3.connection", "urllib3.connectionpool"):  # of release 2, and of 1.26
+    logging.getLogger(_name).addFilter(_hide_echo)

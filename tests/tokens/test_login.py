@@ -342,7 +342,7 @@ def test_oauthlib_insecure_transport_is_neither_set_nor_a_way_to_plain_http(
 
 # -- (b) hostile answers --------------------------------------------------------------------------
 
-BASIC = str(basic_credentials(IDENTITY))
+BASIC = plain(basic_credentials(IDENTITY))
 
 #: A secret as one copies it in haste.
 CUT = SECRET[:-1]
@@ -627,31 +627,29 @@ BAD_ANSWERS = {
     ),
     "599": page(599, LoginUnreachableError, "is down", retryable=True),
     # descriptions that are dangerous to repeat
-    "echo of the secret": described(f"secret {SECRET}!", "secret ...!"),
-    "echo of the Basic value": described(f"got Basic {BASIC}", "got Basic ..."),
+    "echo of the secret": described(f"secret {SECRET}!", "..."),
+    "echo of the Basic value": described(f"got Basic {BASIC}", "..."),
     "echo of the secret in Base64": described(base64.b64encode(SECRET.encode()).decode(), "..."),
-    "echo of the client id": described(f"no {IDENTITY.client_id}", "no ...0001"),
+    "echo of the client id": described(f"no {plain(IDENTITY.client_id)}", "no ...0001"),
     "echo of the secret as error": described("no", "no", error=f"odd{SECRET}")._replace(
-        error="odd..."
+        fragment="refuses client ...0001: ... (no)", error="..."
     ),
     "echo of the token beside it": Bad(
         wire.say(400, error="odd", error_description=f"is {TOKEN}?", access_token=TOKEN),
         TokenError,
-        "odd (is ...?)",
+        "odd (...)",
         400,
         "odd",
-        "is ...?",
+        "...",
     ),
-    "echo of half the secret": described(f"is {SECRET[:20]}?", "is ...?"),
-    "echo of half the Basic value": described(f"is {BASIC[:40]}?", "is ...?"),
-    "echo of a cut secret in a form": described(f"client_secret={CUT}", "client_secret=..."),
-    "echo of a cut secret in a word": described(f"bad_{CUT}", "bad_..."),
+    "echo of half the secret": described(f"is {SECRET[:20]}?", "..."),
+    "echo of half the Basic value": described(f"is {BASIC[:40]}?", "..."),
+    "echo of a cut secret in a form": described(f"client_secret={CUT}", "..."),
+    "echo of a cut secret in a word": described(f"bad_{CUT}", "..."),
     "echo of a cut secret as error": described("no", "no", error=f"odd_{CUT}")._replace(
-        error="odd_..."
+        fragment="refuses client ...0001: ... (no)", error="..."
     ),
-    "echo of a cut Basic value": described(
-        f"Authorization=Basic/{BASIC[:-4]}", "Authorization=Basic/..."
-    ),
+    "echo of a cut Basic value": described(f"Authorization=Basic/{BASIC[:-4]}", "..."),
     "echo of the secret in capitals": described(f"bad_{SECRET.upper()}!", "..."),
     "echo of a cut secret as host": Bad(
         wire.reply(302, "", {"Location": f"https://x-{CUT}.example/"}),
@@ -663,13 +661,11 @@ BAD_ANSWERS = {
         f"unknown client {plain(IDENTITY.client_id).upper()}", "unknown client ...0001"
     ),
     "echo of a cut client id": described(f"client {plain(IDENTITY.client_id)[:-1]} unknown", "..."),
-    "echo of the secret where a long text is cut": described(" " * 994 + "_" + SECRET, "_..."),
+    "echo of the secret where a long text is cut": described(" " * 994 + "_" + SECRET, "..."),
     "control characters": described("a\r\nb\0c\x1b[31md\u202ee\u2028f", "a b c [31md e f"),
     "half a surrogate": described("a\ud800b", "a b"),
     "10 KB": described("a" * 10_000, "a" * 197 + "..."),
-    "10 KB around the secret": described(
-        "a" * 180 + SECRET + "b" * 9999, "a" * 180 + "..." + "b" * 14 + "..."
-    ),
+    "10 KB around the secret": described("a" * 180 + SECRET + "b" * 9999, "..."),
     "description a number": described(7, None),
     "description an object": described({"a": SECRET}, None),
     "10 KB as error": described("no", "no", error="odd" + "d" * 9999)._replace(
@@ -867,8 +863,8 @@ def test_a_secret_of_odd_characters_is_not_repeated_however_it_is_encoded(
             server.url, trusting(server), identity=Identity(IDENTITY.client_id, SecretBox(secret))
         )
 
-    assert error.description == "you sent ...."
-    assert error.error == "you sent ...."
+    assert error.description == "..."
+    assert error.error == "..."
 
 
 # -- (c) connections that fail --------------------------------------------------------------------

@@ -110,7 +110,8 @@ def note(
 
 
 def sent_by(request: requests.PreparedRequest) -> str:
-    return text_of(request.headers["Authorization"]).removeprefix("Bearer ")
+    header: Any = request.headers["Authorization"]
+    return text_of(header).removeprefix("Bearer ")
 
 
 # -- growth ---------------------------------------------------------------------------------------
@@ -1066,7 +1067,7 @@ def test_a_replay_that_went_out_with_another_token_says_nothing_of_the_new_one(
 
         def others_were_faster(response: Any, authorization: Any, options: Any) -> Any:
             once.undo()
-            note(auth, authorization.removeprefix("Bearer "), 10)
+            note(auth, text_of(authorization).removeprefix("Bearer "), 10)
             return replay(response, authorization, options)
 
         once.setattr("gc_requests_auth.calls.second_try.replay", others_were_faster)
