@@ -20,7 +20,7 @@ from .errors import ConfigurationError
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, boxed, conceal
+from .util.secret import ABSENT, CredentialsCallable, Secret, Vault, boxed
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -80,9 +80,8 @@ class GenesysCloudSession(requests.Session):
         pacing: Manner = "wait",
     ) -> None:
         # As the auth does, and for the same reason.
-        client_id, client_secret = map(boxed, (client_id, client_secret))
-        region, profile = map(conceal, (region, profile))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
+        profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         making: dict[str, Any] = {

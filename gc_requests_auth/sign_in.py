@@ -17,7 +17,7 @@ from .tokens.source import LONGEST_FLIGHT, TokenSource
 from .tokens.token import AccessToken
 from .util import forks
 from .util.clock import Clock
-from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, conceal, plain
+from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
 
 if TYPE_CHECKING:
     from .stores.shared import Sharing
@@ -54,9 +54,8 @@ class SignIn:
         tokens: int | None = None,
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
-        client_id, client_secret = map(boxed, (client_id, client_secret))
-        region, profile = map(conceal, (region, profile))
-        login_url, api_url = map(conceal, (login_url, api_url))
+        client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
+        profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
@@ -211,7 +210,7 @@ class SignIn:
             from .tokens.revocation import revoke_token  # now that it is needed
 
         revoke_token(
-            token.header,
+            token.bearer,
             self.api_url,
             session=self._session,
             timeout=self._settings.token_timeout,

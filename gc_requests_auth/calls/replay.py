@@ -14,7 +14,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from ..util.bodies import drain, rewind
 from ..util.http import USER_AGENT
-from ..util.secret import Secret, SecretBox, conceal
+from ..util.secret import Secret, SecretBox, boxed
 from .call import refused_before
 
 #: Of the arguments a response hook gets, those that every adapter takes: requests-cache, for one,
@@ -28,10 +28,10 @@ def token_in(request: requests.PreparedRequest) -> SecretBox | None:
     None where requests took the header away, on a redirect from one own host to another, or put a
     netrc entry in its place: then no token was refused, and the current one is as good as ever.
     """
-    sent = conceal(request.headers.get("Authorization"))
-    if not isinstance(sent, str) or not sent.startswith("Bearer "):
+    sent = boxed(request.headers.get("Authorization"))
+    if not isinstance(sent, SecretBox) or not sent.open().startswith("Bearer "):
         return None
-    return SecretBox(sent.removeprefix("Bearer "))
+    return SecretBox(sent.open().removeprefix("Bearer "))
 
 
 def can_be_replayed(response: requests.Response) -> bool:
@@ -46,7 +46,7 @@ def token_lives(response: requests.Response, api_url: str, options: Mapping[str,
     """
     url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
     request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
-    request.headers["Authorization"] = conceal(response.request.headers["Authorization"])
+    request.headers["Authorization"] = Secret(response.request.headers["Authorization"])
     vars(request)["_spent"] = sys.maxsize, 0.0  # not worth waiting for
     try:
         drain(response)  # else it keeps its connection, and there may be no other
@@ -58,7 +58,7 @@ def token_lives(response: requests.Response, api_url: str, options: Mapping[str,
 
 
 def replay(
-    response: requests.Response, authorization: Secret, options: Mapping[str, Any]
+    response: requests.Response, bearer: SecretBox, options: Mapping[str, Any]
 ) -> requests.Response:
     """The answer to the same request with another ``Authorization``; dispatches no hooks.
 
@@ -67,7 +67,7 @@ def replay(
     """
     request = response.request
     again = request.copy()
-    again.headers["Authorization"] = authorization
+    again.headers["Authorization"] = bearer.open()
     _renew_cookies(again, response)
     vars(again)["_spent"] = vars(response).get("_spent")  # the retries of one call are counted on
     # To another token, which is done once.
@@ -75,7 +75,7 @@ def replay(
     # The 401 keeps the request as it was; the original goes on with the new token, since requests
     # builds a redirect that follows from that.
     response.request = request.copy()
-    request.headers["Authorization"] = authorization
+    request.headers["Authorization"] = bearer.open()
     start = time.perf_counter()
     answer = _send(response, again, options)
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
@@ -128,7 +128,8 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
 def tokens_sent(response: requests.Response) -> list[SecretBox]:
     """The tokens of a request and of the 401s before it, for a log to leave out."""
     sent = [
-        one.request.headers.get("Authorization") for one in (*refused_before(response), response)
+        boxed(one.request.headers.get("Authorization"))
+        for one in (*refused_before(response), response)
     ]
     # Those of the 401s before it, too: a token that one endpoint refuses may still live.
-    return [SecretBox(Secret(one).rpartition(" ")[2]) for one in sent if one]
+    return [SecretBox(one.open().rpartition(" ")[2]) for one in sent if isinstance(one, SecretBox)]

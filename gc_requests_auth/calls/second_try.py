@@ -89,7 +89,7 @@ class SecondTry:
         if token is None or not can_be_replayed(response):
             return response
         drain(response)
-        answer = replay(response, token.header, options)
+        answer = replay(response, token.bearer, options)
         logger.info("sent with another token after a 429, answered %s", answer.status_code)
         return answer
 
@@ -164,7 +164,7 @@ class SecondTry:
     def _replay(
         response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> requests.Response:
-        answer = replay(response, token.header, options)
+        answer = replay(response, token.bearer, options)
         logger.info("replayed after a 401, answered %s", answer.status_code)
         return answer
 

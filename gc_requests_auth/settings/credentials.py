@@ -80,18 +80,18 @@ class Settings(NamedTuple):
         client_id: Any,
         client_secret: Any,
         credentials: Vault | None,
-        profile: str | None,
-        region: str | None,
-        login_url: str | None,
-        api_url: str | None,
+        profile: str | SecretBox | None,
+        region: str | SecretBox | None,
+        login_url: str | SecretBox | None,
+        api_url: str | SecretBox | None,
         token_timeout: float | tuple[float, float],
         tokens: int | None = None,
     ) -> Settings:
-        """The arguments of the constructor, validated; the first two as :func:`boxed` returns
-        them, other texts as :func:`conceal` does.
+        """The arguments of the constructor, validated.
 
         :raises ConfigurationError: naming the argument, never its value.
         """
+        profile, region = boxed(profile), boxed(region)
         if (client_id is ABSENT) != (client_secret is ABSENT):
             raise ConfigurationError(
                 f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
@@ -108,7 +108,7 @@ class Settings(NamedTuple):
                 "credentials= must be a function that returns (client_id, client_secret), not"
                 f" {type(credentials.ask).__name__}."
             )
-        if profile is not None and not _text("profile", profile).strip():
+        if profile is not None and not _text("profile", profile).open().strip():
             raise ConfigurationError("profile is empty; leave it out to read the environment.")
         given = None
         if client_id is not ABSENT:
@@ -116,10 +116,10 @@ class Settings(NamedTuple):
         return cls(
             given,
             credentials,
-            None if profile is None else SecretBox(profile),
+            boxed(profile),
             None if region is None else parse_region(_text("region", region)),
-            _login_url("login_url", login_url),
-            _api_url("api_url", api_url),
+            _login_url("login_url", boxed(login_url)),
+            _api_url("api_url", boxed(api_url)),
             _timeout_pair(token_timeout),
             None if tokens is None else _pool_size("tokens", tokens),
         )
@@ -134,11 +134,11 @@ class Settings(NamedTuple):
         """Whether the arguments say where that is, whatever the environment holds."""
         return self.region is not None or None not in (self.login_url, self.api_url)
 
-    def profile_in(self, environ: Environment) -> Secret | None:
+    def profile_in(self, environ: Environment) -> SecretBox | None:
         """The profile that says who signs in, if one does."""
         if self.uses_environment and whole_family(environ) is None:
             return environ.get(PROFILE) or None
-        return None if self.profile is None else self.profile.open()
+        return self.profile
 
     def family(self, environ: Environment) -> Family | None:
         """The variables, or the keys of a profile, that say who signs in; None if others do."""
@@ -192,8 +192,8 @@ class Settings(NamedTuple):
 
         :raises ConfigurationError: naming the variable that makes no sense.
         """
-        size = environ.get(POOL_SIZE)
-        return _pool_size(POOL_SIZE, int(size[:9]) if size.isdecimal() else size) if size else 1
+        said = environ.get(POOL_SIZE)
+        return _pool_size(POOL_SIZE, _whole_number(said.open())) if said else 1
 
     def region_variable(self, environ: Environment) -> str | None:
         """The variable, or the key of a profile, that names the region where no argument does."""
@@ -223,9 +223,7 @@ def _check(field: str, value: Any) -> None:
     if value is None:
         hint = "" if "credentials=" in field else " Leave it out to read the environment."
         raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
-    if not isinstance(value, SecretBox):
-        _text(field, value)
-    fault = _fault(value.open())
+    fault = _fault(_text(field, value).open())
     if fault is not None:
         raise ConfigurationError(f"{field} {fault}")
 
@@ -254,19 +252,24 @@ def _from(variable: str, environ: Environment) -> str:
     raise ConfigurationError(f"{variable}: {problem}")
 
 
-def _login_url(field: str, url: str | None) -> str | None:
+def _login_url(field: str, url: SecretBox | None) -> str | None:
     return None if url is None else base_url(field, _text(field, url), suffix="/oauth/token")
 
 
-def _api_url(field: str, url: str | None) -> str | None:
+def _api_url(field: str, url: SecretBox | None) -> str | None:
     return None if url is None else base_url(field, _text(field, url), suffix="/api/v2")
 
 
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str):
+def _text(field: str, value: Any) -> SecretBox:
+    """An argument as :func:`boxed` returns it, if it is a text."""
+    if not isinstance(value, SecretBox):
         kind = value if isinstance(value, type) else type(value)
         raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
     return value
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text[:9]) if text.isdecimal() else None
 
 
 def _pool_size(field: str, size: Any) -> int:

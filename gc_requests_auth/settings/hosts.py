@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
-from ..util.secret import plain
+from ..util.secret import SecretBox, plain
 from .environment import REGION_VARIABLES
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong
 
@@ -162,7 +162,7 @@ class Place(NamedTuple):
         return _authority(parts) == token.netloc and _routed(parts.path) == _routed(token.path)
 
 
-def base_url(field: str, url: str, *, suffix: str) -> str:
+def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     """A base URL as people paste it, brought to the form in which requests would send it.
 
     :param suffix: The part of the path that callers append anyway; cut where it was pasted.
@@ -185,7 +185,7 @@ def base_url(field: str, url: str, *, suffix: str) -> str:
     return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
 
 
-def _plain_https(url: str) -> SplitResult | None:
+def _plain_https(url: str | SecretBox) -> SplitResult | None:
     """The URL as requests prepares it; None if there is more to it than host, port and path."""
     prepared = requests.PreparedRequest()
     try:

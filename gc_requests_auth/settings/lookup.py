@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..util import forks
-from ..util.secret import plain
+from ..util.secret import SecretBox, plain
 from .credentials import Identity, Settings
 from .environment import PROFILE, Environment, Family, read_environment, rivals
 from .hosts import Place
@@ -97,7 +97,7 @@ class Lookup:
             logger.warning(warning)
         return published
 
-    def _read(self, name: str) -> Profile:
+    def _read(self, name: SecretBox) -> Profile:
         with forks.undivided:
             from .profiles import read_profile
 

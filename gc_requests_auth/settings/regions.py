@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.secret import plain
+from ..util.secret import SecretBox, plain
 
 
 class Region(NamedTuple):
@@ -79,7 +79,7 @@ HOW_TO_FIND = (
 )
 
 
-def parse_region(name: str) -> str:
+def parse_region(name: str | SecretBox) -> str:
     """The domain of the region a person means.
 
     :param name: An AWS id (``eu-west-1``, ``eu_west_1``), a short code (``EUW2``), a domain, one
@@ -92,10 +92,11 @@ def parse_region(name: str) -> str:
     return domain
 
 
-def _judged(name: str) -> tuple[str, str | None]:
+def _judged(name: str | SecretBox) -> tuple[str, str | None]:
     """The domain, or what is wrong. Raises nothing: the name may be a secret by mistake."""
     # Longer than a service in front of any domain: what is cut here is too long, not another one.
-    key = plain(name).strip().lower()[:300]
+    name = plain(name)
+    key = name.strip().lower()[:300]
     domain = _BY_NAME.get(key.replace("_", "-")) or _domain_in(key)
     if domain in DOMAINS:
         return domain, None
@@ -177,5 +178,5 @@ def _quoted(name: str) -> str:
     """The name for a message; not if it could be a secret that strayed into the wrong argument."""
     quotable = _QUOTABLE.fullmatch(name) if len(name) > 20 else "@" not in name
     if quotable and len(name) <= 60:
-        return ascii(plain(name))
+        return ascii(name)
     return "What is given as region"

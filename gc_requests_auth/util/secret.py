@@ -131,25 +131,14 @@ class Vault:
         return credentials if isinstance(credentials, cls | None) else cls(credentials)
 
 
-def conceal(value: Any) -> Any:
-    """Text that may hold a secret by mistake, such as a URL with a password, as a Secret.
+def boxed(value: Any) -> Any:
+    """A text in a box; of anything else that is no text, the class.
 
-    Of anything else that is no text, the class is left. For the first line of a function that is
-    handed an argument, so that no frame of ours shows the value when something raises.
+    For the first line of a function that is handed a secret, or something that may be one by
+    mistake, such as a URL with a password: no frame of ours then shows it when something raises.
     """
     if isinstance(value, str):
-        return Secret(plain(value))
-    return _harmless(value)
-
-
-def boxed(value: Any) -> Any:
-    """A secret in a box, as :func:`conceal` does it with other texts."""
-    if isinstance(value, str):
-        return SecretBox(plain(value))
-    return _harmless(value)
-
-
-def _harmless(value: Any) -> Any:
+        return SecretBox(value)
     kept = value is None or value is ABSENT or isinstance(value, type | SecretBox)
     return value if kept else type(value)
 

@@ -17,7 +17,7 @@ from gc_requests_auth.settings.credentials import Identity, Settings
 from gc_requests_auth.settings.environment import FAMILIES, Environment, Family
 from gc_requests_auth.settings.regions import HOW_TO_FIND
 from gc_requests_auth.util.redaction import short_name
-from gc_requests_auth.util.secret import ABSENT, Secret, SecretBox, Vault, boxed, conceal, plain
+from gc_requests_auth.util.secret import ABSENT, SecretBox, Vault, boxed, plain
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 EMPTY: Environment = {}
@@ -54,7 +54,7 @@ def complaint(about: Callable[[], object]) -> str:
 
 
 def environment(**variables: str) -> Environment:
-    return {name: Secret(value) for name, value in variables.items()}
+    return {name: SecretBox(value) for name, value in variables.items()}
 
 
 def whole(family: Family, client_id: str = ID, **variables: str) -> Environment:
@@ -139,9 +139,9 @@ def test_what_is_given_is_validated_at_construction() -> None:
 
 
 def test_an_identity_prints_its_short_name_only() -> None:
-    given = settings(client_id=ID, client_secret=Secret(SECRET)).given
+    given = settings(client_id=ID, client_secret=SecretBox(SECRET)).given
     assert repr(given) == "Identity(...1a2b, client_secret=<hidden>)"
-    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=Secret(SECRET)))
+    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=SecretBox(SECRET)))
 
 
 def test_id_and_secret_swapped_show_nothing_of_the_secret() -> None:
@@ -163,7 +163,7 @@ def test_what_is_absent_raises_at_first_use() -> None:
 def test_the_environment_is_read_once_and_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     auth = GenesysCloudAuth()
     for name, value in whole(FAMILIES[0], GENESYSCLOUD_REGION="eu-west-1").items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     assert (auth.client_id, auth.region) == (ID, "mypurecloud.ie")
     monkeypatch.setenv(FAMILIES[0].client_id, "somebody-else")
     monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-2")
@@ -198,7 +198,7 @@ def test_a_second_whole_family_with_other_values_is_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for name, value in {**whole(FAMILIES[0]), **whole(FAMILIES[2], other)}.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     auth = GenesysCloudAuth(region="eu-west-1")
     assert auth.client_id == auth.client_id == ID
     said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
@@ -209,7 +209,7 @@ def test_a_second_family_is_no_matter_where_the_environment_is_not_asked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in {**whole(FAMILIES[0]), **whole(FAMILIES[2], "somebody-else")}.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     monkeypatch.setenv("GC_REGION", "eu-west-1")
     assert GenesysCloudAuth(ID, SECRET).region == "mypurecloud.ie"
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
@@ -261,7 +261,7 @@ def test_a_bad_variable_is_refused_by_its_name_with_its_value_unsaid(
     half: int, value: str, complaint_: str
 ) -> None:
     field = str(FAMILIES[2][half])
-    environ = {**whole(FAMILIES[2]), field: Secret(value)}
+    environ = {**whole(FAMILIES[2]), field: SecretBox(value)}
     assert complaint(lambda: settings().identity(environ)).startswith(f"{field} {complaint_}")
 
 
@@ -304,12 +304,12 @@ def test_a_short_id_is_not_named_at_all(client_id: str, name: str) -> None:
     assert short_name(SecretBox(client_id)) == name
 
 
-def test_conceal_leaves_only_what_prints_nothing() -> None:
-    assert repr(conceal(SECRET)) == "<hidden>"
-    assert conceal(SECRET) == SECRET
-    assert conceal(SECRET.encode()) is bytes
-    assert conceal(None) is None
-    assert conceal(ABSENT) is ABSENT
+def test_a_box_leaves_only_what_prints_nothing() -> None:
+    assert repr(boxed(SECRET)) == str(boxed(SECRET)) == "<hidden>"
+    assert boxed(SECRET) == SECRET
+    assert boxed(SECRET.encode()) is bytes
+    assert boxed(None) is None
+    assert boxed(ABSENT) is ABSENT
 
 
 def test_the_default_of_an_argument_reads_as_in_the_documentation() -> None:
@@ -404,7 +404,7 @@ def test_the_second_region_variable_of_the_family_counts_before_those_of_others(
         FAMILIES[1], GENESYS_CLOUD_ENVIRONMENT="mypurecloud.ie", GENESYSCLOUD_REGION="eu-west-2"
     )
     assert where(settings(), environ) == at("mypurecloud.ie")
-    both = {**environ, "GENESYS_CLOUD_REGION": Secret("mypurecloud.jp")}
+    both = {**environ, "GENESYS_CLOUD_REGION": SecretBox("mypurecloud.jp")}
     assert where(settings(), both) == at("mypurecloud.jp")
 
 

@@ -245,7 +245,7 @@ def test_no_crash_reporter_shows_a_token_or_a_secret(case: str) -> None:
         {"client_id": "client", "client_secret": SECRET, "session": "none"},
         {"client_id": "client", "client_secret": SECRET, "profile": "prod"},
         {"region": SECRET},
-        {"region": f"{SECRET}.example"},
+        {"region": f"{SECRET} "},
         {"login_url": f"https://user:{SECRET}@login.example"},
         {"api_url": f"https://api.example/?secret={SECRET}"},
         {"profile": SECRET, "region": "nowhere"},

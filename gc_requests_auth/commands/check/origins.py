@@ -187,7 +187,7 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
     client_id = environ.get(family.client_id)
     if client_id and environ.get(family.client_secret) and used:
         same = client_id == environ[used.client_id]
-        which = "the same client" if same else f"another client, {short_name(SecretBox(client_id))}"
+        which = "the same client" if same else f"another client, {short_name(client_id)}"
         yield f"{family.client_id} ({which}), since {used.client_id} comes first"
     else:
         for have, lack, state in halves(environ, [family]):
@@ -203,7 +203,7 @@ def _regions_not_used(used: Family | None, environ: Environment) -> Iterator[str
         yield f"{name}{_meaning(environ[name])}, since {reason}"
 
 
-def _meaning(value: str) -> str:
+def _meaning(value: SecretBox) -> str:
     """The region that a variable names, if that is one: what it holds may be anything."""
     try:
         domain = parse_region(value)
