@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import requests
 
-from .calls.call import Call, other_hooks
+from .calls.call import Call
 from .calls.forbidden import ForbiddenEndpoints
 from .calls.replay import (
     counted_by_adapter,
@@ -18,6 +18,7 @@ from .calls.replay import (
     tokens_sent,
     withhold_authorization,
 )
+from .calls.signed import other_hooks
 from .calls.throttled import another_token_after
 from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
 from .settings.credentials import Settings
@@ -36,7 +37,7 @@ from .util import forks
 from .util.bodies import drain, rewind
 from .util.clock import Clock, Moment
 from .util.http import correlation_id, error_code
-from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
+from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -116,8 +117,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         rate_limit: int | None = 300,
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
-        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
+        profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         self._settings = Settings.checked(
@@ -335,10 +336,11 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             a new one if not.
         :raises GenesysCloudError: if there is none to be had.
         """
-        rejected = conceal(rejected)
+        refused: SecretBox | None = boxed(rejected)
+        del rejected
         tokens = self._tokens
-        token = tokens.current() if rejected is None else tokens.other_than_value(rejected)
-        return str(token.value)
+        token = tokens.current() if refused is None else tokens.other_than_value(refused)
+        return plain(token.value)
 
     def forget(self) -> None:
         """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
@@ -368,7 +370,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 sharing.drop(token.value)
             try:
                 revoke_token(
-                    token.header,
+                    token.bearer,
                     self.api_url,
                     session=self._session,
                     timeout=self._settings.token_timeout,
@@ -482,7 +484,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         )
         return source, sharing
 
-    def _take_stored(self) -> str | None:
+    def _take_stored(self) -> SecretBox | None:
         """Go on with the token that is in the store, if one lives there; asks for none.
 
         :returns: That token.

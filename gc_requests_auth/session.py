@@ -11,14 +11,15 @@ import requests
 
 from .auth import GenesysCloudAuth
 from .calls.adapter import GenesysCloudAdapter, Pacing
-from .calls.call import Call, other_hooks
+from .calls.call import Call
 from .calls.replay import refused_before
+from .calls.signed import other_hooks
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.store import TokenStore
 from .util.bodies import rewind
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, Vault, conceal
+from .util.secret import ABSENT, CredentialsCallable, Vault, boxed
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -75,8 +76,8 @@ class GenesysCloudSession(requests.Session):
         pacing: Pacing = "wait",
     ) -> None:
         # As the auth does, and for the same reason.
-        client_id, client_secret, region = map(conceal, (client_id, client_secret, region))
-        profile, login_url, api_url = map(conceal, (profile, login_url, api_url))
+        client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
+        profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
         making: dict[str, Any] = {
@@ -126,11 +127,7 @@ class GenesysCloudSession(requests.Session):
             request.url = url
         prepared = super().prepare_request(request)
         auth: object = self.auth
-        if (
-            not request.auth
-            and Call.of(prepared) is None
-            and isinstance(auth, GenesysCloudAuth)
-        ):
+        if not request.auth and Call.of(prepared) is None and isinstance(auth, GenesysCloudAuth):
             # The auth has left a foreign URL as it is, and has kept requests from what it would do.
             prepared.prepare_auth(self._netrc_auth(prepared))
         return prepared
@@ -189,7 +186,8 @@ class GenesysCloudSession(requests.Session):
 
     def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
         """What ``~/.netrc`` says of a foreign host; of an own one it is not asked."""
-        url, call, auth = str(request.url), Call.of(request), self.auth
+        url, call = str(request.url), Call.of(request)
+        auth: object = self.auth  # somebody may have put another one there
         if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
             return None
         try:

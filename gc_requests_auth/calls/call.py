@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import requests
@@ -10,6 +10,7 @@ import requests
 from ..settings.hosts import Place
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
+from .signed import SigningHook, response_hooks, sign
 
 
 class Signer(Protocol):
@@ -26,7 +27,7 @@ class Signer(Protocol):
     ) -> requests.Response: ...
 
 
-class Call:
+class Call(SigningHook):
     """A signed request on its way. It is never changed: each further attempt has a Call of its own.
 
     A Call stands first among the response hooks of its request. That is the one way to find it
@@ -57,27 +58,17 @@ class Call:
             return response
         return self.auth._on_answer(response, options)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A response that is pickled takes its request along, with the hooks: into a cache on disk,
-        # say. The auth, and with it perhaps the secret, stays here.
-        return _nothing, ()
-
-    def __deepcopy__(self, memo: object) -> Call:
-        return self
-
     @staticmethod
     def of(request: requests.PreparedRequest) -> Call | None:
         """The call that a request belongs to; None if no auth of ours signed it."""
-        for hook in _response_hooks(request):
+        for hook in response_hooks(request):
             if isinstance(hook, Call):
                 return hook
         return None
 
     def sign(self, request: requests.PreparedRequest) -> None:
         """Let the request carry the token, and find its way back here."""
-        request.headers["Authorization"] = self.token.header
-        # A new dict, since a copy of a request shares its original's.
-        request.hooks = {"response": [self, *other_hooks(request)]}
+        sign(request, self.token.header, self)
 
     def is_carried_by(self, request: requests.PreparedRequest) -> bool:
         """Whether the request still has the header that it was signed with.
@@ -128,22 +119,3 @@ def count(token: AccessToken, response: requests.Response) -> None:
 def is_from_cache(response: requests.Response) -> bool:
     """Whether requests-cache or CacheControl says that the API was not asked."""
     return bool(getattr(response, "from_cache", False))
-
-
-def other_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The response hooks of a request that are not ours."""
-    return [hook for hook in _response_hooks(request) if not isinstance(hook, Call)]
-
-
-def _response_hooks(request: requests.PreparedRequest) -> list[Any]:
-    """The response hooks of a request, in any of the forms that requests puts up with."""
-    hooks = (getattr(request, "hooks", None) or {}).get("response") or []
-    return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
-
-
-def _nothing() -> Callable[..., None]:
-    return _do_nothing
-
-
-def _do_nothing(*_: object, **__: object) -> None:
-    """What is left of a call when its request has been pickled."""

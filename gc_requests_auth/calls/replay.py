@@ -15,7 +15,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from ..tokens.token import AccessToken
 from ..util.bodies import drain
 from ..util.http import USER_AGENT
-from ..util.secret import Secret
+from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
 from .call import Call, count
 
@@ -97,15 +97,6 @@ def token_lives(
     return lives
 
 
-def tokens_sent(response: requests.Response) -> list[Secret]:
-    """The tokens of a request and of the 401s before it, for a log to leave out."""
-    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
-    sent = [
-        one.request.headers.get("Authorization") for one in (*refused_before(response), response)
-    ]
-    return [Secret(str(one).rpartition(" ")[2]) for one in sent if one]
-
-
 def refused_before(answer: requests.Response) -> tuple[requests.Response, ...]:
     """The 401s that an answer is the answer to a replay of, the first one first."""
     request: requests.PreparedRequest | None = answer.request
@@ -145,3 +136,13 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
         return
     extract_cookies_to_jar(jar, response.request, response.raw)
     again.prepare_cookies(jar)
+
+
+def tokens_sent(response: requests.Response) -> list[SecretBox]:
+    """The tokens of a request and of the 401s before it, for a log to leave out."""
+    sent = [
+        boxed(one.request.headers.get("Authorization"))
+        for one in (*refused_before(response), response)
+    ]
+    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
+    return [SecretBox(one.open().rpartition(" ")[2]) for one in sent if isinstance(one, SecretBox)]

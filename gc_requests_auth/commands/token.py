@@ -15,7 +15,7 @@ from ..errors import ConfigurationError
 from ..stores.file import FileTokenStore
 from ..tokens.revocation import revoke_token
 from ..tokens.token import B64TOKEN
-from ..util.secret import Secret, conceal
+from ..util.secret import SecretBox, boxed, plain
 
 
 def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | None) -> int:
@@ -30,9 +30,9 @@ def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | 
     refused = None
     if fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
-            refused = conceal(auth._take_stored())
-    token = conceal(auth.access_token(rejected=refused))
-    print(f"Authorization: Bearer {token}" if header else token)
+            refused = auth._take_stored()
+    token = boxed(auth.access_token(rejected=None if refused is None else refused.open()))
+    print(f"Authorization: Bearer {plain(token)}" if header else plain(token))
     if sys.stdout.isatty():
         print(
             f"Whoever reads this line can use your Genesys Cloud for {auth.expires_in:.0f} s."
@@ -50,12 +50,12 @@ def end(*, stdin: bool, profile: str | None) -> int:
     """
     if stdin:
         (line,) = _lines(1)
-        token = Secret(line.rpartition(" ")[2])
-        if not B64TOKEN.fullmatch(token):
+        token = SecretBox(line.open().rpartition(" ")[2])
+        if not B64TOKEN.fullmatch(token.open()):
             raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
         auth = _auth(store=False, pair=None, profile=profile)
         revoke_token(
-            Secret(f"Bearer {token}"),
+            SecretBox("Bearer " + token.open()),
             auth.api_url,
             session=None,
             timeout=auth._settings.token_timeout,
@@ -73,7 +73,9 @@ def end(*, stdin: bool, profile: str | None) -> int:
     return 0
 
 
-def _auth(*, store: bool, pair: tuple[Secret, ...] | None, profile: str | None) -> GenesysCloudAuth:
+def _auth(
+    *, store: bool, pair: tuple[SecretBox, ...] | None, profile: str | None
+) -> GenesysCloudAuth:
     options: dict[str, Any] = {"store": FileTokenStore() if store else None}
     if profile is not None:
         options["profile"] = profile
@@ -82,12 +84,12 @@ def _auth(*, store: bool, pair: tuple[Secret, ...] | None, profile: str | None) 
     return GenesysCloudAuth(**options)
 
 
-def _lines(count: int) -> tuple[Secret, ...]:
+def _lines(count: int) -> tuple[SecretBox, ...]:
     """So many lines of standard input, each without its end."""
     # As bytes: text that can not be decoded would be quoted by the error.
     source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer
     raw = (source.readline().rstrip(b"\r\n") for _ in range(count))
-    lines = tuple(Secret(line.decode("utf-8", "surrogateescape")) for line in raw)
+    lines = tuple(SecretBox(line.decode("utf-8", "surrogateescape")) for line in raw)
     if not all(lines):
         wanted = "client id and client secret, a line each" if count == 2 else "the token"
         raise ConfigurationError(f"standard input must hold {wanted}.")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..errors import ConfigurationError
 from ..util import forks
 from ..util.redaction import name_of
-from ..util.secret import ABSENT, Secret, Vault, conceal
+from ..util.secret import ABSENT, Secret, SecretBox, Vault, boxed
 from .environment import (
     API_URL,
     LOGIN_URL,
@@ -29,21 +29,20 @@ MOST_TOKENS = 50
 class Identity(NamedTuple):
     """An OAuth client that can sign in."""
 
-    #: Unprintable, too: it may be the secret, in the wrong place.
-    client_id: str
-    client_secret: Secret
+    #: In a box as well: it may be the secret, in the wrong place.
+    client_id: SecretBox
+    client_secret: SecretBox
 
     @classmethod
     def checked(cls, client_id: Any, client_secret: Any, fields: tuple[str, str]) -> Identity:
         """The pair, refused by the name of its field if it can not be one.
 
-        Both as :func:`conceal` returns them.
-
         :raises ConfigurationError: naming the field, never the value.
         """
+        client_id, client_secret = boxed(client_id), boxed(client_secret)
         _check(fields[0], client_id)
         _check(fields[1], client_secret)
-        if ":" in client_id:
+        if ":" in client_id.open():
             raise ConfigurationError(
                 f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
                 " name."
@@ -66,7 +65,7 @@ class Settings(NamedTuple):
     given: Identity | None
     credentials: Vault | None
     #: The name of a profile of the gc CLI.
-    profile: str | None
+    profile: SecretBox | None
     region: str | None
     login_url: str | None
     api_url: str | None
@@ -81,17 +80,18 @@ class Settings(NamedTuple):
         client_id: Any,
         client_secret: Any,
         credentials: Vault | None,
-        profile: str | None,
-        region: str | None,
-        login_url: str | None,
-        api_url: str | None,
+        profile: str | SecretBox | None,
+        region: str | SecretBox | None,
+        login_url: str | SecretBox | None,
+        api_url: str | SecretBox | None,
         token_timeout: float | tuple[float, float],
         tokens: int | None = None,
     ) -> Settings:
-        """The arguments of the constructor, validated; texts as :func:`conceal` returns them.
+        """The arguments of the constructor, validated.
 
         :raises ConfigurationError: naming the argument, never its value.
         """
+        profile, region = boxed(profile), boxed(region)
         if (client_id is ABSENT) != (client_secret is ABSENT):
             raise ConfigurationError(
                 f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
@@ -108,7 +108,7 @@ class Settings(NamedTuple):
                 "credentials= must be a function that returns (client_id, client_secret), not"
                 f" {type(credentials.ask).__name__}."
             )
-        if profile is not None and not _text("profile", profile).strip():
+        if profile is not None and not _text("profile", profile).open().strip():
             raise ConfigurationError("profile is empty; leave it out to read the environment.")
         given = None
         if client_id is not ABSENT:
@@ -116,10 +116,10 @@ class Settings(NamedTuple):
         return cls(
             given,
             credentials,
-            profile,
+            boxed(profile),
             None if region is None else parse_region(_text("region", region)),
-            _login_url("login_url", login_url),
-            _api_url("api_url", api_url),
+            _login_url("login_url", boxed(login_url)),
+            _api_url("api_url", boxed(api_url)),
             _timeout_pair(token_timeout),
             None if tokens is None else _pool_size("tokens", tokens),
         )
@@ -134,7 +134,7 @@ class Settings(NamedTuple):
         """Whether the arguments say where that is, whatever the environment holds."""
         return self.region is not None or None not in (self.login_url, self.api_url)
 
-    def profile_in(self, environ: Environment) -> str | None:
+    def profile_in(self, environ: Environment) -> SecretBox | None:
         """The profile that says who signs in, if one does."""
         if self.uses_environment and whole_family(environ) is None:
             return environ.get(PROFILE) or None
@@ -192,8 +192,8 @@ class Settings(NamedTuple):
 
         :raises ConfigurationError: naming the variable that makes no sense.
         """
-        size = environ.get(POOL_SIZE)
-        return _pool_size(POOL_SIZE, int(size[:9]) if size.isdecimal() else size) if size else 1
+        said = environ.get(POOL_SIZE)
+        return _pool_size(POOL_SIZE, _whole_number(said.open())) if said else 1
 
     def region_variable(self, environ: Environment) -> str | None:
         """The variable, or the key of a profile, that names the region where no argument does."""
@@ -205,8 +205,8 @@ class Settings(NamedTuple):
 def _ask(credentials: Vault) -> Identity:
     """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
     pair: Any = credentials.ask()
-    # Concealed in place: this frame may stand in a traceback.
-    pair = tuple(map(conceal, pair)) if isinstance(pair, tuple | list) else ()
+    # Put into boxes at once: this frame may stand in a traceback.
+    pair = tuple(map(boxed, pair)) if isinstance(pair, tuple | list) else ()
     if len(pair) != 2:
         raise ConfigurationError("credentials= must return a pair (client_id, client_secret).")
     return Identity.checked(
@@ -223,45 +223,53 @@ def _check(field: str, value: Any) -> None:
     if value is None:
         hint = "" if "credentials=" in field else " Leave it out to read the environment."
         raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
-    value = _text(field, value)
+    fault = _fault(_text(field, value).open())
+    if fault is not None:
+        raise ConfigurationError(f"{field} {fault}")
+
+
+def _fault(value: Secret) -> str | None:
+    """Why a text is no client id and no client secret. Raises nothing: this frame holds the text."""
     if not value:
-        raise ConfigurationError(f"{field} is empty.")
+        return "is empty."
     if value != value.strip():
-        raise ConfigurationError(
-            f"{field} begins or ends with white space (a newline from a file?): strip() it."
-        )
+        return "begins or ends with white space (a newline from a file?): strip() it."
     if value[0] in "'\"" or value[-1] in "'\"":
-        raise ConfigurationError(
-            f"{field} begins or ends with a quote: the quotes of a .env file or a shell do not"
-            " belong to the value."
+        return (
+            "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
+            " value."
         )
     if not value.isprintable():
-        raise ConfigurationError(
-            f"{field} holds a control or invisible character (a byte order mark from a file?)."
-        )
+        return "holds a control or invisible character (a byte order mark from a file?)."
+    return None
 
 
 def _from(variable: str, environ: Environment) -> str:
     try:
-        return parse_region(str(environ[variable]))
+        return parse_region(environ[variable])
     except ConfigurationError as error:
         problem = str(error)
     raise ConfigurationError(f"{variable}: {problem}")
 
 
-def _login_url(field: str, url: str | None) -> str | None:
+def _login_url(field: str, url: SecretBox | None) -> str | None:
     return None if url is None else base_url(field, _text(field, url), suffix="/oauth/token")
 
 
-def _api_url(field: str, url: str | None) -> str | None:
+def _api_url(field: str, url: SecretBox | None) -> str | None:
     return None if url is None else base_url(field, _text(field, url), suffix="/api/v2")
 
 
-def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str):
+def _text(field: str, value: Any) -> SecretBox:
+    """An argument as :func:`boxed` returns it, if it is a text."""
+    if not isinstance(value, SecretBox):
         kind = value if isinstance(value, type) else type(value)
         raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
     return value
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text[:9]) if text.isdecimal() else None
 
 
 def _pool_size(field: str, size: Any) -> int:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ..util.secret import Secret
+from ..util.secret import SecretBox
 
 
 class Family(NamedTuple):
@@ -60,7 +60,7 @@ BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
 #: The variables of this page that are set. Their values print as nothing, since a traceback may show
 #: the frames they pass through, and `os.environ` would show everything.
-Environment = Mapping[str, Secret]
+Environment = Mapping[str, SecretBox]
 
 
 def read_environment() -> Environment:
@@ -68,7 +68,7 @@ def read_environment() -> Environment:
     names = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
     for family in FAMILIES:
         names |= {family.client_id, family.client_secret}
-    return {name: Secret(os.environ[name]) for name in names if name in os.environ}
+    return {name: SecretBox(os.environ[name]) for name in names if name in os.environ}
 
 
 def whole_family(environ: Environment) -> Family | None:
@@ -89,7 +89,7 @@ def _whole_families(environ: Environment) -> list[Family]:
     return [one for one in FAMILIES if all(_values(one, environ))]
 
 
-def _values(family: Family, environ: Environment) -> tuple[Secret | None, Secret | None]:
+def _values(family: Family, environ: Environment) -> tuple[SecretBox | None, SecretBox | None]:
     return environ.get(family.client_id), environ.get(family.client_secret)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
+from ..util.secret import SecretBox, plain
 from .environment import REGION_VARIABLES
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong
 
@@ -204,7 +205,7 @@ def has_dot_segment(path: str) -> bool:
     return any(name.partition(";")[0] in {".", ".."} for name in re.split(r"[/\\]", path))
 
 
-def base_url(field: str, url: str, *, suffix: str) -> str:
+def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     """A base URL as people paste it, brought to the form in which requests would send it.
 
     :param suffix: The part of the path that callers append anyway; cut where it was pasted.
@@ -227,11 +228,11 @@ def base_url(field: str, url: str, *, suffix: str) -> str:
     return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
 
 
-def _plain_https(url: str) -> SplitResult | None:
+def _plain_https(url: str | SecretBox) -> SplitResult | None:
     """The URL as requests prepares it; None if there is more to it than host, port and path."""
     prepared = requests.PreparedRequest()
     try:
-        prepared.prepare_url(url, None)
+        prepared.prepare_url(plain(url), None)
         parts = urlsplit(prepared.url or "")
     except (requests.RequestException, ValueError):
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..util import forks
+from ..util.secret import SecretBox, plain
 from .credentials import Identity, Settings
 from .environment import PROFILE, Environment, Family, read_environment, rivals
 from .hosts import Place
@@ -62,8 +63,7 @@ class Lookup:
 
     def client_id(self) -> str:
         """The client, a vault's as it last said."""
-        # Made printable: it is asked for.
-        return str(self._client[0] if self._client else self.identity().client_id)
+        return plain(self._client[0] if self._client else self.identity().client_id)
 
     def description(self) -> str | None:
         """Client and place in a few words; None while they are not known. Looks nothing up."""
@@ -97,7 +97,7 @@ class Lookup:
             logger.warning(warning)
         return published
 
-    def _read(self, name: str) -> Profile:
+    def _read(self, name: SecretBox) -> Profile:
         with forks.undivided:
             from .profiles import read_profile
 

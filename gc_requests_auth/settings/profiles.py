@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
 from ..util.nesting import DEEPEST, TooDeepError, refuse_too_deep
-from ..util.secret import Secret
+from ..util.secret import SecretBox, plain
 from .environment import Environment, Family
 
 FILE = "~/.gc/config.toml"
@@ -46,13 +46,13 @@ class Profile(NamedTuple):
     exposed: bool
 
 
-def family_of(name: str) -> Family:
+def family_of(name: SecretBox) -> Family:
     """The keys of a profile as a family of variables, by the names that messages call them."""
     client_id, client_secret, region = (f"{key} of {_called(name)} in {FILE}" for key in _KEYS)
     return Family(client_id, client_secret, (region,), "the gc CLI")
 
 
-def read_profile(name: str) -> Profile:
+def read_profile(name: SecretBox) -> Profile:
     """The profile of that name, as it is now.
 
     :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
@@ -61,8 +61,8 @@ def read_profile(name: str) -> Profile:
     path, text, exposed = _read(name)
     profiles = _parsed(text)
     # Upper and lower case are one to the gc CLI, which writes lower case whatever it was told.
-    alike = (one for called, one in profiles.items() if called.lower() == name.lower())
-    found = profiles.get(name) or next(alike, None)
+    alike = (one for called, one in profiles.items() if called.lower() == plain(name).lower())
+    found = profiles.get(plain(name)) or next(alike, None)
     if found is None:
         those = ", ".join(map(ascii, profiles)) or "none"
         raise ConfigurationError(f"There is no {_called(name)} in {path}. Profiles there: {those}.")
@@ -82,17 +82,17 @@ def read_profile(name: str) -> Profile:
             " secret of an OAuth client."
         )
     for key, called in names.items():
-        if not isinstance(found.get(key, ""), str):
+        if isinstance(found.get(key), type):
             raise ConfigurationError(f"{called} must be text, not {found[key].__name__}.")
-    return Profile({names[key]: found.get(key, Secret()) for key in _KEYS}, path, exposed)
+    return Profile({names[key]: found.get(key, SecretBox("")) for key in _KEYS}, path, exposed)
 
 
-def _called(name: str) -> str:
+def _called(name: SecretBox) -> str:
     """The profile for a message; unnamed if the name could be a secret that strayed there."""
-    return f"profile {str.__str__(name)!a}" if len(name) <= 30 else "profile <name not shown>"
+    return f"profile {plain(name)!a}" if len(name.open()) <= 30 else "profile <name not shown>"
 
 
-def _read(name: str) -> tuple[Path, Secret, bool]:
+def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
     path = Path(FILE)
     try:
         path = path.expanduser()
@@ -105,7 +105,7 @@ def _read(name: str) -> tuple[Path, Secret, bool]:
             # Bits of other users; on Windows they mean nothing.
             exposed = sys.platform != "win32" and bool(mode & 0o044)
             # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
-            return path, Secret(file.read().decode("utf-8-sig", "surrogateescape")), exposed
+            return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
     raise ConfigurationError(
@@ -114,7 +114,7 @@ def _read(name: str) -> tuple[Path, Secret, bool]:
     )
 
 
-def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
+def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
     """All profiles of the file, their keys in lower case and their values without a printable form.
 
     :raises ConfigurationError: naming line and key.
@@ -122,21 +122,21 @@ def _parsed(text: Secret) -> dict[str, dict[str, Any]]:
     import tomllib  # for those who have profiles
 
     try:
-        refuse_too_deep(text)
-        return dict(_profiles(tomllib.loads(text)))
+        refuse_too_deep(plain(text))
+        return dict(_profiles(tomllib.loads(plain(text))))
     # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
     # file, and some carry the whole of it along, so none is chained or repeated.
     except (ValueError, RecursionError) as error:
         position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
-        line = position and int(position[1] or text.rstrip().count("\n") + 1)
+        line = position and int(position[1] or text.open().rstrip().count("\n") + 1)
     raise ConfigurationError(
         f"{FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
         ' environment = "mypurecloud.ie", and a backslash is written twice there.'
     )
 
 
-def _at(text: Secret, line: int) -> str:
-    key = _KEY.match(text.split("\n")[line - 1])
+def _at(text: SecretBox, line: int) -> str:
+    key = _KEY.match(text.open().split("\n")[line - 1])
     return f": line {line}" + (f", key {key[1]}" if key else "")
 
 
@@ -151,4 +151,4 @@ def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dic
 
 def _hidden(value: Any) -> Any:
     """Text, and a number in its place, made unprintable; of anything else the class."""
-    return Secret(value) if isinstance(value, str | int) else type(value)
+    return SecretBox(str(value)) if isinstance(value, str | int) else type(value)

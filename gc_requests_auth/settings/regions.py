@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
+from ..util.secret import SecretBox, plain
 
 
 class Region(NamedTuple):
@@ -78,36 +79,45 @@ HOW_TO_FIND = (
 )
 
 
-def parse_region(name: str) -> str:
+def parse_region(name: str | SecretBox) -> str:
     """The domain of the region a person means.
 
     :param name: An AWS id (``eu-west-1``, ``eu_west_1``), a short code (``EUW2``), a domain, one
         of the region's hosts, or a whole URL.
     :raises ConfigurationError: if it is no region, or is likely meant to be another one.
     """
+    domain, problem = _judged(name)
+    if problem is not None:
+        raise ConfigurationError(f"{problem} {HOW_TO_FIND}")
+    return domain
+
+
+def _judged(name: str | SecretBox) -> tuple[str, str | None]:
+    """The domain, or what is wrong. Raises nothing: the name may be a secret by mistake."""
     # Longer than a service in front of any domain: what is cut here is too long, not another one.
+    name = plain(name)
     key = name.strip().lower()[:300]
     domain = _BY_NAME.get(key.replace("_", "-")) or _domain_in(key)
     if domain in DOMAINS:
-        return domain
+        return domain, None
     wrong = known_wrong(domain)
     if wrong is not None:
-        raise ConfigurationError(f"{wrong} {HOW_TO_FIND}")
+        return "", wrong
     if any(domain.endswith(f".{parent}") for parent in PARENTS) and _DOMAIN.fullmatch(domain):
-        return domain
+        return domain, None
     likely = _near_miss(domain)
     if likely is not None:
-        raise ConfigurationError(
-            f"{_quoted(name)} is no region of Genesys Cloud; it looks like {likely} misspelt."
-            f" {HOW_TO_FIND}"
+        return (
+            "",
+            f"{_quoted(name)} is no region of Genesys Cloud; it looks like {likely} misspelt.",
         )
     if not _DOMAIN.fullmatch(domain):
-        raise ConfigurationError(
-            f"{_quoted(name)} names no region of Genesys Cloud. Known are"
-            f" {', '.join(region.aws for region in REGIONS)}; a newer one goes by its domain."
-            f" {HOW_TO_FIND}"
+        known = ", ".join(region.aws for region in REGIONS)
+        return "", (
+            f"{_quoted(name)} names no region of Genesys Cloud. Known are {known}; a newer one goes"
+            " by its domain."
         )
-    return domain
+    return domain, None
 
 
 def known_wrong(domain: str) -> str | None:
@@ -168,5 +178,5 @@ def _quoted(name: str) -> str:
     """The name for a message; not if it could be a secret that strayed into the wrong argument."""
     quotable = _QUOTABLE.fullmatch(name) if len(name) > 20 else "@" not in name
     if quotable and len(name) <= 60:
-        return ascii(str.__str__(name))
+        return ascii(name)
     return "What is given as region"

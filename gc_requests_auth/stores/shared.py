@@ -18,6 +18,7 @@ from ..settings.credentials import Identity
 from ..tokens.new_token import TokenRequest
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
+from ..util.secret import SecretBox
 from .signed import Seal
 from .store import TokenStore
 from .visit import Visit
@@ -59,7 +60,7 @@ class Sharing:
         self._before: Visit | None = None
 
     def __call__(
-        self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
     ) -> AccessToken:
         """Take the token that is in the store, or put one there.
 
@@ -105,7 +106,7 @@ class Sharing:
             raise ConfigurationError(f"The token store can not be used: {visit.problem}.")
         return found
 
-    def drop(self, value: str) -> None:
+    def drop(self, value: SecretBox) -> None:
         """Take this token out of the store, if it is still the one in there.
 
         Without the lock, which others may hold for long: it saves token requests, and nothing else.

@@ -15,7 +15,7 @@ from ..settings.credentials import Identity
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
 from ..util.nesting import parse_json
-from ..util.secret import Secret
+from ..util.secret import SecretBox
 
 VERSION = 1
 
@@ -37,11 +37,11 @@ class Seal:
         self._secret = identity.client_secret
         which = [str(slot)] if slot else []
         #: The name in the store; with another secret, another name. One for each token of a pool.
-        self.key = self._code("key", login_url, identity.client_id, *which)
+        self.key = self._code("key", login_url, identity.client_id.open(), *which)
 
     def close(self, token: AccessToken) -> str:
         """The value to store."""
-        facts = [VERSION, token.value, token.born.wall, token.lifetime]
+        facts = [VERSION, token.value.open(), token.born.wall, token.lifetime]
         names = ("version", "token", "requested", "lifetime")
         return json.dumps(dict(zip(names, facts, strict=True)) | {"mac": self._proof(facts)})
 
@@ -66,7 +66,7 @@ class Seal:
             raise UnsoundError("what the store holds was written by another release")
         if requested - clock.wall() > AHEAD:
             raise UnsoundError("the token in the store is from the future: a clock is wrong")
-        return AccessToken.restored(Secret(token), requested, lifetime, clock)
+        return AccessToken.restored(SecretBox(token), requested, lifetime, clock)
 
     def _proof(self, facts: list[Any]) -> str:
         return self._code("value", self.key, json.dumps(facts))
@@ -74,4 +74,4 @@ class Seal:
     def _code(self, *texts: str) -> str:
         """HMAC-SHA256 under the client secret, of texts that can not run into one another."""
         message = json.dumps(["gc_requests_auth", *texts]).encode()
-        return hmac.new(self._secret.encode(), message, "sha256").hexdigest()
+        return hmac.new(self._secret.open().encode(), message, "sha256").hexdigest()

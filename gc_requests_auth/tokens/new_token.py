@@ -11,6 +11,7 @@ from ..settings.credentials import Identity
 from ..settings.hosts import Place
 from ..util import forks
 from ..util.clock import Clock
+from ..util.secret import SecretBox
 from .token import AccessToken
 
 
@@ -18,7 +19,7 @@ class TokenRequest(Protocol):
     """A way to come by a token."""
 
     def __call__(
-        self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
     ) -> AccessToken:
         """Come by one.
 
@@ -53,7 +54,7 @@ class NewToken:
         self,
         identity: Identity,
         *,
-        instead_of: str | None,  # noqa: ARG002 -- what is new is another one
+        instead_of: SecretBox | None,  # noqa: ARG002 -- what is new is another one
         within: float,
         persist: bool,
     ) -> AccessToken:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..util.clock import Clock, Moment
+from ..util.secret import SecretBox
 from .source import TokenSource
 from .token import AccessToken
 
@@ -29,7 +30,7 @@ class TokenPool:
         self._slots = slots
         self._clock = clock
         #: The values of tokens that were refused while there was no successor to be had; since when.
-        self._refused: dict[str, Moment] = {}
+        self._refused: dict[SecretBox, Moment] = {}
 
     def current(self) -> AccessToken:
         """The token that can make the most requests. The first one is waited for, no other is."""
@@ -57,7 +58,7 @@ class TokenPool:
             return self._best() or slot.other_than(value)
         return slot.other_than(value)
 
-    def other_than_value(self, rejected: str) -> AccessToken:
+    def other_than_value(self, rejected: SecretBox) -> AccessToken:
         """The same for a token of which only the value is known."""
         for slot in self._slots:
             token = slot.in_hand()
@@ -118,6 +119,6 @@ class TokenPool:
                 best, best_rank = token, rank
         return best
 
-    def _is_used_last(self, value: str) -> bool:
+    def _is_used_last(self, value: SecretBox) -> bool:
         since = self._refused.get(value)
         return since is not None and since.age(self._clock) < USED_LAST

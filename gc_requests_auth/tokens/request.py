@@ -22,7 +22,6 @@ from ..errors import BadTokenAnswerError, without_secrets
 from ..settings.credentials import Identity
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
-from ..util.secret import Secret
 from .response import Answer, Grant, Setback, basic_credentials
 from .retry import wait_before_next
 from .token import AccessToken
@@ -98,7 +97,7 @@ def _attempt(
     reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
     # One private client per attempt: oauthlib's remembers the expiry of the token before, and
     # requests-oauthlib's forgets the living token while it asks for the next.
-    oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id))
+    oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     verify = send_as(session, oauth)
     try:
@@ -151,10 +150,11 @@ class _Reader:
         except READING_FAILS as problem:
             self.verdict = explain(problem, self._token_url) or self.verdict
         # What is left of the answer is fit to be seen, by a tracer or by oauthlib, whose views on
-        # expires_in, expires_at and scope raise on answers that are harmless.
+        # expires_in, expires_at and scope raise on answers that are harmless. Nor does oauthlib get
+        # the token, which would stand in its frames and in its log.
         token = {}
         if isinstance(self.verdict, Grant):
-            token = {"access_token": self.verdict.access_token, "token_type": "Bearer"}
+            token = {"access_token": "read-already", "token_type": "Bearer"}
         response._content = json.dumps(token).encode()
         response.encoding = "utf-8"
         response.request = without_secrets(response.request)
@@ -179,7 +179,7 @@ class _Basic(requests.auth.AuthBase):
         self._identity = identity
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = Secret(f"Basic {basic_credentials(self._identity)}")
+        r.headers["Authorization"] = "Basic " + basic_credentials(self._identity)
         return r
 
 
@@ -200,13 +200,11 @@ _muting: ContextVar[bool] = ContextVar("muting", default=False)
 
 @contextmanager
 def _muted() -> Iterator[None]:
-    """No log record in this context that holds header or token.
+    """No log record of requests-oauthlib in this context.
 
-    Those of requests-oauthlib do at DEBUG. urllib3 warns of headers that it can not read, and quotes
-    them: a gateway may have repeated in them what it was sent.
+    At DEBUG, they hold the headers of the answer, in which a gateway may repeat what it was sent.
     """
-    for name in ("requests_oauthlib.oauth2_session", "urllib3.connection"):
-        logging.getLogger(name).addFilter(_let_pass)
+    logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_let_pass)
     reset = _muting.set(True)
     try:
         yield

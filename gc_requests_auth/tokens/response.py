@@ -23,10 +23,9 @@ from ..errors import (
 )
 from ..settings.credentials import Identity
 from ..settings.regions import HOW_TO_FIND
-from ..util.http import retry_after_seconds
-from ..util.nesting import parse_json
+from ..util.http import hidden_json, retry_after_seconds
 from ..util.redaction import forms_of, redacted, swapped
-from ..util.secret import Secret
+from ..util.secret import Secret, SecretBox
 from .retry import SERVER_FAULT, THROTTLED, Budget
 from .token import B64TOKEN
 
@@ -55,7 +54,7 @@ class Setback(NamedTuple):
 class Grant(NamedTuple):
     """A token as the login service issued it."""
 
-    access_token: Secret
+    access_token: SecretBox
     expires_in: object
 
 
@@ -101,7 +100,7 @@ class Answer:
         kind = said.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(Secret(token), said.get("expires_in"))
+        return Grant(SecretBox(token), said.get("expires_in"))
 
     def _refused(self, said: dict[str, Any]) -> Setback:
         """An OAuth error (RFC 6749, section 5.2)."""
@@ -211,7 +210,7 @@ class Answer:
     def _object(self) -> dict[str, Any] | None:
         """The JSON object that the body is; None if it is none."""
         try:
-            said = parse_json(self.body)
+            said = hidden_json(self.body)
         except ValueError:
             return None
         return said if isinstance(said, dict) else None
@@ -253,10 +252,10 @@ class Answer:
         An error page of a gateway may well repeat, whole or cut, the header it did not like.
         """
         identity = self.identity
-        hidden = [basic_credentials(identity), *forms_of(identity.client_secret)]
+        hidden = [SecretBox(basic_credentials(identity)), *forms_of(identity.client_secret)]
         token = (self._object() or {}).get("access_token")
         if isinstance(token, str):
-            hidden.append(Secret(token))
+            hidden.append(SecretBox(token))
         text = redacted(text, hidden, identity.client_id, identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
@@ -273,5 +272,5 @@ def basic_credentials(identity: Identity) -> Secret:
     Not percent-encoded first, as RFC 6749 section 2.3.1 would have it: none of Genesys' own
     clients does, and so the service does not expect it.
     """
-    pair = Secret(f"{identity.client_id}:{identity.client_secret}")
+    pair = identity.client_id.open() + ":" + identity.client_secret.open()
     return Secret(base64.b64encode(pair.encode()).decode("ascii"))

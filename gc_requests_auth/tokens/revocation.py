@@ -13,19 +13,19 @@ import urllib3
 from ..errors import LoginUnreachableError, TokenError
 from ..util.bodies import drain
 from ..util.http import correlation_id
-from ..util.secret import Secret
+from ..util.secret import SecretBox
 from .transport import close_when_read, send_as
 from .unreachable import explain
 
 
 def revoke_token(
-    header: Secret,
+    bearer: SecretBox,
     api_url: str,
     *,
     session: requests.Session | None,
     timeout: tuple[float, float],
 ) -> None:
-    """Have the API end the token of this ``Authorization``. One that is over already counts as done.
+    """Have the API end the token of this ``Authorization``, in a box. One that is over already counts as done.
 
     :param session: Lends its proxies, verify, cert, trust_env and adapters.
     :param timeout: Seconds to connect and seconds to read.
@@ -33,7 +33,7 @@ def revoke_token(
     :raises TokenError: if the answer is another one.
     """
     url = f"{api_url}/api/v2/tokens/me"
-    answer = _send(header, url, session, timeout)
+    answer = _send(bearer, url, session, timeout)
     if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
         raise answer
     if answer.status_code // 100 == 2 or answer.status_code == 401:
@@ -41,7 +41,7 @@ def revoke_token(
     host = urlsplit(url).netloc
     down = answer.status_code >= 500
     kind = LoginUnreachableError if down else TokenError
-    reference = correlation_id(answer, [Secret(header.removeprefix("Bearer "))])
+    reference = correlation_id(answer, [SecretBox(bearer.open().removeprefix("Bearer "))])
     raise kind(
         f"{host} did not revoke the token: it answers {answer.status_code} [correlation id"
         f" {reference}]. The token stays valid to its end; here it is forgotten.",
@@ -55,16 +55,16 @@ def revoke_token(
 class _Bearer(requests.auth.AuthBase):
     """Puts the header in place, so that no netrc entry does."""
 
-    def __init__(self, header: Secret) -> None:
-        self._header = header
+    def __init__(self, bearer: SecretBox) -> None:
+        self._bearer = bearer
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = self._header
+        r.headers["Authorization"] = self._bearer.open()
         return r
 
 
 def _send(
-    header: Secret,
+    bearer: SecretBox,
     url: str,
     session: requests.Session | None,
     timeout: tuple[float, float],
@@ -75,7 +75,7 @@ def _send(
     try:
         answer = ours.delete(
             url,
-            auth=_Bearer(header),
+            auth=_Bearer(bearer),
             timeout=timeout,
             verify=verify,
             allow_redirects=False,

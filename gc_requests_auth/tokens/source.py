@@ -20,6 +20,7 @@ from functools import partial
 from ..errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from ..settings.credentials import Identity
 from ..util.clock import Clock, Moment
+from ..util.secret import SecretBox
 from ..util.threads import in_background
 from .flight import Flight, Rooms
 from .new_token import TokenRequest
@@ -71,7 +72,7 @@ class TokenSource:
         self._token: AccessToken | None = None
         self._refusals = refusals or Refusals()
         self._trouble: Trouble | None = None
-        self._dropped: str | None = None
+        self._dropped: SecretBox | None = None
         self._rooms = Rooms()
 
     def current(self) -> AccessToken:
@@ -85,11 +86,11 @@ class TokenSource:
                 return self._renew_early(token, left)
         return self._obtain(None)
 
-    def other_than(self, rejected: str | None) -> AccessToken:
+    def other_than(self, rejected: SecretBox | None) -> AccessToken:
         """A token to send after the API refused `rejected`: the current one, if that is another."""
         return self._usable(rejected) or self._obtain(rejected)
 
-    def in_hand(self, *, other_than: str | None = None) -> AccessToken | None:
+    def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The current token while it lives. Fetches nothing."""
         return self._usable(other_than)
 
@@ -125,13 +126,13 @@ class TokenSource:
             flight.forgotten = True
             flight.ended.set()
 
-    def _usable(self, rejected: str | None) -> AccessToken | None:
+    def _usable(self, rejected: SecretBox | None) -> AccessToken | None:
         token = self._token
         if token is None or token.value == rejected or token.remaining(self._clock) <= 0:
             return None
         return token
 
-    def _obtain(self, rejected: str | None) -> AccessToken:
+    def _obtain(self, rejected: SecretBox | None) -> AccessToken:
         """Lead a flight or wait for one, until there is a token or a failure to share."""
         while True:
             mine = Flight(self._longest_flight, self._clock)
@@ -152,12 +153,12 @@ class TokenSource:
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 
-    def _unwanted(self) -> str | None:
+    def _unwanted(self) -> SecretBox | None:
         """A token that was dropped, or is over, though by a wall clock set back a store's is not."""
         token = self._token
         return self._dropped if token is None else token.value
 
-    def _board(self, rejected: str | None, mine: Flight) -> Flight | None:
+    def _board(self, rejected: SecretBox | None, mine: Flight) -> Flight | None:
         """The flight to wait for, or `mine` to lead; None if there is a usable token after all."""
         room = self._rooms.here()
         with room.lock:
@@ -170,7 +171,9 @@ class TokenSource:
             flight.refuse_its_leader()
         return flight
 
-    def _fly(self, mine: Flight, instead_of: str | None, *, persist: bool) -> AccessToken | None:
+    def _fly(
+        self, mine: Flight, instead_of: SecretBox | None, *, persist: bool
+    ) -> AccessToken | None:
         """Come by a token. None if all was forgotten meanwhile: its answer is stale.
 
         :raises GenesysCloudError: as every waiter does, if the flight persists.

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ..util.clock import Clock, Moment
-from ..util.secret import Secret
+from ..util.secret import Secret, SecretBox
 from .rate_limit import OFF, RateLimit
 
 #: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
@@ -28,9 +28,9 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 class AccessToken(NamedTuple):
     """A bearer token (RFC 6750) and how long it is good for."""
 
-    value: Secret
-    #: The value of the ``Authorization`` header.
-    header: Secret
+    value: SecretBox
+    #: What :attr:`header` opens.
+    bearer: SecretBox
     born: Moment
     #: Seconds from `born`.
     lifetime: float
@@ -46,35 +46,44 @@ class AccessToken(NamedTuple):
     slot: int = 0
 
     @classmethod
-    def issued(cls, value: str, expires_in: object, requested: Moment, clock: Clock) -> AccessToken:
+    def issued(
+        cls, value: str | SecretBox, expires_in: object, requested: Moment, clock: Clock
+    ) -> AccessToken:
         """A token that has just arrived; its life is counted from before the request.
 
         If the request outlasted that life, it gets `GRACE` seconds from now: the call that waited
         for it is served, and nobody asks in a circle.
         """
+        value = SecretBox(value)
         lifetime = lifetime_of(expires_in)
         if requested.age(clock) >= lifetime:
-            return cls(Secret(value), Secret(f"Bearer {value}"), Moment.now(clock), GRACE)
+            return cls(value, _bearer(value), Moment.now(clock), GRACE)
         return cls._with_windows(value, requested, lifetime)
 
     @classmethod
-    def restored(cls, value: str, requested: float, lifetime: float, clock: Clock) -> AccessToken:
+    def restored(
+        cls, value: str | SecretBox, requested: float, lifetime: float, clock: Clock
+    ) -> AccessToken:
         """A token that another process asked for, at this time by the wall clock.
 
         With a clock that is behind that process's, it lives no longer than its lifetime from now.
         """
         age = max(0.0, clock.wall() - requested)
         born = Moment(clock.monotonic() - age, clock.wall() - age)
-        return cls._with_windows(value, born, lifetime, shared=True)
+        return cls._with_windows(SecretBox(value), born, lifetime, shared=True)
 
     @classmethod
     def _with_windows(
-        cls, value: str, born: Moment, lifetime: float, *, shared: bool = False
+        cls, value: SecretBox, born: Moment, lifetime: float, *, shared: bool = False
     ) -> AccessToken:
         early = min(900.0, lifetime / 4)
         margin = min(10.0, lifetime / 10)
-        header = Secret(f"Bearer {value}")
-        return cls(Secret(value), header, born, lifetime, early, margin, shared)
+        return cls(value, _bearer(value), born, lifetime, early, margin, shared)
+
+    @property
+    def header(self) -> Secret:
+        """The value of the ``Authorization`` header."""
+        return self.bearer.open()
 
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
@@ -82,6 +91,10 @@ class AccessToken(NamedTuple):
         # As `Moment.age` has it, once more: this is asked before every call.
         monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
         return self.lifetime - max(wall, monotonic) if monotonic >= 0 else 0.0
+
+
+def _bearer(value: SecretBox) -> SecretBox:
+    return SecretBox("Bearer " + value.open())
 
 
 def lifetime_of(expires_in: object) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,11 +32,18 @@ class BodyTooSlowError(Exception):
     """The body did not end in time."""
 
 
-class _Body(bytearray):
-    """What has come of a body so far. Ctrl-C in the midst of a token prints a frame that holds it."""
+class Body(bytes):
+    """A body, of which the frames that hold it show the length only: it may be that of a token."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return Body(found) if isinstance(found, bytes) else found
+
+    def __add__(self, other: Any) -> Body:
+        return Body(super().__add__(other))
 
 
 def rewind(request: requests.PreparedRequest) -> bool:
@@ -77,7 +85,7 @@ def read_within(
     size: int,
     seconds: float,
     monotonic: Callable[[], float] | None = None,
-) -> bytes:
+) -> Body:
     """The body, decoded, if it is no longer than `size` bytes and ends within `seconds`.
 
     Afterwards it is the ``content`` of the response, and the connection is free for the next call.
@@ -88,17 +96,17 @@ def read_within(
     if isinstance(response._content, bytes):  # read before, or made by hand in a test double
         if len(response._content) > size:
             raise BodyTooLongError
-        return response._content
+        return Body(response._content)
     monotonic = monotonic or time.monotonic  # looked up now: see `Clock`
     deadline = monotonic() + seconds
-    body = _Body()
+    pieces = io.BytesIO()
     # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte
     # a second, each in good time for the socket's time-out, would keep us for hours. The bytes come
     # from a buffer; an answer of Genesys Cloud has some 150.
     try:
         for piece in response.iter_content(1):
-            body += piece
-            if len(body) > size:
+            pieces.write(piece)
+            if pieces.tell() > size:
                 raise BodyTooLongError
             if monotonic() > deadline:
                 raise BodyTooSlowError
@@ -107,8 +115,8 @@ def read_within(
     except BaseException:  # Ctrl-C included
         response.close()
         raise
-    response._content = bytes(body)
-    return response._content
+    response._content = pieces.getvalue()
+    return Body(response._content)
 
 
 def drain(response: requests.Response) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import requests
 
-from .nesting import parse_json
+from .nesting import parse_json, refuse_too_deep
 from .redaction import redacted
+from .secret import Secret, SecretBox
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
 VERSION = "0.1.0"
@@ -42,7 +45,22 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return None
 
 
-def error_code(response: requests.Response, hidden: Iterable[str] = ()) -> str:
+def hidden_json(body: bytes) -> Any:
+    """The JSON of a body, with each text in it as a Secret: an answer may hold a token.
+
+    :raises ValueError: if it is no JSON, or nested too deep; the error holds the text.
+    """
+    # As a Secret before it is parsed, since Ctrl-C may show the frames of the parser.
+    text = Secret(body.decode(json.detect_encoding(body), "surrogatepass"))
+    refuse_too_deep(text)
+    return json.loads(text, object_pairs_hook=_with_hidden_texts)
+
+
+def _with_hidden_texts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: Secret(one) if isinstance(one, str) else one for name, one in pairs}
+
+
+def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
     """The ``code`` of a Genesys Cloud error body, for a log.
 
     :param hidden: Secrets that the server may have echoed.
@@ -56,7 +74,7 @@ def error_code(response: requests.Response, hidden: Iterable[str] = ()) -> str:
     return _loggable(code, hidden)
 
 
-def correlation_id(response: requests.Response, hidden: Iterable[str] = ()) -> str:
+def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
     """What Genesys Cloud Care asks for, under its newer or its older name.
 
     :param hidden: Secrets that the server may have echoed.
@@ -66,7 +84,7 @@ def correlation_id(response: requests.Response, hidden: Iterable[str] = ()) -> s
     return _loggable(said, hidden)
 
 
-def _loggable(said: object, hidden: Iterable[str]) -> str:
+def _loggable(said: object, hidden: Iterable[SecretBox]) -> str:
     """What may stand in a log; not what a server echoes of the request's own credentials."""
     if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
         return "unknown"

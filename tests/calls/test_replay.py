@@ -29,7 +29,7 @@ from gc_requests_auth.calls.replay import (
 from gc_requests_auth.errors import without_secrets
 from gc_requests_auth.util.bodies import drain
 from gc_requests_auth.util.http import correlation_id, error_code
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import Secret, SecretBox
 
 URL = "https://api.mypurecloud.ie/api/v2/routing/queues?pageSize=1"
 CODE = b'{"message":"Invalid login credentials.","code":"bad.credentials","status":401}'
@@ -189,7 +189,7 @@ def replayed() -> Replayed:
     response.request.headers["Authorization"] = Secret("Bearer refused")
     request = response.request
     options = {"timeout": 3, "stream": True, "of_another_library": 1}
-    return response, request, replay(response, Secret(f"Bearer {TOKEN}"), options), adapter
+    return response, request, replay(response, SecretBox(f"Bearer {TOKEN}"), options), adapter
 
 
 def test_replay_is_the_same_request_with_the_other_token(replayed: Replayed) -> None:

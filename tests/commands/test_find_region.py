@@ -18,7 +18,7 @@ from gc_requests_auth.commands.check.find_region import COMMERCIAL, ask_regions,
 from gc_requests_auth.commands.check.report import Status
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.settings.regions import REGIONS
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox
 
 FEDRAMP, SOVEREIGN = "use2.us-gov-pure.cloud", "edee1.eusc-pure.cloud"
 
@@ -27,7 +27,7 @@ GRANT_TYPE = wire.say(400, error="unauthorized_client", error_description="not t
 THROTTLED = wire.say(400, error="invalid_request", error_description="rate limit exceeded; wait")
 DOWN = wire.reply(503, "<html>down")
 
-IDENTITY = Identity("client-id-1a2b", Secret(SECRET))
+IDENTITY = Identity(SecretBox("client-id-1a2b"), SecretBox(SECRET))
 
 
 class World:

@@ -21,9 +21,9 @@ from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.tokens.request import request_token
 from gc_requests_auth.tokens.response import basic_credentials
 from gc_requests_auth.tokens.token import AccessToken
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
-IDENTITY = Identity("0f1e2d3c-client-0001", Secret(SECRET))
+IDENTITY = Identity(SecretBox("0f1e2d3c-client-0001"), SecretBox(SECRET))
 BASIC = str(basic_credentials(IDENTITY))
 
 #: Seconds an attempt may take.
@@ -217,8 +217,8 @@ def answers(draw: st.DrawFn) -> bytes:
 
 def sound(token: AccessToken) -> bool:
     return (
-        re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token.value, re.ASCII) is not None
-        and token.header == f"Bearer {token.value}"
+        re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", plain(token.value), re.ASCII) is not None
+        and token.header == f"Bearer {plain(token.value)}"
         and 0 < token.lifetime <= 48 * 3600
     )
 

@@ -15,7 +15,7 @@ from urllib3.util import parse_url
 from gc_requests_auth import ConfigurationError
 from gc_requests_auth.settings.hosts import Place, base_url
 from gc_requests_auth.settings.regions import REGIONS
-from gc_requests_auth.util.secret import conceal
+from gc_requests_auth.util.secret import SecretBox
 
 # -- the oracle -----------------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ def test_a_base_url_is_refused_with_its_value_unsaid_or_takes_the_token(
     sweep: Sweep, url: str, end: str
 ) -> None:
     try:
-        base = base_url("api_url", conceal(url + end), suffix="/api/v2")
+        base = base_url("api_url", SecretBox(url + end), suffix="/api/v2")
     except ConfigurationError as error:
         check(error)
         nothing_told(sweep)

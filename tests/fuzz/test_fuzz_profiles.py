@@ -11,6 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
+from gc_requests_auth.util.secret import plain
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 PROD = f"""[prod]
@@ -41,12 +42,12 @@ def signs_in(sweep: Sweep, name: str = "prod") -> tuple[str, str, str] | None:
         nothing_told(sweep)
         return None
     nothing_told(sweep)
-    for value in (identity.client_id, identity.client_secret):
+    for value in map(plain, identity):
         assert value.strip() == value != ""
         assert value.isprintable()
     assert (repr(identity.client_id), repr(identity.client_secret)) == ("<hidden>", "<hidden>")
     assert SECRET not in repr(auth)
-    return identity.client_id, identity.client_secret, region
+    return plain(identity.client_id), plain(identity.client_secret), region
 
 
 # -- files ----------------------------------------------------------------------------------------

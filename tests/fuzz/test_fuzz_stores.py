@@ -18,10 +18,10 @@ from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores.signed import Seal, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 URL = "https://login.mypurecloud.ie"
-SEAL = Seal(Identity("client-12345678", Secret(SECRET)), URL)
+SEAL = Seal(Identity(SecretBox("client-12345678"), SecretBox(SECRET)), URL)
 #: What the store gives away must be this one; what the login service answers is another.
 STORED = f"stored-{TOKEN}"
 GOOD = response(json.dumps({"access_token": TOKEN, "expires_in": 86399}).encode())
@@ -201,7 +201,7 @@ def test_a_genuine_value_in_which_a_character_is_changed_is_a_miss(
         same = False
     assert (found is not None) is same
     if found is not None:
-        assert (found.value, found.remaining(clock)) == (STORED, 86399.0)
+        assert (plain(found.value), found.remaining(clock)) == (STORED, 86399.0)
 
 
 @examples(50)
@@ -223,7 +223,7 @@ def test_so_is_that_of_another_client_or_place(client_id: str, secret: str, url:
     clock = FakeTime().clock
     token = AccessToken.issued(STORED, 86399, Moment.now(clock), clock)
     same = (client_id, secret, url) == ("client-12345678", SECRET, URL)
-    theirs = Seal(Identity(client_id, Secret(secret)), url)
+    theirs = Seal(Identity(SecretBox(client_id), SecretBox(secret)), url)
 
     assert (opened(theirs.close(token), clock) is None) is not same
     assert (theirs.key == SEAL.key) is same

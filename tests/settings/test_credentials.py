@@ -17,7 +17,7 @@ from gc_requests_auth.settings.credentials import Identity, Settings
 from gc_requests_auth.settings.environment import FAMILIES, Environment, Family
 from gc_requests_auth.settings.regions import HOW_TO_FIND
 from gc_requests_auth.util.redaction import short_name
-from gc_requests_auth.util.secret import ABSENT, Secret, Vault, conceal
+from gc_requests_auth.util.secret import ABSENT, SecretBox, Vault, boxed, plain
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 EMPTY: Environment = {}
@@ -35,7 +35,7 @@ def settings(*, credentials: Any = None, **arguments: Any) -> Settings:
 
 def given(**arguments: Any) -> Settings:
     """The same with id and secret."""
-    return settings(client_id=conceal(ID), client_secret=conceal(SECRET), **arguments)
+    return settings(client_id=boxed(ID), client_secret=boxed(SECRET), **arguments)
 
 
 def vault(*answers: Any) -> Callable[[], Any]:
@@ -54,7 +54,7 @@ def complaint(about: Callable[[], object]) -> str:
 
 
 def environment(**variables: str) -> Environment:
-    return {name: Secret(value) for name, value in variables.items()}
+    return {name: SecretBox(value) for name, value in variables.items()}
 
 
 def whole(family: Family, client_id: str = ID, **variables: str) -> Environment:
@@ -66,7 +66,7 @@ def whole(family: Family, client_id: str = ID, **variables: str) -> Environment:
 
 def test_arguments_beat_the_environment() -> None:
     environ = whole(FAMILIES[0], "somebody-else")
-    assert given().identity(environ) == Identity(ID, Secret(SECRET))
+    assert given().identity(environ) == Identity(SecretBox(ID), SecretBox(SECRET))
     assert not given().uses_environment
 
 
@@ -79,7 +79,7 @@ def test_a_vault_beats_the_environment() -> None:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.client_id)
 def test_without_arguments_the_environment_says_who_signs_in(family: Family) -> None:
     identity = settings().identity(whole(family))
-    assert (identity.client_id, identity.client_secret) == (ID, SECRET)
+    assert tuple(map(plain, identity)) == (ID, SECRET)
     assert settings().uses_environment
 
 
@@ -102,7 +102,7 @@ def test_half_of_the_pair_is_refused(half: str, value: str | None) -> None:
 
 
 def test_a_secret_without_an_id_is_refused() -> None:
-    said = complaint(lambda: settings(client_secret=conceal(SECRET)))
+    said = complaint(lambda: settings(client_secret=boxed(SECRET)))
     assert said.startswith("client_secret is given without its other half")
 
 
@@ -112,7 +112,7 @@ def test_half_a_pair_is_refused_beside_a_vault_too() -> None:
 
 @pytest.mark.parametrize("field", ["client_id", "client_secret"])
 def test_an_explicit_none_never_signs_in_as_somebody_else(field: str) -> None:
-    pair = {"client_id": ID, "client_secret": conceal(SECRET), field: None}
+    pair = {"client_id": ID, "client_secret": boxed(SECRET), field: None}
     said = complaint(lambda: settings(**pair))
     assert said == (
         f"{field} is None: was os.getenv() given an unset variable?"
@@ -139,9 +139,9 @@ def test_what_is_given_is_validated_at_construction() -> None:
 
 
 def test_an_identity_prints_its_short_name_only() -> None:
-    given = settings(client_id=ID, client_secret=Secret(SECRET)).given
+    given = settings(client_id=ID, client_secret=SecretBox(SECRET)).given
     assert repr(given) == "Identity(...1a2b, client_secret=<hidden>)"
-    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=Secret(SECRET)))
+    assert ID[:-4] not in repr(settings(client_id=ID, client_secret=SecretBox(SECRET)))
 
 
 def test_id_and_secret_swapped_show_nothing_of_the_secret() -> None:
@@ -163,7 +163,7 @@ def test_what_is_absent_raises_at_first_use() -> None:
 def test_the_environment_is_read_once_and_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     auth = GenesysCloudAuth()
     for name, value in whole(FAMILIES[0], GENESYSCLOUD_REGION="eu-west-1").items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     assert (auth.client_id, auth.region) == (ID, "mypurecloud.ie")
     monkeypatch.setenv(FAMILIES[0].client_id, "somebody-else")
     monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-2")
@@ -198,7 +198,7 @@ def test_a_second_whole_family_with_other_values_is_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for name, value in {**whole(FAMILIES[0]), **whole(FAMILIES[2], other)}.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     auth = GenesysCloudAuth(region="eu-west-1")
     assert auth.client_id == auth.client_id == ID
     said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
@@ -209,7 +209,7 @@ def test_a_second_family_is_no_matter_where_the_environment_is_not_asked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in {**whole(FAMILIES[0]), **whole(FAMILIES[2], "somebody-else")}.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, plain(value))
     monkeypatch.setenv("GC_REGION", "eu-west-1")
     assert GenesysCloudAuth(ID, SECRET).region == "mypurecloud.ie"
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
@@ -251,7 +251,7 @@ def test_a_bad_argument_is_refused_by_its_name_with_its_value_unsaid(
     field: str, value: Any, complaint_: str
 ) -> None:
     pair = {"client_id": ID, "client_secret": SECRET, field: value}
-    pair = {name: conceal(one) for name, one in pair.items()}
+    pair = {name: boxed(one) for name, one in pair.items()}
     assert complaint(lambda: settings(**pair)).startswith(f"{field} {complaint_}")
 
 
@@ -261,7 +261,7 @@ def test_a_bad_variable_is_refused_by_its_name_with_its_value_unsaid(
     half: int, value: str, complaint_: str
 ) -> None:
     field = str(FAMILIES[2][half])
-    environ = {**whole(FAMILIES[2]), field: Secret(value)}
+    environ = {**whole(FAMILIES[2]), field: SecretBox(value)}
     assert complaint(lambda: settings().identity(environ)).startswith(f"{field} {complaint_}")
 
 
@@ -280,16 +280,14 @@ def test_a_bad_answer_of_the_vault_is_refused_by_its_name_with_its_value_unsaid(
 
 @pytest.mark.parametrize("value", ["a:b", ":", "id:"])
 def test_an_id_with_a_colon_is_refused(value: str) -> None:
-    said = complaint(lambda: settings(client_id=value, client_secret=conceal(SECRET)))
+    said = complaint(lambda: settings(client_id=value, client_secret=boxed(SECRET)))
     assert said.startswith("client_id holds a colon")
 
 
 @pytest.mark.parametrize("secret", ["ä €:+%&=", "x", "a b", "quote'inside", "\U0001f600"])
 def test_any_other_secret_passes_as_it_is(secret: str) -> None:
-    identity = settings(client_id="ü", client_secret=conceal(secret)).identity(EMPTY)
-    assert (identity.client_id, identity.client_secret) == ("ü", secret)
-    assert type(identity.client_id) is str
-    assert isinstance(identity.client_secret, Secret)
+    identity = settings(client_id="ü", client_secret=boxed(secret)).identity(EMPTY)
+    assert tuple(map(plain, identity)) == ("ü", secret)
 
 
 def test_an_identity_prints_without_its_secret() -> None:
@@ -303,15 +301,15 @@ def test_an_identity_prints_without_its_secret() -> None:
     [(ID, "...1a2b"), ("123456789", "...6789"), ("12345678", "..."), ("", "...")],
 )
 def test_a_short_id_is_not_named_at_all(client_id: str, name: str) -> None:
-    assert short_name(client_id) == name
+    assert short_name(SecretBox(client_id)) == name
 
 
-def test_conceal_leaves_only_what_prints_nothing() -> None:
-    assert repr(conceal(SECRET)) == "<hidden>"
-    assert conceal(SECRET) == SECRET
-    assert conceal(SECRET.encode()) is bytes
-    assert conceal(None) is None
-    assert conceal(ABSENT) is ABSENT
+def test_a_box_leaves_only_what_prints_nothing() -> None:
+    assert repr(boxed(SECRET)) == str(boxed(SECRET)) == "<hidden>"
+    assert boxed(SECRET) == SECRET
+    assert boxed(SECRET.encode()) is bytes
+    assert boxed(None) is None
+    assert boxed(ABSENT) is ABSENT
 
 
 def test_the_default_of_an_argument_reads_as_in_the_documentation() -> None:
@@ -406,7 +404,7 @@ def test_the_second_region_variable_of_the_family_counts_before_those_of_others(
         FAMILIES[1], GENESYS_CLOUD_ENVIRONMENT="mypurecloud.ie", GENESYSCLOUD_REGION="eu-west-2"
     )
     assert where(settings(), environ) == at("mypurecloud.ie")
-    both = {**environ, "GENESYS_CLOUD_REGION": Secret("mypurecloud.jp")}
+    both = {**environ, "GENESYS_CLOUD_REGION": SecretBox("mypurecloud.jp")}
     assert where(settings(), both) == at("mypurecloud.jp")
 
 

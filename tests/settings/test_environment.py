@@ -16,7 +16,7 @@ from gc_requests_auth.settings.environment import (
     what_is_missing,
     whole_family,
 )
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox
 
 #: id, secret, regions: the promised families in the promised order, written down a second time.
 PROMISED = [
@@ -45,10 +45,12 @@ EMPTY: Environment = {}
 TWO_FAMILIES = list(itertools.combinations(FAMILIES, 2))
 
 
-def pair(family: Family, client_id: str = "id", client_secret: str = SECRET) -> dict[str, Secret]:
+def pair(
+    family: Family, client_id: str = "id", client_secret: str = SECRET
+) -> dict[str, SecretBox]:
     return {
-        family.client_id: Secret(client_id),
-        family.client_secret: Secret(client_secret),
+        family.client_id: SecretBox(client_id),
+        family.client_secret: SecretBox(client_secret),
     }
 
 
@@ -78,7 +80,7 @@ def test_values_print_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, SECRET)
     environ = read_environment()
     assert SECRET not in repr(environ)
-    assert all(isinstance(value, Secret) for value in environ.values())
+    assert all(isinstance(value, SecretBox) for value in environ.values())
 
 
 def test_an_empty_variable_is_told_from_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +105,9 @@ def test_half_a_family_does_not_count_before_a_whole_one(
     first: Family, second: Family, half: int, other_half: str | None
 ) -> None:
     environ = pair(second)
-    environ[str(first[half])] = Secret("half")
+    environ[str(first[half])] = SecretBox("half")
     if other_half is not None:
-        environ[str(first[1 - half])] = Secret(other_half)
+        environ[str(first[1 - half])] = SecretBox(other_half)
     assert whole_family(environ) is second
     assert rivals(environ) is None
 
@@ -135,18 +137,20 @@ def test_a_rival_behind_an_echo_is_found() -> None:
 @pytest.mark.parametrize("half", [0, 1])
 def test_half_a_family_is_named_with_what_it_lacks(family: Family, half: int) -> None:
     have, lack = str(family[half]), str(family[1 - half])
-    assert f"{have} is set, but {lack} is not set." in what_is_missing({have: Secret(SECRET)})
-    empty: Environment = {have: Secret(SECRET), lack: Secret("")}
+    assert f"{have} is set, but {lack} is not set." in what_is_missing({have: SecretBox(SECRET)})
+    empty: Environment = {have: SecretBox(SECRET), lack: SecretBox("")}
     assert f"{have} is set, but {lack} is empty." in what_is_missing(empty)
 
 
 def test_halves_of_two_families_are_both_named() -> None:
-    said = what_is_missing({"GC_CLIENT_ID": Secret("id"), "GENESYS_CLIENT_SECRET": Secret(SECRET)})
+    said = what_is_missing(
+        {"GC_CLIENT_ID": SecretBox("id"), "GENESYS_CLIENT_SECRET": SecretBox(SECRET)}
+    )
     assert "GC_CLIENT_ID is set, but GC_CLIENT_SECRET is not set." in said
     assert "GENESYS_CLIENT_SECRET is set, but GENESYS_CLIENT_ID is not set." in said
 
 
-@pytest.mark.parametrize("environ", [EMPTY, {"GC_CLIENT_ID": Secret("")}])
+@pytest.mark.parametrize("environ", [EMPTY, {"GC_CLIENT_ID": SecretBox("")}])
 def test_what_is_missing_lists_every_pair_that_was_looked_for(environ: Environment) -> None:
     said = what_is_missing(environ)
     for client_id, client_secret, _ in PROMISED:
@@ -155,7 +159,7 @@ def test_what_is_missing_lists_every_pair_that_was_looked_for(environ: Environme
 
 
 def test_a_bare_access_token_is_told_why_it_is_not_enough() -> None:
-    said = what_is_missing({"GENESYSCLOUD_ACCESS_TOKEN": Secret(SECRET)})
+    said = what_is_missing({"GENESYSCLOUD_ACCESS_TOKEN": SecretBox(SECRET)})
     assert "GENESYSCLOUD_ACCESS_TOKEN is set, but a bare token is not enough" in said
     assert "can not be renewed" in said
-    assert "a bare token" not in what_is_missing({"GENESYSCLOUD_ACCESS_TOKEN": Secret("")})
+    assert "a bare token" not in what_is_missing({"GENESYSCLOUD_ACCESS_TOKEN": SecretBox("")})

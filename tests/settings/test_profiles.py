@@ -18,6 +18,7 @@ from conftest import SECRET, TOKEN, Counted
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudSession
 from gc_requests_auth.settings.environment import FAMILIES, read_environment
+from gc_requests_auth.util.secret import plain
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 PROD = f"""
@@ -58,7 +59,7 @@ def set_family(monkeypatch: pytest.MonkeyPatch, client_id: str = "id-of-the-fami
 
 def identity(auth: GenesysCloudAuth) -> tuple[str, str]:
     found = auth._lookup.identity()
-    return found.client_id, found.client_secret
+    return plain(found.client_id), plain(found.client_secret)
 
 
 # -- what a profile is ----------------------------------------------------------------------------

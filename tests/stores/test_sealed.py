@@ -13,14 +13,14 @@ from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores.signed import AHEAD, LONGEST_VALUE, Seal, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 CLIENT = "client-12345678"
 URL = "https://login.mypurecloud.ie"
 
 
 def seal_of(client_id: str = CLIENT, secret: str = SECRET, login_url: str = URL) -> Seal:
-    return Seal(Identity(client_id, Secret(secret)), login_url)
+    return Seal(Identity(SecretBox(client_id), SecretBox(secret)), login_url)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_what_was_closed_opens_in_another_process(token: AccessToken, fake_time:
     fake_time.monotonic = 5.0  # of a machine that has just been started
     opened = seal_of().open(value, fake_time.clock)
 
-    assert (opened.value, opened.header) == (TOKEN, f"Bearer {TOKEN}")
+    assert (plain(opened.value), opened.header) == (TOKEN, f"Bearer {TOKEN}")
     assert opened.remaining(fake_time.clock) == pytest.approx(85400)
     assert opened.shared
     assert not token.shared
@@ -268,7 +268,7 @@ def test_a_seal_shows_no_secret(token: AccessToken, fake_time: FakeTime) -> None
 
 
 def slot(number: int) -> Seal:
-    return Seal(Identity(CLIENT, Secret(SECRET)), URL, number)
+    return Seal(Identity(SecretBox(CLIENT), SecretBox(SECRET)), URL, number)
 
 
 def test_each_slot_has_a_key_of_its_own() -> None:

@@ -26,11 +26,11 @@ from gc_requests_auth.stores.signed import Seal
 from gc_requests_auth.stores.store import StoreError, TokenStore, wait_for_turn
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox
 
 ME = "/api/v2/tokens/me"
 URL = "https://login.mypurecloud.ie"
-IDENTITY = Identity("client-12345678", Secret(SECRET))
+IDENTITY = Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 FAILS = "the token store fails, tokens are asked for instead: "
 WORKS = "the token store works again"
 
@@ -132,7 +132,7 @@ class Process:
 
     def __call__(
         self,
-        instead_of: str | None = None,
+        instead_of: SecretBox | None = None,
         *,
         identity: Identity = IDENTITY,
         within: float = 60,
@@ -212,7 +212,7 @@ def test_the_lock_is_held_while_the_token_is_asked_for_and_stored(
 
 def test_another_client_has_a_token_of_its_own(process: Process, login: Login, store: Kept) -> None:
     process()
-    process(identity=Identity("client-87654321", Secret(SECRET)))
+    process(identity=Identity(SecretBox("client-87654321"), SecretBox(SECRET)))
 
     assert len(login.calls) == len(store.values) == 2
 
@@ -308,7 +308,7 @@ def test_the_time_spent_in_the_store_is_taken_from_that_of_the_request(
     store.before["lock"] = lambda: login.time.advance(20)
     process(within=60)
     store.before["lock"] = lambda: login.time.advance(70)
-    process(f"{TOKEN}-1", within=60)
+    process(SecretBox(f"{TOKEN}-1"), within=60)
 
     assert [how["within"] for how in login.calls] == [40, 1], "at least a second"
     assert [how["persist"] for how in login.calls] == [True, True]
@@ -397,7 +397,7 @@ def test_nobody_can_plant_a_token_under_our_key(
 ) -> None:
     clock = login.time.clock
     planted = AccessToken.issued("of-somebody-else", 86400, Moment.now(clock), clock)
-    other = Seal(Identity(IDENTITY.client_id, Secret("guessed")), URL)
+    other = Seal(Identity(IDENTITY.client_id, SecretBox("guessed")), URL)
     store.values[Seal(IDENTITY, URL).key] = other.close(planted)
 
     assert process().value == f"{TOKEN}-1"
@@ -489,7 +489,7 @@ def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
 ) -> None:
     """Else it would keep one thread more with each token."""
     store.before["get"] = hanging
-    values = [process(instead_of="x").value for _ in range(4)]
+    values = [process(instead_of=SecretBox("x")).value for _ in range(4)]
     visitors = [one for one in threading.enumerate() if one.name == "gc_requests_auth"]
 
     assert values == [f"{TOKEN}-{n}" for n in range(1, 5)]
@@ -504,7 +504,7 @@ def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
 
 
 def test_there_is_nothing_to_drop_where_nothing_was_taken(store: Kept, login: Login) -> None:
-    Sharing(store, lambda: URL, login, login.time.clock).drop(TOKEN)
+    Sharing(store, lambda: URL, login, login.time.clock).drop(SecretBox(TOKEN))
 
     assert store.asked == []
 

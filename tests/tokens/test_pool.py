@@ -37,7 +37,8 @@ from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.tokens.trouble import Trouble
 from gc_requests_auth.util import forks
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import Secret, SecretBox
+from gc_requests_auth.util.secret import plain as text_of
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"
@@ -78,7 +79,7 @@ def fill(auth: GenesysCloudAuth) -> None:
 def in_hand(auth: GenesysCloudAuth) -> list[str]:
     """The tokens, in the order of their slots."""
     held = [slot.source.in_hand() for slot in auth._slots]
-    return [str(token.value) for token in held if token is not None]
+    return [text_of(token.value) for token in held if token is not None]
 
 
 def get(api: Counted, auth: Any, session: requests.Session, path: str = ME) -> requests.Response:
@@ -109,7 +110,8 @@ def note(
 
 
 def sent_by(request: requests.PreparedRequest) -> str:
-    return str(request.headers["Authorization"]).removeprefix("Bearer ")
+    header: Any = request.headers["Authorization"]
+    return text_of(header).removeprefix("Bearer ")
 
 
 # -- growth ---------------------------------------------------------------------------------------
@@ -693,8 +695,8 @@ def test_a_call_finds_the_new_token_of_its_slot_though_others_put_it_there(
 
     def late(self: SecondTry, response: Any, options: Any) -> Any:
         number = in_hand(auth).index(sent_by(response.request))
-        new = auth._slots[number].source.other_than(in_hand(auth)[number])
-        note(auth, new.value, 9)
+        new = auth._slots[number].source.other_than(SecretBox(in_hand(auth)[number]))
+        note(auth, text_of(new.value), 9)
         return once_more(self, response, options)
 
     monkeypatch.setattr(SecondTry, "_once_more", late)
@@ -1018,7 +1020,7 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
     assert len(carried(api)) == 2 + 40 + 2, "it is refused once more, and asked whether it lives"
     pool = auth._tokens()
     assert isinstance(pool, Pool)
-    pool.spare(second)
+    pool.spare(SecretBox(second))
     assert [*pool._doubtful] == [second], "the doubt of earlier is over"
 
 
@@ -1065,7 +1067,7 @@ def test_a_replay_that_went_out_with_another_token_says_nothing_of_the_new_one(
 
         def others_were_faster(response: Any, authorization: Any, options: Any) -> Any:
             once.undo()
-            note(auth, authorization.removeprefix("Bearer "), 10)
+            note(auth, text_of(authorization).removeprefix("Bearer "), 10)
             return replay(response, authorization, options)
 
         once.setattr("gc_requests_auth.calls.second_try.replay", others_were_faster)
@@ -1114,7 +1116,7 @@ def test_a_pool_remembers_so_many_tokens(api: Counted) -> None:
     pool, slot = auth._tokens(), auth._slots[0].source
     assert isinstance(pool, Pool)
     for number in range(TOKENS + 9):
-        pool._remembered(f"token {number}", slot)
+        pool._remembered(SecretBox(f"token {number}"), slot)
 
     assert next(iter(pool._known)) == "token 9"
     assert len(pool._known) == TOKENS

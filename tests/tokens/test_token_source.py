@@ -41,7 +41,7 @@ from gc_requests_auth.tokens.trouble import PAUSE
 from gc_requests_auth.util import forks
 from gc_requests_auth.util import threads as background
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 L = 1000.0  # the lifetime of most tokens here: its window is the last 10 seconds
 
@@ -60,7 +60,7 @@ class Login:
         self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(
-        self, identity: Identity, *, instead_of: str | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
     ) -> AccessToken:
         requested = Moment.now(self.time.clock)
         self.calls.append(
@@ -122,7 +122,7 @@ def renewing(login: Login, fake_time: FakeTime) -> Iterator[TokenSource]:
 
 
 def identify() -> Identity:
-    return Identity("client-12345678", Secret(SECRET))
+    return Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 
 
 def in_background() -> list[threading.Thread]:
@@ -732,7 +732,7 @@ def test_a_re_entrant_call_in_the_background_goes_on_with_the_living_token(
     monkeypatch.setattr(flight, "PATIENCE", 60.0)
     renewing.current()
     fake_time.advance(L - 9)
-    inner: list[str] = []
+    inner: list[object] = []
     login.meanwhile = lambda: inner.append(renewing.current().value)
 
     assert renewing.current().value == f"{TOKEN}-2"
@@ -748,7 +748,7 @@ def test_what_a_token_replaces_is_told_to_who_comes_by_it(
     source.forget()
     source.current()
     source.forget()
-    source.other_than("older")
+    source.other_than(SecretBox("older"))
     source.forget()
     source.forget()
     source.current()
@@ -893,7 +893,7 @@ def test_an_error_of_ours_that_a_vault_raises_is_the_leaders_alone(
         if failures:
             held()
             raise failures.pop()
-        return Identity("client-12345678", Secret(SECRET))
+        return Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 
     source = TokenSource(vault, login, clock=fake_time.clock)
     leader = pool.submit(source.current)
@@ -1082,7 +1082,7 @@ def test_threads_whose_flights_are_all_too_slow_are_served_in_the_end(
     login.meanwhile = lambda: fake_time.advance(LONGEST_FLIGHT + 1)
     calls = everybody(pool, source.current, 4)
 
-    assert all(call.result(30).value.startswith(TOKEN) for call in calls)
+    assert all(plain(call.result(30).value).startswith(TOKEN) for call in calls)
     assert len(login.calls) <= 4
 
 
@@ -1132,7 +1132,7 @@ def test_what_the_vault_takes_is_not_left_for_the_request(
 ) -> None:
     def slow_vault() -> Identity:
         fake_time.advance(30)
-        return Identity("client-12345678", Secret(SECRET))
+        return Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 
     TokenSource(slow_vault, login, clock=fake_time.clock).current()
 
@@ -1199,7 +1199,7 @@ def test_a_reentrant_call_in_the_window_goes_on_with_the_living_token(
 ) -> None:
     source.current()
     fake_time.advance(L - 5)
-    inner: list[str] = []
+    inner: list[object] = []
     login.meanwhile = lambda: inner.append(source.current().value)
 
     assert source.current().value == f"{TOKEN}-2"
@@ -1325,7 +1325,7 @@ def test_other_credentials_are_noticed_while_a_refusal_is_remembered(
 ) -> None:
     asked = iter(["first", "first", "second"])
     source = TokenSource(
-        lambda: Identity(next(asked), Secret(SECRET)), login, clock=fake_time.clock
+        lambda: Identity(SecretBox(next(asked)), SecretBox(SECRET)), login, clock=fake_time.clock
     )
     login.failure = CredentialsRefusedError("wrong")
     for _ in range(2):

@@ -25,8 +25,8 @@ def test_secret_works_as_text_and_prints_as_nothing() -> None:
     secret = Secret(TOKEN)
     assert secret == TOKEN
     assert hash(secret) == hash(TOKEN)
-    assert f"{secret}" == TOKEN
-    assert repr(secret) == f"{secret!r}" == "<hidden>"
+    assert secret.encode("latin-1") == TOKEN.encode()
+    assert repr(secret) == str(secret) == f"{secret}" == f"{secret!r}" == "<hidden>"
     assert repr({"Authorization": [secret]}) == "{'Authorization': [<hidden>]}"
 
 
@@ -45,8 +45,8 @@ def test_header_is_the_bearer_scheme_and_the_token(fake_time: FakeTime) -> None:
     token = issued(fake_time)
     assert token.value == TOKEN
     assert token.header == f"Bearer {TOKEN}"
-    assert isinstance(token.value, Secret)
     assert isinstance(token.header, Secret)
+    assert not any(isinstance(field, str) for field in token)
 
 
 def test_token_is_frozen_and_slotted(fake_time: FakeTime) -> None:

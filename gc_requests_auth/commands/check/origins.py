@@ -31,6 +31,7 @@ from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
 from ...tokens.response import look_swapped
 from ...util.redaction import short_name
+from ...util.secret import SecretBox
 from .report import Cause, Fact, Finding, Status, Trouble
 
 #: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
@@ -202,7 +203,7 @@ def _regions_not_used(used: Family | None, environ: Environment) -> Iterator[str
         yield f"{name}{_meaning(environ[name])}, since {reason}"
 
 
-def _meaning(value: str) -> str:
+def _meaning(value: SecretBox) -> str:
     """The region that a variable names, if that is one: what it holds may be anything."""
     try:
         domain = parse_region(value)

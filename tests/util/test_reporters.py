@@ -1,0 +1,319 @@
+"""What crash reporters show of frames with secrets in them, by the real ones of the field.
+
+Some print `repr`, some cut a text first, some take `str`, and some the text as it is. The last ones can
+be told from frames of this library only: the header that urllib3 sends must be a text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import rich.console
+import rich.traceback
+import sentry_sdk
+import sentry_sdk.transport
+import structlog.tracebacks
+import wire
+
+from gc_requests_auth import (
+    FileTokenStore,
+    GenesysCloudAuth,
+    GenesysCloudError,
+    GenesysCloudSession,
+    RedisTokenStore,
+)
+
+ME = "/api/v2/tokens/me"
+
+#: As long as those of Genesys Cloud. Each piece of six characters occurs in neither of the others.
+SECRET = "".join(f"s{n:02}-" for n in range(11))[:43]
+TOKEN = "".join(f"t{n:02}-" for n in range(22))[:86]
+NEW = "".join(f"n{n:02}-" for n in range(22))[:86]
+
+PIECES = {text[at : at + 6] for text in (SECRET, TOKEN, NEW) for at in range(len(text) - 5)}
+
+
+# -- reporters ------------------------------------------------------------------------------------
+
+
+def by_traceback(error: BaseException) -> str:
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def by_rich(error: BaseException) -> str:
+    out = rich.console.Console(file=io.StringIO(), width=200)
+    shown = rich.traceback.Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, max_frames=1000
+    )
+    out.print(shown)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def by_structlog(error: BaseException) -> str:
+    told = structlog.tracebacks.ExceptionDictTransformer(show_locals=True, max_frames=1000)
+    return json.dumps(told((type(error), error, error.__traceback__)))
+
+
+def by_sentry(error: BaseException) -> str:
+    events: list[Any] = []
+
+    class InMemory(sentry_sdk.transport.Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            events.append(envelope.get_event())
+
+    client = sentry_sdk.Client(
+        "https://key@sentry.example/1",
+        transport=InMemory,
+        default_integrations=False,
+        include_local_variables=True,
+        max_value_length=10_000,
+    )
+    with sentry_sdk.isolation_scope() as scope:
+        scope.set_client(client)
+        scope.capture_exception(error)
+    return json.dumps(events)
+
+
+def by_str(error: BaseException) -> str:
+    """Raygun."""
+    return " ".join(str(value) for frame in frames(error) for value in texts(frame.f_locals))
+
+
+def by_cutting(error: BaseException) -> str:
+    """Of the many that cut, strip or split before they print."""
+    found = [value for frame in frames(error) for value in texts(frame.f_locals)]
+    shown = [[one[:80], one[7:], one.strip(), one.split(), one[::2], one + "..."] for one in found]
+    return repr(shown) + repr([f"{one:.60}" + f"{one}" + "%s" % one for one in found])  # noqa: UP031
+
+
+def by_text(error: BaseException) -> str:
+    """Rollbar: the text itself. Of frames of this library."""
+    own = [frame for frame in frames(error) if "/gc_requests_auth/" in frame.f_code.co_filename]
+    return "".join("".join(value) for frame in own for value in texts(frame.f_locals))
+
+
+def frames(error: BaseException) -> Iterator[Any]:
+    for one in chain(error):
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            yield frame
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts in a value, as a serializer finds them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes):
+        yield repr(value)
+    elif isinstance(value, Mapping | tuple | list | set) and depth < 5:
+        members = [*value, *value.values()] if isinstance(value, Mapping) else value
+        for member in members:
+            yield from texts(member, depth + 1)
+
+
+REPORTERS = [by_traceback, by_rich, by_structlog, by_sentry, by_str, by_cutting, by_text]
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def grant(token: str) -> wire.Act:
+    return wire.say(200, access_token=token, token_type="bearer", expires_in=86400)
+
+
+def arguments(server: wire.Server) -> dict[str, Any]:
+    return {
+        "client_id": "client-12345678",
+        "client_secret": SECRET,
+        "login_url": server.url,
+        "api_url": f"{server.url}/gateway",
+    }
+
+
+def trusting(server: wire.Server) -> requests.Session:
+    session = requests.Session()
+    session.verify = server.ca_file
+    return session
+
+
+def called_by_auth(server: wire.Server, **more: Any) -> None:
+    with trusting(server) as session:
+        auth = GenesysCloudAuth(**arguments(server), session=session, **more)
+        session.post(auth.api_url + ME, auth=auth, timeout=(5, 0.2), json={})
+
+
+def called_by_session(server: wire.Server, **more: Any) -> None:
+    with GenesysCloudSession(**arguments(server), retries=0, **more) as session:
+        session.verify = server.ca_file
+        session.post(ME, json={}, timeout=(5, 0.2))
+
+
+def handed_back(server: wire.Server) -> None:
+    with trusting(server) as session:
+        auth = GenesysCloudAuth(**arguments(server), session=session)
+        auth.access_token(rejected=auth.access_token())
+
+
+def forgotten(server: wire.Server) -> None:
+    with trusting(server) as session:
+        auth = GenesysCloudAuth(**arguments(server), session=session)
+        auth.access_token()
+        auth.forget()
+        auth.access_token()
+
+
+def revoked(server: wire.Server) -> None:
+    with trusting(server) as session:
+        auth = GenesysCloudAuth(**arguments(server), session=session, token_timeout=(5, 0.2))
+        auth.access_token()
+        auth.revoke()
+
+
+REFUSAL = wire.say(
+    400, error="invalid_client", description=f"not {SECRET[4:30]}", error_description="no"
+)
+
+OVER_THE_WIRE: dict[str, tuple[Callable[[wire.Server], None], list[wire.Act]]] = {
+    "refused sign-in": (called_by_auth, [REFUSAL]),
+    "refused sign-in of a session": (called_by_session, [REFUSAL]),
+    "sign-in without an answer": (called_by_auth, [wire.close]),
+    "token that is none": (called_by_auth, [grant(f"{TOKEN} {NEW}")]),
+    "call that times out": (called_by_auth, [grant(TOKEN), wire.hang]),
+    "call of a session that times out": (called_by_session, [grant(TOKEN), wire.hang]),
+    "replay that times out": (
+        called_by_auth,
+        [grant(TOKEN), wire.reply(401, ""), grant(NEW), wire.hang],
+    ),
+    "replay of a session that times out": (
+        called_by_session,
+        [grant(TOKEN), wire.reply(401, ""), grant(NEW), wire.hang],
+    ),
+    "401 without a new token": (called_by_auth, [grant(TOKEN), wire.reply(401, ""), REFUSAL]),
+    "token handed back": (handed_back, [grant(TOKEN), REFUSAL]),
+    "token forgotten": (forgotten, [grant(TOKEN), REFUSAL]),
+    "token not revoked": (revoked, [grant(TOKEN), wire.reply(500, "")]),
+    "no answer to a revocation": (revoked, [grant(TOKEN), wire.hang]),
+}
+
+
+def raised(call: Callable[[], object]) -> BaseException:
+    """What it raises, without the frames of tests, which hold what they please."""
+    with pytest.raises(Exception) as caught:
+        call()
+    for one in chain(caught.value):
+        while one.__traceback__ and "/tests/" in one.__traceback__.tb_frame.f_code.co_filename:
+            one.__traceback__ = one.__traceback__.tb_next
+    return caught.value
+
+
+def assert_nothing_is_shown(error: BaseException) -> None:
+    for report in REPORTERS:
+        said = report(error)
+        shown = sorted(piece for piece in PIECES if piece in said)
+        assert shown == [], report.__name__
+
+
+@pytest.mark.parametrize("case", OVER_THE_WIRE)
+def test_no_crash_reporter_shows_a_token_or_a_secret(case: str) -> None:
+    call, script = OVER_THE_WIRE[case]
+    with wire.Server(*script) as server:
+        assert_nothing_is_shown(raised(lambda: call(server)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"client_id": "client", "client_secret": f"{SECRET}\n"},
+        {"client_id": "client", "client_secret": f'"{SECRET}"'},
+        {"client_id": SECRET, "client_secret": None},
+        {"client_id": f"id:{SECRET}", "client_secret": SECRET},
+        {"client_id": "client", "client_secret": SECRET, "region": "nowhere"},
+        {"client_id": "client", "client_secret": SECRET, "token_timeout": 0},
+        {"client_id": "client", "client_secret": SECRET, "session": "none"},
+        {"client_id": "client", "client_secret": SECRET, "profile": "prod"},
+        {"region": SECRET},
+        {"region": f"{SECRET} "},
+        {"login_url": f"https://user:{SECRET}@login.example"},
+        {"api_url": f"https://api.example/?secret={SECRET}"},
+        {"profile": SECRET, "region": "nowhere"},
+        {"credentials": ("client", SECRET)},
+    ],
+)
+@pytest.mark.parametrize("kind", [GenesysCloudAuth, GenesysCloudSession])
+def test_no_crash_reporter_shows_the_arguments_of_a_constructor_that_fails(
+    given: dict[str, Any], kind: Any
+) -> None:
+    assert_nothing_is_shown(raised(lambda: kind(**given)))
+
+
+@pytest.mark.parametrize(
+    "answer", [("client", f"{SECRET} "), (SECRET,), {"secret": SECRET}, SECRET]
+)
+def test_no_crash_reporter_shows_the_answer_of_a_vault(answer: Any) -> None:
+    auth = GenesysCloudAuth(credentials=lambda: answer, region="eu-west-1")
+    assert_nothing_is_shown(raised(auth.access_token))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GC_CLIENT_SECRET": f"{SECRET}\t", "GC_REGION": "eu-west-1"},
+        {"GC_CLIENT_SECRET": SECRET, "GC_REGION": "nowhere"},
+        {"GC_CLIENT_SECRET": SECRET, "GC_REGION": SECRET},
+        {"GC_CLIENT_SECRET": SECRET, "GENESYSCLOUD_TOKEN_POOL_SIZE": SECRET},
+        {"GC_CLIENT_SECRET": SECRET},
+        {"GC_CLIENT_SECRET": "", "GENESYSCLOUD_ACCESS_TOKEN": TOKEN},
+    ],
+)
+def test_no_crash_reporter_shows_a_variable(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GC_CLIENT_ID": "client", **variables}.items():
+        monkeypatch.setenv(name, value)
+    auth = GenesysCloudAuth()
+    assert_nothing_is_shown(
+        raised(lambda: requests.get("https://api.example", auth=auth, timeout=5))
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f'client_credentials = "client"\nclient_secret = "{SECRET} "',
+        f'client_credentials = "client"\nclient_secret = "{SECRET}"\nenvironment = "nowhere"',
+        f'client_credentials = "client"\nclient_secret = "{SECRET}',
+        f'client_secret = "{SECRET}"',
+        f'client_credentials = "client"\nclient_secret = ["{SECRET}"]',
+    ],
+)
+def test_no_crash_reporter_shows_a_profile(lines: str, tmp_path: Path) -> None:
+    (tmp_path / ".gc").mkdir()
+    (tmp_path / ".gc/config.toml").write_text(f"[prod]\n{lines}\n")
+    auth = GenesysCloudAuth(profile="prod")
+    assert_nothing_is_shown(raised(lambda: auth.region))
+
+
+def test_no_crash_reporter_shows_a_token_of_a_store(tmp_path: Path) -> None:
+    with wire.Server(grant(TOKEN), wire.reply(401, ""), REFUSAL) as server:
+        error = raised(lambda: called_by_auth(server, store=FileTokenStore(tmp_path)))
+    assert isinstance(error, GenesysCloudError)
+    assert_nothing_is_shown(error)
+
+
+def test_no_crash_reporter_shows_the_password_of_a_redis_client() -> None:
+    redis = pytest.importorskip("redis")
+    client = redis.Redis(password=SECRET, socket_timeout=None)
+    assert_nothing_is_shown(raised(lambda: RedisTokenStore(client)))
