@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.sessions import merge_setting
 
 from .auth import GenesysCloudAuth
 from .calls.adapter import GenesysCloudAdapter, Pacing
@@ -18,6 +19,7 @@ from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.store import TokenStore
 from .util.bodies import rewind
+from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
 from .util.secret import ABSENT, CredentialsCallable, Vault, boxed
 
@@ -151,6 +153,25 @@ class GenesysCloudSession(requests.Session):
                 options.setdefault("timeout", self.timeout)
             # Now, since to complete it later takes a copy of the whole request.
             return super().request(method, self._complete(url), *arguments, **options)
+
+    def merge_environment_settings(
+        self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> dict[str, Any]:
+        """Called by requests for every call: its own answer, from :mod:`.util.environment`."""
+        if not self.trust_env:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        if proxies is not None:
+            of_environment = ENVIRONMENT.proxies(url, proxies.get("no_proxy"))
+            for scheme, proxy in of_environment.items():
+                proxies.setdefault(scheme, proxy)
+        if verify is True or verify is None:
+            verify = ENVIRONMENT.ca_bundle() or verify
+        return {
+            "proxies": merge_setting(proxies, self.proxies),
+            "stream": merge_setting(stream, self.stream),
+            "verify": merge_setting(verify, self.verify),
+            "cert": merge_setting(cert, self.cert),
+        }
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a prepared request, as `requests.Session.send` does.

@@ -1,0 +1,183 @@
+"""The environment is asked once for each change of it, and says what requests says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import requests
+from fuzzing import examples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gc_requests_auth import GenesysCloudSession
+from gc_requests_auth.util import environment
+
+API = "https://api.mypurecloud.ie/api/v2/users"
+
+HOSTS = st.sampled_from(
+    [
+        "api.mypurecloud.ie",
+        "API.mypurecloud.ie",
+        "api.mypurecloud.ie:443",
+        "api.mypurecloud.ie:8443",
+        "localhost",
+        "127.0.0.1",
+        "127.0.0.1:8443",
+        "10.1.2.3",
+        "[::1]",
+        "[::1]:443",
+        "user:pass@api.mypurecloud.ie",
+        "x.example",
+    ]
+)
+URLS = st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["https", "http"]),
+    HOSTS,
+    st.sampled_from(["", "/", "/api/v2/users?a=b", "?a=/b", "#c"]),
+)
+PROXIES = st.sampled_from(["http://proxy.example:3128", "http://other.example", "", "socks5://s"])
+NO_PROXY = st.sampled_from(
+    [
+        "",
+        "*",
+        "mypurecloud.ie",
+        ".mypurecloud.ie",
+        "api.mypurecloud.ie:443",
+        "127.0.0.1",
+        "127.0.0.0/8",
+        "::1",
+        "10.0.0.0/8, x.example",
+        "localhost,127.0.0.1",
+        "nothing.example",
+    ]
+)
+VARIABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["HTTPS_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"], PROXIES),
+        **dict.fromkeys(["all_proxy", "ftp_proxy", "HTTP_PROXY"], PROXIES),
+        **dict.fromkeys(["NO_PROXY", "no_proxy"], NO_PROXY),
+        **dict.fromkeys(
+            ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"], st.sampled_from(["", "/a", "/b"])
+        ),
+        "REQUEST_METHOD": st.just("GET"),
+        "UNRELATED": st.sampled_from(["1", "2"]),
+    },
+)
+OF_A_CALL = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {}, optional={"https": st.one_of(st.none(), PROXIES), "no_proxy": NO_PROXY, "all": PROXIES}
+    ),
+)
+VERIFY = st.sampled_from([None, True, False, "/own.pem"])
+
+
+@pytest.fixture
+def session() -> Iterator[GenesysCloudSession]:
+    with GenesysCloudSession("client-id", "not-a-secret", region="eu-west-1") as session:
+        yield session
+
+
+@examples(200)
+@given(
+    steps=st.lists(st.tuples(VARIABLES, URLS, OF_A_CALL, VERIFY, VERIFY), min_size=1, max_size=6),
+    of_the_session=OF_A_CALL,
+    trust_env=st.sampled_from([True, True, False]),
+)
+def test_whatever_the_environment_becomes_the_settings_are_those_of_requests(
+    steps: list[tuple[dict[str, str], str, Any, Any, Any]], of_the_session: Any, trust_env: bool
+) -> None:
+    ours = GenesysCloudSession("client-id", "not-a-secret", region="eu-west-1")
+    theirs = requests.Session()
+    for session in (ours, theirs):
+        session.trust_env = trust_env
+        session.proxies = dict(of_the_session or {})
+    bare = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    for variables, url, of_a_call, verify, of_session in steps:
+        with patch.dict(os.environ, {**bare, **variables}, clear=True):
+            results = []
+            for session in (ours, theirs):
+                session.verify = of_session
+                proxies = None if of_a_call is None else dict(of_a_call)
+                merged = session.merge_environment_settings(url, proxies, None, verify, None)
+                results.append((merged, proxies))
+        assert results[0] == results[1]
+
+
+def test_the_environment_is_gone_through_once_for_each_change_and_host(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = requests.utils.get_environ_proxies
+
+    def asking(url: str, no_proxy: str | None = None) -> dict[str, str]:
+        asked.append(url)
+        return ask(url, no_proxy=no_proxy)
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", asking)
+    monkeypatch.setenv("UNRELATED", "first")
+
+    def merged(url: str) -> None:
+        session.merge_environment_settings(url, {}, None, None, None)
+
+    for _ in range(3):
+        merged(API)
+        merged(f"{API}?page=2")
+        merged("https://elsewhere.example/")
+    assert len(asked) == 2
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    for _ in range(3):
+        merged(API)
+    assert len(asked) == 3
+
+
+def test_hosts_without_number_are_not_remembered_for_ever(session: GenesysCloudSession) -> None:
+    for number in range(2 * environment.HOSTS + 1):
+        session.merge_environment_settings(f"https://{number}.example/", {}, None, None, None)
+
+    assert len(environment.ENVIRONMENT._seen.proxies) <= environment.HOSTS
+
+
+def test_a_variable_that_changes_while_requests_is_asked_is_seen_by_the_next_call(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://first.example")
+    ask = requests.utils.get_environ_proxies
+
+    def changing(url: str, no_proxy: str | None = None) -> dict[str, str]:
+        found = ask(url, no_proxy=no_proxy)
+        os.environ["HTTPS_PROXY"] = "http://second.example"
+        return found
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", changing)
+    first = session.merge_environment_settings(API, {}, None, None, None)["proxies"]
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", ask)
+    second = session.merge_environment_settings(API, {}, None, None, None)["proxies"]
+
+    assert first["https"] == "http://first.example"
+    assert second["https"] == "http://second.example"
+
+
+def test_where_proxies_come_from_elsewhere_too_requests_is_asked_each_time(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_ONLY_VARIABLES", False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/a")
+    asked: list[str] = []
+
+    def asking(url: str, no_proxy: str | None = None) -> dict[str, str]:
+        asked.append(url)
+        return {"https": "http://of.the.registry.example"}
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", asking)
+    for _ in range(2):
+        settings = session.merge_environment_settings(API, {}, None, None, None)
+    assert settings["proxies"] == {"https": "http://of.the.registry.example"}
+    assert settings["verify"] == "/a"
+    assert len(asked) == 2
