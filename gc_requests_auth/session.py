@@ -180,7 +180,8 @@ class GenesysCloudSession(requests.Session):
         :raises requests.exceptions.UnrewindableBodyError: if a 307 or 308 asks for a body to be
             sent again that can not be.
         """
-        options.setdefault("timeout", self.timeout)
+        if "timeout" not in options:
+            options["timeout"] = self.timeout
         if isinstance(getattr(request, "body", None), _UsedUp):
             raise requests.exceptions.UnrewindableBodyError(
                 f"{request.url} is to be sent the same body, which can not be sent twice",
@@ -190,8 +191,10 @@ class GenesysCloudSession(requests.Session):
         if call is not None and call.url != request.url:
             _keep_to_own_hosts(call, request)
         response = super().send(request, **options)
-        real = isinstance(response, requests.Response)  # and no mock
-        if real and (response.history or refused_before(response)):
+        # Neither redirected nor replayed, or the answer of a test double that is no Response.
+        if not isinstance(response, requests.Response) or response.request is request:
+            return response
+        if response.history or refused_before(response):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response

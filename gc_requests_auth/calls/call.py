@@ -61,6 +61,12 @@ class Call(SigningHook):
     @staticmethod
     def of(request: requests.PreparedRequest) -> Call | None:
         """The call that a request belongs to; None if no auth of ours signed it."""
+        try:
+            first = request.hooks["response"][0]
+        except (AttributeError, LookupError, TypeError):
+            return None  # there are no hooks, or not in the form that ours are in
+        if isinstance(first, Call):
+            return first
         for hook in response_hooks(request):
             if isinstance(hook, Call):
                 return hook
