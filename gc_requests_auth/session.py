@@ -71,6 +71,7 @@ class GenesysCloudSession(requests.Session):
         token_timeout: float | tuple[float, float] = ABSENT,  # type: ignore[assignment]
         background_renewal: bool = ABSENT,  # type: ignore[assignment]
         tokens: int | None = None,
+        rate_limit: int | None = ABSENT,  # type: ignore[assignment]  # a sentinel: None is no limit
         timeout: Timeout = (5, 60),
         retries: int = 3,
         retry_after_max: float = 180.0,
@@ -94,10 +95,14 @@ class GenesysCloudSession(requests.Session):
             "token_timeout": token_timeout,
             "background_renewal": background_renewal,
             "tokens": tokens,
+            "rate_limit": rate_limit,
         }
-        absent = {"client_id", "client_secret", "token_timeout", "background_renewal"}
+        # Where None is the default, it says nothing; elsewhere it is a mistake or a value.
+        says_nothing = {"credentials", "profile", "region", "login_url", "api_url", "store", "tokens"}
         given = [
-            name for name, one in making.items() if one is not (ABSENT if name in absent else None)
+            name
+            for name, one in making.items()
+            if one is not ABSENT and not (one is None and name in says_nothing)
         ]
         if auth is None:
             # What is None by mistake is for the auth to explain.

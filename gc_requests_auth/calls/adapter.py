@@ -90,7 +90,7 @@ class GenesysCloudAdapter(HTTPAdapter):
 
         :raises RateLimitError: in place of waiting, with ``pacing="raise"``.
         """
-        if self._forks != forks.forks:
+        if self._process != forks.process():
             self._leave_the_parents_connections()
         call = Call.of(request)
         if call is None or not _is_ours(call, request):
@@ -226,7 +226,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         super().__setstate__(dict(state))
 
     def _start_afresh(self) -> None:
-        self._forks = forks.forks
+        self._process = forks.process()
         self._left_alone: list[Any] = []
 
     def _leave_the_parents_connections(self) -> None:
@@ -235,7 +235,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         self._left_alone += self.poolmanager, self.proxy_manager
         self.proxy_manager = {}
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
-        self._forks = forks.forks
+        self._process = forks.process()
 
 
 def _is_ours(call: Call, request: requests.PreparedRequest) -> bool:
