@@ -31,7 +31,8 @@ if fork() == 0:
     os.write(write, repr(ports()).encode())
     os._exit(0)
 os.close(write)
-in_child = eval(os.fdopen(read).read())
+with os.fdopen(read) as pipe:
+    in_child = eval(pipe.read())
 print(len(before), before == ports(), before.isdisjoint(in_child))
 """
 
