@@ -253,7 +253,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         token = call.token
 
         def ask() -> bool | None:
-            drain(response)
+            # The body of a streamed answer is left to the caller, unless the question has to wait for
+            # the connection that the answer keeps.
+            if not options.get("stream") or getattr(response.connection, "_pool_block", False):
+                drain(response)
             return self._token_lives(response, token, options)
 
         if self._forbidden.lives(response.request, token, ask) is not False:

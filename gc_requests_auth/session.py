@@ -98,7 +98,15 @@ class GenesysCloudSession(requests.Session):
             "rate_limit": rate_limit,
         }
         # Where None is the default, it says nothing; elsewhere it is a mistake or a value.
-        says_nothing = {"credentials", "profile", "region", "login_url", "api_url", "store", "tokens"}
+        says_nothing = {
+            "credentials",
+            "profile",
+            "region",
+            "login_url",
+            "api_url",
+            "store",
+            "tokens",
+        }
         given = [
             name
             for name, one in making.items()
@@ -195,7 +203,7 @@ class GenesysCloudSession(requests.Session):
         call = Call.of(request)
         if call is not None and call.url != request.url:
             _keep_to_own_hosts(call, request)
-        response = super().send(request, **options)
+        response: Any = super().send(request, **options)
         # Neither redirected nor replayed, or the answer of a test double that is no Response.
         if not isinstance(response, requests.Response) or response.request is request:
             return response

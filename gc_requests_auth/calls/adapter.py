@@ -20,7 +20,7 @@ from ..tokens.unreachable import causes
 from ..util import forks
 from ..util.bodies import drain, rewind
 from ..util.clock import Clock
-from ..util.http import is_from_genesys_cloud
+from ..util.http import has_correlation_id, is_patched
 from .call import Call
 from .retry import ApiPolicy
 from .throttled import another_token_after, seconds_to_wait
@@ -112,13 +112,13 @@ class GenesysCloudAdapter(HTTPAdapter):
                 limit.answered(accepted=False)
                 raise
             else:
-                if outcome.status_code < 400:
-                    limit.answered()
-                    return outcome
-                if is_from_genesys_cloud(outcome):
-                    limit.answered(accepted=outcome.status_code != 401)
-                else:
+                # What the API has not answered, it has not counted.
+                if is_patched() or (outcome.status_code >= 400 and not has_correlation_id(outcome)):
                     limit.give_back()
+                else:
+                    limit.answered(accepted=outcome.status_code != 401)
+                if outcome.status_code < 400:
+                    return outcome
             following = self._next_attempt(call, request, outcome)
             if following is None:
                 if isinstance(outcome, requests.ConnectionError):

@@ -53,7 +53,7 @@ class Call(SigningHook):
         """Called by requests with the answer, before the caller's own hooks see it."""
         connection = getattr(response, "connection", None)
         if not getattr(connection, "counts_requests", False):
-            count(self.token, response)
+            count(self, response)
         if response.status_code == 200:
             return response
         return self.auth._on_answer(response, options)
@@ -112,14 +112,17 @@ class Call(SigningHook):
         return following
 
 
-def count(token: AccessToken, response: requests.Response) -> None:
+def count(call: Call, response: requests.Response) -> None:
     """Count a request whose sending our adapter did not see, now that its answer is there.
 
-    An answer out of a cache, or of a test double, which has no connection, has cost nothing.
+    An answer out of a cache, or of a test double, which has no connection, has cost nothing; nor has
+    the answer of another host, to which a redirect has led.
     """
-    if getattr(response, "connection", None) is not None and not is_from_cache(response):
-        token.limit.count()
-        token.limit.answered(accepted=response.status_code != 401)
+    if getattr(response, "connection", None) is None or is_from_cache(response):
+        return
+    if response.url == call.url or call.is_carried_by(response.request):
+        call.token.limit.count()
+        call.token.limit.answered(accepted=response.status_code != 401)
 
 
 def is_from_cache(response: requests.Response) -> bool:

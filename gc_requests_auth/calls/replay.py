@@ -14,7 +14,7 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from ..tokens.token import AccessToken
 from ..util.bodies import drain
-from ..util.http import USER_AGENT
+from ..util.http import USER_AGENT, is_patched
 from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
 from .call import Call, count
@@ -40,14 +40,14 @@ def replay(
     # requests builds a redirect that follows from the original request, so that one goes on with the
     # new token. The answer keeps a copy, which shows what was sent.
     response.request = request.copy()
-    request.headers["Authorization"] = call.token.header
+    Call(call.auth, call.url, call.token).sign(request)
     start = time.perf_counter()
     answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
     answer.history = [*response.history, response]
     answer.request = again
     if not counted_by_adapter(response):
-        count(call.token, answer)
+        count(call, answer)
     return answer
 
 
@@ -79,7 +79,7 @@ def token_lives(
         send = connection.send
     else:
         return None
-    if HTTPAdapter.send.__module__ != HTTPAdapter.__module__:  # `responses` patches it
+    if is_patched():
         return None
     url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
     request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()

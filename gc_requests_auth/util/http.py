@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from .nesting import parse_json, refuse_too_deep
 from .redaction import redacted
@@ -91,10 +92,15 @@ def _loggable(said: object, hidden: Iterable[SecretBox]) -> str:
     return said if redacted(said, hidden) == said else "unknown"
 
 
-def is_from_genesys_cloud(response: requests.Response) -> bool:
+def has_correlation_id(response: requests.Response) -> bool:
     """Whether an answer has the correlation id that every answer of Genesys Cloud has.
 
     A proxy, a firewall or a test double that answers in its place has not counted the request.
     """
     headers = response.headers
     return "ININ-Correlation-Id" in headers or "Genesys-Correlation-Id" in headers
+
+
+def is_patched() -> bool:
+    """Whether a test double (`responses`) answers in place of every requests adapter."""
+    return HTTPAdapter.send.__module__ != HTTPAdapter.__module__
