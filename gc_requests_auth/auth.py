@@ -204,7 +204,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             request, call = response.request, Call.of(response.request)
             if call is None or response.status_code != 401:
                 break
-            refused = call.token if call.is_carried_by(request) else None
+            refused = self._token_of(call, request)
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.
@@ -230,6 +230,16 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if response.status_code == 401:
             self._not_cured(response, options)
         return response
+
+    def _token_of(self, call: Call, request: requests.PreparedRequest) -> AccessToken | None:
+        """The token that a request was sent with.
+
+        After a replay, requests goes on to a redirect with the header of the replay, which the call
+        knows nothing of. None where requests, or the caller, has changed the header.
+        """
+        if call.is_carried_by(request):
+            return call.token
+        return self._tokens.carried_by(request)
 
     def _may_be_cured(
         self,

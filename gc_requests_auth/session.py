@@ -203,9 +203,9 @@ class GenesysCloudSession(requests.Session):
         call = Call.of(request)
         if call is not None and call.url != request.url:
             _keep_to_own_hosts(call, request)
-        response: Any = super().send(request, **options)
+        response = super().send(request, **options)
         # Neither redirected nor replayed, or the answer of a test double that is no Response.
-        if not isinstance(response, requests.Response) or response.request is request:
+        if getattr(response, "request", request) is request:
             return response
         if response.history or refused_before(response):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.

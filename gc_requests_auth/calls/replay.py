@@ -40,7 +40,7 @@ def replay(
     # requests builds a redirect that follows from the original request, so that one goes on with the
     # new token. The answer keeps a copy, which shows what was sent.
     response.request = request.copy()
-    Call(call.auth, call.url, call.token).sign(request)
+    request.headers["Authorization"] = call.token.header
     start = time.perf_counter()
     answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)

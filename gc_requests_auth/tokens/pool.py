@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import requests
+
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
 from .source import TokenSource
@@ -75,6 +77,12 @@ class TokenPool:
         if other_than is None or slot is None or slot.in_hand() is None:
             return self._best()
         return slot.in_hand(other_than=other_than.value)
+
+    def carried_by(self, request: requests.PreparedRequest) -> AccessToken | None:
+        """The living token that a request is signed with; None if it is none of these."""
+        header = request.headers.get("Authorization")
+        tokens = (slot.in_hand() for slot in self._slots)
+        return next((token for token in tokens if token and token.header == header), None)
 
     def with_room(self, other_than: AccessToken) -> AccessToken | None:
         """A living token that has requests left, other than this one, which has not."""
