@@ -205,13 +205,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             if call is None or response.status_code != 401:
                 break
             refused = self._token_of(call, request)
-            # Any request of ours may need the connection that an unread answer keeps.
-            drain(response)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.
             token = self._tokens.in_hand(other_than=refused)
+            if token is None and fetched is not None and not fetched.shared:
+                break
+            # Any request of ours may need the connection that an unread answer keeps.
+            drain(response)
             if token is None:
-                if fetched is not None and not fetched.shared:
-                    break
                 if not self._may_be_cured(response, refused, options):
                     logger.info("a 401 goes back: a new token would not cure it")
                     return response
