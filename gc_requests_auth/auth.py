@@ -15,7 +15,6 @@ from .calls.replay import (
     redirect_target,
     replay,
     token_lives,
-    tokens_sent,
     withhold_authorization,
 )
 from .calls.signed import other_hooks
@@ -35,14 +34,10 @@ from .tokens.source import LONGEST_FLIGHT, TokenSource
 from .tokens.token import AccessToken
 from .util import forks
 from .util.bodies import drain, rewind
-from .util.clock import Clock, Moment
-from .util.http import correlation_id, error_code
+from .util.clock import Clock
 from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")
-
-#: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
-WARN_EVERY = 60.0
 
 #: Replays of one call at most: one with a token that another thread has fetched, one with a token
 #: from a store, which may be as old as the refused one, and one with a new token.
@@ -94,8 +89,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     #: Where each token comes from, and how it is shared, if it is.
     _slots: list[tuple[TokenSource, Sharing | None]]
     _pool: TokenPool | None
-    #: When the log last said that an endpoint is forbidden.
-    _warned: Moment | None
     #: Whether the log has said that a header was replaced.
     _replaced_a_header: bool
 
@@ -212,7 +205,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
             if token is None:
-                if not self._may_be_cured(response, refused, options):
+                if not self._forbidden.may_be_cured(response, refused, options):
                     logger.info("a 401 goes back: a new token would not cure it")
                     return response
                 try:
@@ -227,8 +220,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             logger.info("replayed after a 401, answered %s", response.status_code)
             if response.status_code != 401:
                 self._forbidden.cured(request, token)
-        if response.status_code == 401:
-            self._not_cured(response, options)
+        call = Call.of(response.request)
+        if response.status_code == 401 and call is not None and call.refused:
+            self._forbidden.not_cured(response, call.token, options)
         return response
 
     def _token_of(self, call: Call, request: requests.PreparedRequest) -> AccessToken | None:
@@ -240,38 +234,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if call.is_carried_by(request):
             return call.token
         return self._tokens.carried_by(request)
-
-    def _may_be_cured(
-        self,
-        response: requests.Response,
-        refused: AccessToken | None,
-        options: Mapping[str, Any],
-    ) -> bool:
-        """Whether to fetch a new token: yes, unless the API says that the refused one lives."""
-
-        def ask() -> bool | None:
-            assert refused is not None  # noqa: S101 -- for mypy
-            return self._token_lives(response, refused, options)
-
-        return self._forbidden.may_be_cured(response.request, refused, ask)
-
-    def _not_cured(self, response: requests.Response, options: Mapping[str, Any]) -> None:
-        """A new token was refused as well: either the endpoint is forbidden, or that token is over."""
-        call = Call.of(response.request)
-        if call is None or not call.is_carried_by(response.request):
-            return
-        token = call.token
-
-        def ask() -> bool | None:
-            # The body of a streamed answer is left to the caller, unless the question has to wait for
-            # the connection that the answer keeps.
-            if not options.get("stream") or getattr(response.connection, "_pool_block", False):
-                drain(response)
-            return self._token_lives(response, token, options)
-
-        if self._forbidden.lives(response.request, token, ask) is not False:
-            self._forbidden.not_cured(response.request)
-            self._warn_of_forbidden(response, options)
 
     def _without_a_new_token(
         self,
@@ -296,9 +258,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             error.request = without_secrets(response.request)
         raise error
 
-    def _token_lives(
+    def _ask_whether_it_lives(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> bool | None:
+        # The body of a streamed answer is left to the caller, unless the question would wait for the
+        # connection that the answer keeps.
+        if not options.get("stream") or getattr(response.connection, "_pool_block", False):
+            drain(response)
         timeout = self._settings.token_timeout
         return token_lives(response, token, self._hosts.api_url, {**options, "timeout": timeout})
 
@@ -317,20 +283,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         answer = replay(response, call.next_attempt(token, moved=True), options)
         logger.info("sent with another token after a 429, answered %s", answer.status_code)
         return answer
-
-    def _warn_of_forbidden(self, response: requests.Response, options: Mapping[str, Any]) -> None:
-        if self._warned is not None and self._warned.age(self._clock) < WARN_EVERY:
-            return
-        self._warned = Moment.now(self._clock)
-        # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
-        readable = response.history[-1] if options.get("stream") and response.history else response
-        logger.warning(
-            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
-            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
-            " another organisation than the login service",
-            error_code(readable, tokens_sent(readable)),
-            correlation_id(response, tokens_sent(response)),
-        )
 
     def _warn_of_replaced_header(self) -> None:
         if not self._replaced_a_header:
@@ -439,8 +391,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._refusals = Refusals()
         self._slots = [self._slot(0)]
         self._pool = None
-        self._forbidden = ForbiddenEndpoints(self._clock)
-        self._warned = None
+        self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
         self._replaced_a_header = False
 
     @property

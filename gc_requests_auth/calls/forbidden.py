@@ -8,9 +8,10 @@ nothing: it has the API asked first whether the refused token lives. Only the an
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,13 @@ import requests
 
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
+from ..util.http import correlation_id, error_code
+from .replay import tokens_sent
+
+logger = logging.getLogger("gc_requests_auth")
+
+#: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
+WARN_EVERY = 60.0
 
 #: Seconds that a path, a fetch and a failed fetch are remembered.
 MEMORY = 60.0
@@ -37,11 +45,18 @@ LIVES_FOR = 1.0
 QUESTIONS = 20
 
 
+#: Asks the API whether it accepts the token of a refused request, the way that request went; None for
+#: no clear answer. Called with the answer 401, the token, and how the request was sent.
+Ask = Callable[[requests.Response, AccessToken, Mapping[str, Any]], bool | None]
+
+
 class ForbiddenEndpoints:
     """What is known of 401s that a new token did not cure. No lock: each step is a single one."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, ask: Ask, clock: Clock) -> None:
+        self._ask = ask
         self._clock = clock
+        self._warned: Moment | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -60,29 +75,33 @@ class ForbiddenEndpoints:
 
     def may_be_cured(
         self,
-        request: requests.PreparedRequest,
+        response: requests.Response,
         refused: AccessToken | None,
-        ask: Callable[[], bool | None],
+        options: Mapping[str, Any],
     ) -> bool:
-        """Whether a new token may cure this 401.
+        """Whether a new token may cure a 401: yes, unless the API says that the refused token lives.
 
         :param refused: The token that was sent; None if there was none.
-        :param ask: Asks the API whether that token lives; None for no clear answer.
         """
-        if refused is None or not self._is_suspect(request, refused):
+        if refused is None or not self._is_suspect(response.request, refused):
             return True
-        lives = self.lives(request, refused, ask)
+        lives = self._lives(response, refused, options)
         if lives is None:
             # A token that brought any answer but 401 was worth its fetch.
             in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
         return not lives
 
-    def lives(
-        self,
-        request: requests.PreparedRequest,
-        token: AccessToken,
-        ask: Callable[[], bool | None],
+    def not_cured(
+        self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
+    ) -> None:
+        """A new token was refused as well: the path is forbidden, unless that token is over already."""
+        if self._lives(response, token, options) is not False:
+            _add(self._paths, _path_of(response.request), Moment.now(self._clock))
+            self._warn(response, options)
+
+    def _lives(
+        self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> bool | None:
         """Whether the API accepts a token that it refused for this request.
 
@@ -90,11 +109,12 @@ class ForbiddenEndpoints:
         another URL it proves nothing, since the token may have been revoked meanwhile: only when very
         many calls are refused does it serve the kinds of paths that are known to be forbidden.
         """
+        request = response.request
         if token.value == self._over:
             return False
         if self._is_known_to_live(request, token):
             return True
-        lives = ask()
+        lives = self._ask(response, token, options)
         if lives:
             self._asked.append((token.value, Moment.now(self._clock)))
             key = token.value, request.method, request.url
@@ -128,10 +148,6 @@ class ForbiddenEndpoints:
         if refused is not None:
             _add(self._without_successor, refused.value, Moment.now(self._clock))
 
-    def not_cured(self, request: requests.PreparedRequest) -> None:
-        """Even a new token, which lives, was refused here."""
-        _add(self._paths, _path_of(request), Moment.now(self._clock))
-
     def cured(self, request: requests.PreparedRequest, token: AccessToken) -> None:
         """This new token was accepted here."""
         self._paths.pop(_path_of(request), None)
@@ -148,6 +164,20 @@ class ForbiddenEndpoints:
         """The tokens fetched in the last minute that have cured no 401 so far."""
         fetched = list(self._fetched.values())
         return [token for moment, token in fetched if self._is_recent(moment)]
+
+    def _warn(self, response: requests.Response, options: Mapping[str, Any]) -> None:
+        if self._warned is not None and self._warned.age(self._clock) < WARN_EVERY:
+            return
+        self._warned = Moment.now(self._clock)
+        # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
+        readable = response.history[-1] if options.get("stream") and response.history else response
+        logger.warning(
+            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
+            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
+            " another organisation than the login service",
+            error_code(readable, tokens_sent(readable)),
+            correlation_id(response, tokens_sent(response)),
+        )
 
     def _is_recent(self, moment: Moment | None) -> bool:
         return moment is not None and moment.age(self._clock) < MEMORY
