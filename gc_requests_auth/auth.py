@@ -186,7 +186,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             response = self._after_401(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
-            withhold_authorization(request, response)
+            withhold_authorization(response)
         return response
 
     # -- what happens after a 401 -------------------------------------------------------------------

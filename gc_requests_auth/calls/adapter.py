@@ -198,7 +198,10 @@ class GenesysCloudAdapter(HTTPAdapter):
             nap = LOOK_EVERY if wait > LOOK_EVERY else wait + spread
             self._clock.sleep(nap)
             waited += nap
-        return call.with_token(call.token, waited=waited) if waited else call, request
+        if not waited:
+            return call, request
+        following = call.with_token(call.token, waited=waited)
+        return following, _copy_for(following, call, request)
 
     def _tell(self, wait: float) -> None:
         if not self._told:
@@ -248,11 +251,11 @@ def _copy_for(
     following: Call, call: Call, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
     """The request of the next attempt. The caller's own stays as it is: others may send it, too."""
-    again = request.copy()
-    by_hand = None if call.is_carried_by(request) else request.headers.get("Authorization", "")
-    following.sign(again)
-    if by_hand is not None:  # somebody changed the header; that is not undone
-        again.headers["Authorization"] = by_hand
+    again = following.sign_copy_of(request)
+    if not call.is_carried_by(request):  # somebody changed the header by hand; that is not undone
+        del again.headers["Authorization"]
+        if "Authorization" in request.headers:
+            again.headers["Authorization"] = request.headers["Authorization"]
     return again
 
 

@@ -42,6 +42,8 @@ class Call(SigningHook):
     refused: tuple[requests.Response, ...] = ()
     #: Whether an attempt before this one was answered 429, and another token took its place.
     moved = False
+    #: The request that requests itself has sent, and builds redirects from; None if it is this one.
+    original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
         self.auth = auth
@@ -75,6 +77,13 @@ class Call(SigningHook):
     def sign(self, request: requests.PreparedRequest) -> None:
         """Let the request carry the token, and find its way back here."""
         sign(request, self.token.header, self)
+
+    def sign_copy_of(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """A copy of a request that was sent before, signed as this call."""
+        again = request.copy()
+        self.original = original_of(request)
+        self.sign(again)
+        return again
 
     def is_carried_by(self, request: requests.PreparedRequest) -> bool:
         """Whether the request still has the header that it was signed with.
@@ -110,6 +119,12 @@ class Call(SigningHook):
         following = self.with_token(token)
         following.refused = (*self.refused, refused)
         return following
+
+
+def original_of(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request that requests itself has sent: this one, or the one that this is a copy of."""
+    call = Call.of(request)
+    return request if call is None or call.original is None else call.original
 
 
 def count(call: Call, response: requests.Response) -> None:
