@@ -139,6 +139,11 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         ):
             if not isinstance(one, kind):
                 raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
+        # Not isinstance(): True is an int.
+        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
+            raise ConfigurationError(
+                "rate_limit must be a whole number, 1 or more; None for no limit"
+            )
         self._session = session
         self._store = store
         self._background_renewal = background_renewal
