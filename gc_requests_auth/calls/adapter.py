@@ -152,7 +152,10 @@ class GenesysCloudAdapter(HTTPAdapter):
             if not rewind(request):  # a file has changed in the meantime
                 return None
             following = call.next_attempt(call.token, waited=wait)
-        return following, _copy_for(following, call, request)
+        request = _copy_for(following, call, request)
+        if following.is_over(self._clock) and following.is_carried_by(request):
+            return _sign_again(following, request)  # its token has ended during the wait
+        return following, request
 
     def _wait_after(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
@@ -182,6 +185,8 @@ class GenesysCloudAdapter(HTTPAdapter):
             call.token.limit.count()
             return call, request
         waited = 0.0
+        # Drawn once: drawn from what is left of the wait each time, it would be next to nothing.
+        spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
         while True:
             # Of several tokens another one may have room: the request was signed a while ago.
             call, request = _sign_again(call, request)
@@ -194,8 +199,10 @@ class GenesysCloudAdapter(HTTPAdapter):
                 call.token.limit.count()
                 break
             self._tell(wait)
-            spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
-            nap = LOOK_EVERY if wait > LOOK_EVERY else wait + spread
+            if wait > LOOK_EVERY:
+                nap = LOOK_EVERY
+            else:
+                nap, spread = wait + spread, 0.0
             self._clock.sleep(nap)
             waited += nap
         if not waited:

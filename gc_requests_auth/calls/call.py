@@ -10,6 +10,7 @@ import requests
 from ..settings.hosts import Place
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
+from ..util.clock import Clock
 from .signed import SigningHook, response_hooks, sign
 
 
@@ -92,6 +93,10 @@ class Call(SigningHook):
         its place, and a caller may do either by hand.
         """
         return request.headers.get("Authorization") == self.token.header
+
+    def is_over(self, clock: Clock) -> bool:
+        """Whether its token has ended."""
+        return self.token.remaining(clock) <= 0
 
     def with_token(self, token: AccessToken, *, waited: float = 0.0) -> Call:
         """The same attempt with another token.
