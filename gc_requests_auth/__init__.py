@@ -1,6 +1,7 @@
 """Requests authentication for Genesys Cloud: OAuth client credentials, without ever seeing a token."""
 
 from .auth import GenesysCloudAuth
+from .calls.adapter import GenesysCloudAdapter
 from .errors import (
     BadTokenAnswerError,
     ConfigurationError,
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigurationError",
     "CredentialsRefusedError",
     "FileTokenStore",
+    "GenesysCloudAdapter",
     "GenesysCloudAuth",
     "GenesysCloudError",
     "GenesysCloudSession",

@@ -132,6 +132,11 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         ):
             if not isinstance(one, kind):
                 raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
+        # Not isinstance(): True is an int.
+        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
+            raise ConfigurationError(
+                "rate_limit must be a whole number, 1 or more; None for no limit"
+            )
         self._session = session
         self._store = store
         self._background_renewal = background_renewal
@@ -179,7 +184,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             response = self._after_401(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
-            withhold_authorization(request, response)
+            withhold_authorization(response)
         return response
 
     # -- what happens after a 401 -------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.sessions import merge_setting
 
 from .auth import GenesysCloudAuth
@@ -22,6 +24,8 @@ from .util.bodies import rewind
 from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
 from .util.secret import ABSENT, CredentialsCallable, Vault, boxed
+
+logger = logging.getLogger("gc_requests_auth")
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -52,9 +56,13 @@ class GenesysCloudSession(requests.Session):
     :raises TypeError: if `auth` comes together with what makes one.
     """
 
-    __attrs__ = [*requests.Session.__attrs__, "timeout"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*requests.Session.__attrs__, "timeout", "_tells_of_adapters"]  # noqa: RUF012 -- as in requests
 
     auth: GenesysCloudAuth
+    #: Whether an adapter that neither paces nor tries again is worth a word in the log.
+    _tells_of_adapters = False
+    #: Whether there is such an adapter that the log has not told of.
+    _has_other_adapters = False
 
     def __init__(
         self,
@@ -130,6 +138,16 @@ class GenesysCloudSession(requests.Session):
         )
         self.mount("https://", adapter)
         self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
+        self._tells_of_adapters = pacing != "off" or retries > 0
+
+    def mount(self, prefix: str, adapter: BaseAdapter) -> None:
+        """Mount an adapter, as `requests.Session.mount` does.
+
+        An adapter that is no :class:`GenesysCloudAdapter` neither paces calls nor tries them again.
+        The log says so once, when a call goes that way.
+        """
+        super().mount(prefix, adapter)
+        self._has_other_adapters = any(map(_is_other_adapter, self.adapters.values()))
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request as requests does, a path completed to a URL of the API.
@@ -203,6 +221,8 @@ class GenesysCloudSession(requests.Session):
         call = Call.of(request)
         if call is not None and call.url != request.url:
             _keep_to_own_hosts(call, request)
+        if call is not None and self._has_other_adapters:
+            self._tell_of_adapter(call, str(request.url))
         response = super().send(request, **options)
         # Neither redirected nor replayed, or the answer of a test double that is no Response.
         if getattr(response, "request", request) is request:
@@ -211,6 +231,21 @@ class GenesysCloudSession(requests.Session):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
+
+    def _tell_of_adapter(self, call: Call, url: str) -> None:
+        adapter = self.get_adapter(url)
+        if (
+            self._tells_of_adapters
+            and _is_other_adapter(adapter)
+            and call.auth._hosts.takes_token(url)
+        ):
+            self._has_other_adapters = False
+            logger.warning(
+                "a %s is mounted for %s: calls that it sends are neither paced nor tried again; mount a"
+                " GenesysCloudAdapter, or a subclass (said once)",
+                type(adapter).__name__,
+                "/".join(url.split("/")[:3]),
+            )
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -268,6 +303,11 @@ class _UsedUp:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(())
+
+
+def _is_other_adapter(adapter: object) -> bool:
+    """Whether an adapter opens connections of its own and is none of ours. A test double opens none."""
+    return isinstance(adapter, HTTPAdapter) and not isinstance(adapter, GenesysCloudAdapter)
 
 
 def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:

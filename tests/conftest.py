@@ -119,10 +119,14 @@ def _running_sandbox() -> Iterator[GenesysCloudSandbox]:
 
 
 class Counted:
-    """A running sandbox, counting from the beginning of the test."""
+    """A running sandbox, counting from the beginning of the test.
 
-    def __init__(self, sandbox: GenesysCloudSandbox) -> None:
+    :param options: What who signs in to it knows of it.
+    """
+
+    def __init__(self, sandbox: GenesysCloudSandbox, **options: Any) -> None:
         self.sandbox = sandbox
+        self._options = options
         self.client_id = sandbox.client_id
         self.client_secret = sandbox.client_secret
         self.login_url = sandbox.login_url
@@ -159,7 +163,7 @@ class Counted:
             self.client_secret,
             login_url=self.login_url,
             api_url=self.api_url,
-            **more,
+            **{**self._options, **more},
         )
         session.verify = self.ca_file
         return session
@@ -172,6 +176,7 @@ class Counted:
             "login_url": self.login_url,
             "api_url": self.api_url,
             "session": self.session(),
+            **self._options,
             **more,
         }
         if "credentials" in more:
@@ -192,14 +197,18 @@ def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
 
 @pytest.fixture
 def limited(fake_time: FakeTime, sweep: Sweep) -> Iterator[Callable[..., Counted]]:
-    """Starts a sandbox with limits; it and all that is ours go by one clock, which stands still."""
+    """Starts a sandbox with limits; it and all that is ours go by one clock, which stands still.
+
+    Those who sign in to it know the limit of a token.
+    """
     with by_the_clock(fake_time), ExitStack() as stack:
 
         def start(**limits: Any) -> Counted:
             running = stack.enter_context(GenesysCloudSandbox(**limits))
             running._api.clock = running._login.clock = lambda: fake_time.monotonic
             sweep.secrets.add(running.client_secret)
-            counted = Counted(running)
+            known = {"rate_limit": limits["rate_limit"]} if "rate_limit" in limits else {}
+            counted = Counted(running, **known)
             stack.callback(counted.close)
             return counted
 

@@ -308,7 +308,8 @@ class Cloud:
             self.questions.append(made)
         if call is not None:
             call.exchanges.append(made)
-        return answer
+        status, headers, body = answer
+        return status, {"ININ-Correlation-Id": "0123-abcd", **headers}, body
 
     def _resource(self, sent: Sent, path: str, value: str) -> Answer:
         """What a live token is answered."""

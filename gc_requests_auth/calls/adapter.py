@@ -152,7 +152,10 @@ class GenesysCloudAdapter(HTTPAdapter):
             if not rewind(request):  # a file has changed in the meantime
                 return None
             following = call.next_attempt(call.token, waited=wait)
-        return following, _copy_for(following, call, request)
+        request = _copy_for(following, call, request)
+        if following.is_over(self._clock) and following.is_carried_by(request):
+            return _sign_again(following, request)  # its token has ended during the wait
+        return following, request
 
     def _wait_after(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
@@ -182,6 +185,8 @@ class GenesysCloudAdapter(HTTPAdapter):
             call.token.limit.count()
             return call, request
         waited = 0.0
+        # Drawn once: drawn from what is left of the wait each time, it would be next to nothing.
+        spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
         while True:
             # Of several tokens another one may have room: the request was signed a while ago.
             call, request = _sign_again(call, request)
@@ -194,11 +199,16 @@ class GenesysCloudAdapter(HTTPAdapter):
                 call.token.limit.count()
                 break
             self._tell(wait)
-            spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
-            nap = LOOK_EVERY if wait > LOOK_EVERY else wait + spread
+            if wait > LOOK_EVERY:
+                nap = LOOK_EVERY
+            else:
+                nap, spread = wait + spread, 0.0
             self._clock.sleep(nap)
             waited += nap
-        return call.with_token(call.token, waited=waited) if waited else call, request
+        if not waited:
+            return call, request
+        following = call.with_token(call.token, waited=waited)
+        return following, _copy_for(following, call, request)
 
     def _tell(self, wait: float) -> None:
         if not self._told:
@@ -248,11 +258,11 @@ def _copy_for(
     following: Call, call: Call, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
     """The request of the next attempt. The caller's own stays as it is: others may send it, too."""
-    again = request.copy()
-    by_hand = None if call.is_carried_by(request) else request.headers.get("Authorization", "")
-    following.sign(again)
-    if by_hand is not None:  # somebody changed the header; that is not undone
-        again.headers["Authorization"] = by_hand
+    again = following.sign_copy_of(request)
+    if not call.is_carried_by(request):  # somebody changed the header by hand; that is not undone
+        del again.headers["Authorization"]
+        if "Authorization" in request.headers:
+            again.headers["Authorization"] = request.headers["Authorization"]
     return again
 
 

@@ -10,6 +10,7 @@ import requests
 from ..settings.hosts import Place
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
+from ..util.clock import Clock
 from .signed import SigningHook, response_hooks, sign
 
 
@@ -42,6 +43,8 @@ class Call(SigningHook):
     refused: tuple[requests.Response, ...] = ()
     #: Whether an attempt before this one was answered 429, and another token took its place.
     moved = False
+    #: The request that requests itself has sent, and builds redirects from; None if it is this one.
+    original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
         self.auth = auth
@@ -76,6 +79,13 @@ class Call(SigningHook):
         """Let the request carry the token, and find its way back here."""
         sign(request, self.token.header, self)
 
+    def sign_copy_of(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """A copy of a request that was sent before, signed as this call."""
+        again = request.copy()
+        self.original = original_of(request)
+        self.sign(again)
+        return again
+
     def is_carried_by(self, request: requests.PreparedRequest) -> bool:
         """Whether the request still has the header that it was signed with.
 
@@ -83,6 +93,10 @@ class Call(SigningHook):
         its place, and a caller may do either by hand.
         """
         return request.headers.get("Authorization") == self.token.header
+
+    def is_over(self, clock: Clock) -> bool:
+        """Whether its token has ended."""
+        return self.token.remaining(clock) <= 0
 
     def with_token(self, token: AccessToken, *, waited: float = 0.0) -> Call:
         """The same attempt with another token.
@@ -110,6 +124,12 @@ class Call(SigningHook):
         following = self.with_token(token)
         following.refused = (*self.refused, refused)
         return following
+
+
+def original_of(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request that requests itself has sent: this one, or the one that this is a copy of."""
+    call = Call.of(request)
+    return request if call is None or call.original is None else call.original
 
 
 def count(call: Call, response: requests.Response) -> None:

@@ -17,7 +17,7 @@ from ..util.bodies import drain
 from ..util.http import USER_AGENT, is_patched
 from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
-from .call import Call, count
+from .call import Call, count, original_of
 
 #: Of the arguments that a response hook gets, those that every adapter takes. requests-cache, for
 #: one, passes more than that.
@@ -33,14 +33,14 @@ def replay(
         of the new answer.
     :param options: What the response hook was called with.
     """
-    request = response.request
-    again = request.copy()
-    call.sign(again)
+    original = original_of(response.request)
+    again = call.sign_copy_of(response.request)
     _renew_cookies(again, response)
     # requests builds a redirect that follows from the original request, so that one goes on with the
     # new token. The answer keeps a copy, which shows what was sent.
-    response.request = request.copy()
-    request.headers["Authorization"] = call.token.header
+    if response.request is original:
+        response.request = original.copy()
+    original.headers["Authorization"] = call.token.header
     start = time.perf_counter()
     answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
@@ -115,11 +115,12 @@ def redirect_target(response: requests.Response) -> str:
         return ""
 
 
-def withhold_authorization(request: requests.PreparedRequest, response: requests.Response) -> None:
-    """Go on without the header: requests builds the next hop from the request of this one."""
-    if response.request is request:
-        response.request = request.copy()  # the history keeps what was sent
-    request.headers.pop("Authorization", None)
+def withhold_authorization(response: requests.Response) -> None:
+    """Go on without the header: requests builds the next hop from the original request of this one."""
+    original = original_of(response.request)
+    if response.request is original:
+        response.request = original.copy()  # the history keeps what was sent
+    original.headers.pop("Authorization", None)
 
 
 def _for_adapter(options: Mapping[str, Any]) -> dict[str, Any]:

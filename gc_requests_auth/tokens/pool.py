@@ -86,10 +86,8 @@ class TokenPool:
 
     def with_room(self, other_than: AccessToken) -> AccessToken | None:
         """A living token that has requests left, other than this one, which has not."""
-        best = self._best()
-        if best is None or best.value == other_than.value or best.limit.free <= 0:
-            return None
-        return best
+        best = self._best(other_than)
+        return None if best is None or best.limit.free <= 0 else best
 
     def spare(self, refused: AccessToken | None) -> AccessToken | None:
         """A living token in place of one that was refused and has no successor; that is used last."""
@@ -107,12 +105,12 @@ class TokenPool:
             slot.forget()
         self._refused.clear()
 
-    def _best(self) -> AccessToken | None:
+    def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""
         best: AccessToken | None = None
         best_rank: tuple[bool, float, float] = (False, 0.0, 0.0)
         for slot in self._slots:
-            token = slot.in_hand()
+            token = slot.in_hand(other_than=None if other_than is None else other_than.value)
             if token is None:
                 continue
             limit = token.limit

@@ -1,4 +1,4 @@
-"""pacing.py: a Session waits for its turn instead of being refused; against the sandbox's limits."""
+"""A Session waits for its turn instead of being refused; against the sandbox's limits."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 import requests
 from conftest import Counted, FakeTime
+from pools import fill, in_hand, send_with, token_of
 from requests.adapters import HTTPAdapter
 
 from gc_requests_auth import (
     ConfigurationError,
     CredentialsRefusedError,
+    GenesysCloudAdapter,
     GenesysCloudSession,
     RateLimitError,
 )
-from gc_requests_auth.calls import pacing
-from gc_requests_auth.calls.pacing import Manner
-from gc_requests_auth.calls.replay import token_lives
-from gc_requests_auth.tokens.rate_limit import Standing
-from gc_requests_auth.util.secret import plain
+from gc_requests_auth.calls import adapter as adapters
+from gc_requests_auth.calls.adapter import Pacing
+from gc_requests_auth.sandbox.limits import RateLimit
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"
@@ -62,17 +62,55 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 # -- waiting --------------------------------------------------------------------------------------
 
 
-def test_a_call_waits_for_the_reset_instead_of_being_refused(
+def test_a_call_waits_until_the_minute_of_the_earliest_call_is_over(
     api: Counted, session: GenesysCloudSession, fake_time: FakeTime
 ) -> None:
-    assert call(session, 3) == [200, 200, 200]
-    assert fake_time.slept == []
+    assert call(session, 1) == [200]
     fake_time.advance(10)
+    assert call(session, 2) == [200, 200]
+    assert fake_time.slept == []
     assert call(session, 1) == [200]
 
     assert 50 <= sum(fake_time.slept) <= 51.1
     assert sent(api) == [200] * 4
     assert api.token_requests == 1
+
+
+@pytest.mark.parametrize("on_the_clock", [False, True])
+def test_wherever_the_minute_of_the_service_begins_no_call_is_refused(
+    limited: Limited, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch, on_the_clock: bool
+) -> None:
+    monkeypatch.setattr(RateLimit, "on_the_clock", on_the_clock)
+    api = limited(rate_limit=5)
+    with api.signed_in() as session:
+        for number in range(60):
+            assert session.get(ME).status_code == 200
+            fake_time.advance(number % 7)
+
+    assert api.sandbox.throttled_requests == 0
+
+
+def test_a_call_counts_until_a_minute_after_its_answer(
+    api: Counted,
+    session: GenesysCloudSession,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The API may have counted it at any moment until then."""
+    send = HTTPAdapter.send
+
+    def slow(self: Any, *arguments: Any, **options: Any) -> Any:
+        answer = send(self, *arguments, **options)
+        fake_time.advance(20)
+        return answer
+
+    session.auth.access_token()
+    monkeypatch.setattr(HTTPAdapter, "send", slow)
+    assert call(session, 3) == [200] * 3
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    assert call(session, 1) == [200]
+
+    assert 20 <= sum(fake_time.slept) <= 21.1, "40 s are over since the first answer"
 
 
 def test_window_after_window_no_call_is_refused(
@@ -84,37 +122,60 @@ def test_window_after_window_no_call_is_refused(
     assert 6 * 60 <= sum(fake_time.slept) <= 6 * 61.1
 
 
+def test_a_session_may_be_told_the_limit_of_its_tokens(
+    limited: Limited, fake_time: FakeTime
+) -> None:
+    api = limited()
+    with api.signed_in(rate_limit=2) as session:
+        call(session, 2)
+        assert fake_time.slept == []
+        call(session, 1)
+
+    assert sum(fake_time.slept) >= 60
+
+
+def test_without_a_limit_nothing_is_counted_and_a_429_is_tried_again(
+    api: Counted, fake_time: FakeTime
+) -> None:
+    with api.signed_in(rate_limit=None) as session:
+        assert call(session, 4) == [200] * 4
+
+    assert sent(api) == [200, 200, 200, 429, 200]
+    assert fake_time.slept == [60]
+
+
 @pytest.mark.parametrize("pacing", ["wait", "raise"])
 def test_a_request_of_earlier_goes_out_with_another_token_that_has_requests_left(
-    api: Counted, fake_time: FakeTime, pacing: Manner
+    api: Counted, fake_time: FakeTime, pacing: Pacing
 ) -> None:
     with api.signed_in(tokens=2, pacing=pacing) as session:
-        session.auth._tokens()
-        tokens = {slot.source.current().header for slot in session.auth._slots}
+        fill(session.auth)
         prepared = session.prepare_request(requests.Request("GET", ME))
-        header: Any = prepared.headers["Authorization"]
-        signed = plain(header)
-        session.auth._ledger.of(signed).note(Standing(3, 3, 50.0))
-        fake_time.advance(2)
+        signed = token_of(prepared)
+        send_with(session.auth, signed, 3)
         answer = session.send(prepared)
 
         assert answer.status_code == 200
         assert fake_time.slept == []
-        assert answer.request.headers["Authorization"] in tokens - {signed}
+        assert token_of(answer.request) != signed
+        assert token_of(answer.request) in in_hand(session.auth)
+        assert token_of(prepared) == signed, "the caller's own request stays as it is"
 
 
-def test_it_is_said_once(session: GenesysCloudSession, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_wait_for_a_turn_is_said_once(
+    session: GenesysCloudSession, caplog: pytest.LogCaptureFixture
+) -> None:
     call(session, 10)
 
     assert warnings_of(caplog) == [
         (
-            "the rate limit is reached: calls wait, this one 60 s, for the next window (said once;"
-            " more tokens allow more: tokens=)"
+            "the rate limit is reached: calls wait, this one 60 s, until their token may send more"
+            " (said once; more tokens allow more: tokens=)"
         )
     ]
 
 
-def test_where_nobody_waits_nothing_is_said(
+def test_while_no_call_waits_nothing_is_said_of_the_limit(
     session: GenesysCloudSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     call(session, 3)
@@ -122,26 +183,61 @@ def test_where_nobody_waits_nothing_is_said(
     assert warnings_of(caplog) == []
 
 
-def test_calls_whose_answers_say_nothing_do_not_count(
+def test_what_never_reached_the_api_does_not_count(
     api: Counted,
     session: GenesysCloudSession,
     fake_time: FakeTime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def silent(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+    """No connection; or a proxy that answers in place of the API, without the API's own header."""
+
+    def no_way(*_: Any, **__: Any) -> requests.Response:
+        raise requests.ConnectTimeout
+
+    def proxy(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
         answer = requests.Response()
-        answer.status_code, answer.request, answer.raw = 200, request, io.BytesIO()
+        answer.status_code, answer.request, answer.raw = 403, request, io.BytesIO()
         return answer
 
-    call(session, 1)
-    monkeypatch.setattr(HTTPAdapter, "send", silent)
-    assert call(session, 50) == [200] * 50
+    session.auth.access_token()
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPAdapter, "send", no_way)
+        for _ in range(10):
+            with pytest.raises(requests.ConnectTimeout):
+                session.post(ME)
+        patch.setattr(HTTPAdapter, "send", proxy)
+        assert call(session, 10) == [403] * 10
+    assert call(session, 3) == [200] * 3
 
     assert fake_time.slept == []
-    assert api.api_requests == 1
+    assert sent(api) == [200] * 3
 
 
-def test_who_waits_looks_whether_another_token_has_come(
+@pytest.mark.parametrize(
+    "failure", [requests.ConnectionError("reset"), requests.ReadTimeout(), KeyboardInterrupt()]
+)
+def test_what_may_have_reached_the_api_counts_though_no_answer_came(
+    session: GenesysCloudSession,
+    fake_time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+) -> None:
+    def broken(*_: Any, **__: Any) -> requests.Response:
+        raise failure
+
+    session.auth.access_token()
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPAdapter, "send", broken)
+        for _ in range(3):
+            with pytest.raises(type(failure)):
+                session.post(ME)
+    assert fake_time.slept == []
+    call(session, 1)
+
+    assert sum(fake_time.slept) >= 60
+
+
+def test_a_call_that_waits_looks_each_second_whether_another_token_has_come(
     session: GenesysCloudSession, fake_time: FakeTime
 ) -> None:
     call(session, 4)
@@ -150,7 +246,7 @@ def test_who_waits_looks_whether_another_token_has_come(
     assert max(fake_time.slept[:-1]) <= 1
 
 
-def test_the_time_out_of_a_call_is_about_the_wire(
+def test_waiting_for_a_turn_is_no_part_of_the_time_out_of_a_call(
     session: GenesysCloudSession, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -182,13 +278,15 @@ def test_threads_do_not_all_start_again_in_the_same_instant(
     """Spread over a fiftieth of the wait, over a second at most."""
     call(session, 3)
     fake_time.advance(later)
-    monkeypatch.setattr(pacing, "uniform", lambda low, high: low + high)
+    monkeypatch.setattr(adapters, "uniform", lambda low, high: low + high)
     call(session, 1)
 
     assert sum(fake_time.slept) == pytest.approx(60 - later + share)
 
 
-def test_chance_spreads_them(session: GenesysCloudSession, fake_time: FakeTime) -> None:
+def test_calls_that_wait_start_again_at_times_that_chance_spreads(
+    session: GenesysCloudSession, fake_time: FakeTime
+) -> None:
     call(session, 3)
     ends = []
     for _ in range(5):
@@ -210,20 +308,28 @@ def test_a_wait_that_is_too_long_is_not_begun(
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
         assert fake_time.slept == []
         assert warnings_of(caplog) == []
-        fake_time.advance(1)
+        fake_time.advance(60)
         assert call(session, 1) == [200]
 
 
-def test_all_waits_of_one_call_together_are_no_longer_than_that(
+def test_all_waits_of_one_call_for_a_turn_are_no_longer_than_retry_after_max(
     api: Counted, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others that wait as well may be quicker, window after window."""
+    """Others that wait as well may be quicker, minute after minute."""
     with api.signed_in(retries=0) as session:
         call(session, 3)
-        monkeypatch.setattr(session.auth, "_choose", lambda request: 60.0)
+        sleep = fake_time.sleep
+
+        def overtaken(seconds: float) -> None:
+            sleep(seconds)
+            send_with(session.auth, session.auth.access_token(), 3)
+
+        monkeypatch.setattr(
+            GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=overtaken)
+        )
         assert call(session, 1) == [200]
 
-    assert 120 < sum(fake_time.slept) <= 121
+    assert 118 < sum(fake_time.slept) <= 180
 
 
 def test_retries_wait_for_their_turn_as_well(
@@ -261,7 +367,9 @@ def test_threads_that_call_without_a_break_are_not_refused(
     assert api.sandbox.throttled_requests <= 8
 
 
-def test_two_sessions_of_one_auth_know_of_each_other(api: Counted, fake_time: FakeTime) -> None:
+def test_two_sessions_of_one_auth_share_the_count_of_its_token(
+    api: Counted, fake_time: FakeTime
+) -> None:
     with api.signed_in() as one, api.signed_in() as last:
         other = GenesysCloudSession(auth=one.auth)
         other.verify = api.ca_file
@@ -276,41 +384,23 @@ def test_two_sessions_of_one_auth_know_of_each_other(api: Counted, fake_time: Fa
     assert sum(fake_time.slept) == waited, "another token has its own limit"
 
 
-def test_what_another_process_sends_is_known_from_the_answers(
+def test_what_another_process_sends_with_the_token_is_known_from_a_429(
     api: Counted, session: GenesysCloudSession, fake_time: FakeTime
 ) -> None:
-    session.auth.access_token()
     bearer = {"Authorization": f"Bearer {session.auth.access_token()}"}
     with api.session() as other:
         other.get(api.api_url + ME, headers=bearer, timeout=30)
         other.get(api.api_url + ME, headers=bearer, timeout=30)
-    assert call(session, 2) == [200, 200]
+    fake_time.advance(20)
+    assert call(session, 1) == [200]
+    assert call(session, 1) == [200], "after a 429"
+    assert sum(fake_time.slept) == 40
 
-    assert sent(api) == [200] * 4
-    assert sum(fake_time.slept) >= 60
-
-
-def test_an_answer_that_took_its_time_says_nothing_of_the_next_window(
-    limited: Limited, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = limited(rate_limit=300)
-    with api.signed_in() as session:
-        call(session, 1)
-        fake_time.advance(30)
-        send = HTTPAdapter.send
-
-        def slow(self: Any, *arguments: Any, **options: Any) -> Any:
-            answer = send(self, *arguments, **options)
-            fake_time.advance(40)
-            return answer
-
-        monkeypatch.setattr(HTTPAdapter, "send", slow)
-        call(session, 1)
-
-        assert session.auth._ledger.of(f"Bearer {session.auth.access_token()}").left == 300
+    assert call(session, 1) == [200], "and nobody else is refused"
+    assert sent(api) == [200] * 3 + [429] + [200] * 2
 
 
-# -- whoever waits goes on as what it then can be --------------------------------------------------
+# -- what happens during the wait -------------------------------------------------------------------
 
 
 def test_a_token_that_ends_during_the_wait_is_replaced(
@@ -324,7 +414,7 @@ def test_a_token_that_ends_during_the_wait_is_replaced(
     assert api.token_requests == 2
 
 
-def test_who_may_not_sign_in_any_more_hears_of_it_during_the_wait(
+def test_a_refused_sign_in_is_raised_out_of_the_wait_for_a_turn(
     limited: Limited, fake_time: FakeTime
 ) -> None:
     api = limited(rate_limit=1, lifetime=30)
@@ -345,7 +435,7 @@ def test_who_may_not_sign_in_any_more_hears_of_it_during_the_wait(
 
 
 @pytest.mark.parametrize("longest", [180.0, 39, 0])
-def test_in_place_of_waiting_it_may_raise(
+def test_with_pacing_raise_a_call_raises_in_place_of_waiting(
     longest: float, api: Counted, fake_time: FakeTime
 ) -> None:
     with api.signed_in(pacing="raise", retry_after_max=longest) as session:
@@ -372,7 +462,9 @@ def test_in_place_of_waiting_it_may_raise(
 @pytest.mark.parametrize(
     "travel", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
 )
-def test_what_is_raised_travels_with_its_facts(travel: Callable[[Any], Any], api: Counted) -> None:
+def test_a_rate_limit_error_is_copied_and_pickled_with_its_facts(
+    travel: Callable[[Any], Any], api: Counted
+) -> None:
     with api.signed_in(pacing="raise") as session:
         call(session, 3)
         with pytest.raises(RateLimitError) as caught:
@@ -383,7 +475,7 @@ def test_what_is_raised_travels_with_its_facts(travel: Callable[[Any], Any], api
     assert (str(again), again.retry_after, again.request) == (str(caught.value), 60.0, None)
 
 
-def test_off_it_is_sent_and_a_429_is_tried_again(
+def test_with_pacing_off_a_call_is_sent_and_its_429_is_tried_again(
     api: Counted, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     with api.signed_in(pacing="off") as session:
@@ -394,7 +486,7 @@ def test_off_it_is_sent_and_a_429_is_tried_again(
     assert warnings_of(caplog) == ["waiting 60 s to call again: answered 429"]
 
 
-def test_off_without_retries_a_429_goes_back(api: Counted, fake_time: FakeTime) -> None:
+def test_with_pacing_off_and_no_retries_a_429_goes_back(api: Counted, fake_time: FakeTime) -> None:
     with api.signed_in(pacing="off", retries=0) as session:
         assert call(session, 4) == [200, 200, 200, 429]
 
@@ -416,7 +508,7 @@ def test_a_bare_auth_never_sleeps(tokens: int, limited: Limited, fake_time: Fake
 
 
 @pytest.mark.parametrize("manner", ["Wait", "", None, True, 1, "none"])
-def test_another_manner_is_refused(manner: Any) -> None:
+def test_any_other_pacing_is_refused(manner: Any) -> None:
     with pytest.raises(ConfigurationError, match='pacing must be "wait", "raise" or "off"'):
         GenesysCloudSession("id", "secret", region="eu-west-1", pacing=manner)
 
@@ -425,7 +517,7 @@ def test_another_manner_is_refused(manner: Any) -> None:
 
 
 @pytest.mark.parametrize("manner", ["wait", "raise"])
-def test_a_call_that_is_not_signed_is_nobodys(
+def test_a_call_that_is_not_signed_waits_for_nothing(
     manner: Any, api: Counted, fake_time: FakeTime
 ) -> None:
     with api.signed_in(pacing=manner) as session:
@@ -443,24 +535,41 @@ def test_a_call_that_is_not_signed_is_nobodys(
         assert session.get(ECHO, headers=own, auth=lambda r: r).status_code == 429
 
 
-@pytest.mark.parametrize("header", [None, "Bearer of-the-callers-own"])
-def test_a_header_that_the_caller_put_there_is_nobodys(
-    header: str | None, session: GenesysCloudSession
+@pytest.mark.parametrize("manner", ["wait", "raise", "off"])
+@pytest.mark.parametrize("header", [None, "Bearer of-the-callers-own", b"Bearer of-bytes"])
+def test_a_header_that_was_changed_or_removed_by_hand_is_not_signed_over(
+    api: Counted, fake_time: FakeTime, manner: Pacing, header: str | bytes | None
 ) -> None:
-    prepared = session.prepare_request(requests.Request("GET", ME, headers={}))
-    del prepared.headers["Authorization"]
-    if header:
-        prepared.headers["Authorization"] = header
-    session.send(prepared)
+    """Not even where the token that it was signed with may send nothing now, and a 503 is tried again."""
+    seen: list[object] = []
+    path = "/sandbox/status/503"
+    with api.signed_in(tokens=2, pacing=manner, retries=2) as session:
+        fill(session.auth)
+        for token in in_hand(session.auth):
+            send_with(session.auth, token, 3)
+        prepared = session.prepare_request(requests.Request("GET", path, hooks=recording(seen)))
+        del prepared.headers["Authorization"]
+        if header is not None:
+            prepared.headers["Authorization"] = header
+        answer = session.send(prepared)
 
-    assert all(one.startswith("Bearer ") for one in session.auth._ledger._budgets)
-    assert header not in session.auth._ledger._budgets
+    text = header.decode() if isinstance(header, bytes) else header
+    arrived = [one.headers.get("Authorization") for one in api.sandbox.api_exchanges]
+    assert arrived == [text] * 3
+    assert answer.request.headers.get("Authorization") == header
+    assert seen == [503]
+    assert sum(fake_time.slept) < 4, "of the retries alone"
 
 
-def test_a_call_of_another_auth_is_sent_by_that_one_when_it_has_waited(
+def recording(seen: list[object]) -> dict[str, Any]:
+    """Hooks that keep the statuses that a caller sees."""
+    return {"response": lambda answer, **_: seen.append(answer.status_code)}
+
+
+def test_a_call_of_another_auth_keeps_its_auth_when_it_has_waited(
     api: Counted, session: GenesysCloudSession, fake_time: FakeTime
 ) -> None:
-    """Who has waited is still who he was: another client may do other things."""
+    """Another client may do other things."""
     session.auth.access_token()
     other = api.auth()
     token = other.access_token()
@@ -471,32 +580,20 @@ def test_a_call_of_another_auth_is_sent_by_that_one_when_it_has_waited(
     assert {one.request.headers["Authorization"] for one in answers} == {f"Bearer {token}"}
 
 
-def test_with_another_auth_put_there_nobody_waits(
+def test_a_session_with_another_auth_put_there_paces_the_calls_of_that_one(
     api: Counted, session: GenesysCloudSession, fake_time: FakeTime
 ) -> None:
     bare: Any = session
-    other = api.auth()
-    bare.auth = other
-    for _ in range(3):
-        assert session.get(ME).status_code == 200
+    bare.auth = api.auth()
+    assert [session.get(ME).status_code for _ in range(3)] == [200] * 3
+    assert fake_time.slept == []
+    assert session.get(ME).status_code == 200
+    waited = sum(fake_time.slept)
+    assert waited >= 60
     bare.auth = None
 
-    assert session.get(api.api_url + ME).status_code == 401
-    assert fake_time.slept == []
-
-
-def test_the_question_whether_a_token_lives_does_not_wait_and_asks_for_that_token(
-    api: Counted, session: GenesysCloudSession, fake_time: FakeTime
-) -> None:
-    answer = session.get(ME)
-    call(session, 2)
-    before = len(sent(api))
-
-    assert token_lives(answer, api.api_url, {"timeout": 5, "verify": api.ca_file})
-    assert fake_time.slept == []
-    asked = list(api.sandbox.api_exchanges)[before:]
-    assert [(one.method, one.status) for one in asked] == [("HEAD", 429)]
-    assert asked[0].headers["Authorization"] == answer.request.headers["Authorization"]
+    assert [session.get(api.api_url + ME).status_code for _ in range(9)] == [401] * 9
+    assert sum(fake_time.slept) == waited
 
 
 def test_each_hop_of_a_redirect_waits_for_its_turn(
