@@ -7,7 +7,6 @@ Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the b
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,10 +22,10 @@ from ..errors import (
 )
 from ..settings.credentials import Identity
 from ..settings.regions import HOW_TO_FIND
-from ..util.http import hidden_json, retry_after_seconds
+from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
 from ..util.redaction import forms_of, redacted, swapped
 from ..util.secret import Secret, SecretBox
-from .retry import SERVER_FAULT, THROTTLED, Budget
+from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
 
 _NOT_ACCEPTED = (
@@ -39,14 +38,12 @@ _NOT_ACCEPTED = (
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
 _SAID_BY_API = {"code", "message", "status"}
 
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-
-class Setback(NamedTuple):
+class FailedAttempt(NamedTuple):
     """A failed attempt: the error it amounts to, and whether another one is worth while."""
 
     error: TokenError
-    budget: Budget | None = None
+    budget: RetryBudget | None = None
     #: Seconds, if the answer named them.
     retry_after: float | None = None
 
@@ -59,7 +56,7 @@ class Grant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TokenResponse:
     """One answer of whatever sits at the token URL."""
 
     token_url: str
@@ -70,7 +67,7 @@ class Answer:
     #: Seconds since 1970, for a `Retry-After` that is a date.
     now: float
 
-    def judge(self) -> Grant | Setback:
+    def outcome(self) -> Grant | FailedAttempt:
         """What it means. Status first: the body of a 503 may say anything."""
         said = self._object() or {}
         if self.status >= 500:
@@ -89,7 +86,7 @@ class Answer:
             return self._forbidden()
         return self._granted(said)
 
-    def _granted(self, said: dict[str, Any]) -> Grant | Setback:
+    def _granted(self, said: dict[str, Any]) -> Grant | FailedAttempt:
         if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
         token = said.get("access_token")
@@ -102,7 +99,7 @@ class Answer:
             return self._bad("answers a token that is not of the type bearer")
         return Grant(SecretBox(token), said.get("expires_in"))
 
-    def _refused(self, said: dict[str, Any]) -> Setback:
+    def _refused(self, said: dict[str, Any]) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
         kind: type[TokenError] = TokenError
         remedy = "Nothing is known about this error; ask Genesys Cloud Care."
@@ -126,28 +123,28 @@ class Answer:
         error = self._plain(said["error"], 40)
         description = self._description(said)
         problem = f"{error} ({description})" if description else error
-        return Setback(
+        return FailedAttempt(
             self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", said)
         )
 
-    def _throttled(self, said: dict[str, Any]) -> Setback:
+    def _throttled(self, said: dict[str, Any]) -> FailedAttempt:
         wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
         text = (
             "throttles this client: too many token requests. Share one auth between threads, and"
             " find the program that asks for a token at every call."
         )
         error = self._error(LoginThrottledError, text, said, retryable=True)
-        return Setback(error, THROTTLED, wait if self.status == 429 else None)
+        return FailedAttempt(error, THROTTLED, wait if self.status == 429 else None)
 
-    def _down(self) -> Setback:
+    def _down(self) -> FailedAttempt:
         text = (
             f"answers {self._kind()}: the login service, or a gateway in front of it, is down."
             " Try again later."
         )
         error = self._error(LoginUnreachableError, text, retryable=True)
-        return Setback(error, SERVER_FAULT)
+        return FailedAttempt(error, SERVER_FAULT)
 
-    def _not_here(self) -> Setback:
+    def _not_here(self) -> FailedAttempt:
         parts = urlsplit(self.token_url)
         what, right = "is no login service: it has nothing", "https://login.mypurecloud.ie"
         if self._is_api_host():
@@ -162,7 +159,7 @@ class Answer:
     def _is_api_host(self) -> bool:
         return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
 
-    def _forbidden(self) -> Setback:
+    def _forbidden(self) -> FailedAttempt:
         if self.status == 407:
             text = "A proxy on the way wants credentials: put them into the proxy URL"
         elif self.status == 403:
@@ -172,17 +169,17 @@ class Answer:
             )
         else:
             text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it"
-        return Setback(
+        return FailedAttempt(
             self._error(TokenError, f"answers {self._kind()}, with no OAuth error. {text}.")
         )
 
-    def _bad(self, what: str) -> Setback:
+    def _bad(self, what: str) -> FailedAttempt:
         advice = (
             ""
             if "login_url=" in what
             else " Is it the login service, reached without a proxy or sign-in page in between?"
         )
-        return Setback(self._error(BadTokenAnswerError, f"{what}.{advice}"))
+        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}.{advice}"))
 
     def _error(
         self,
@@ -193,7 +190,7 @@ class Answer:
         retryable: bool = False,
     ) -> TokenError:
         said = said or {}
-        correlation_id = self._correlation_id()
+        correlation_id = correlation_id_in(self.headers, self._hidden(), self.identity.client_id)
         reference = f" [status {self.status}"
         reference += f", correlation id {correlation_id}]" if correlation_id else "]"
         host = urlsplit(self.token_url).netloc
@@ -232,13 +229,6 @@ class Answer:
                 return self._plain(said[key], 200)
         return ""
 
-    def _correlation_id(self) -> str | None:
-        for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
-            value = self.headers.get(name, "")
-            if _CORRELATION_ID.fullmatch(value) and self._plain(value, 64) == value:
-                return value
-        return None
-
     def _destination(self) -> str:
         try:
             host = urlsplit(self.headers.get("Location", "")).hostname
@@ -251,14 +241,16 @@ class Answer:
 
         An error page of a gateway may well repeat, whole or cut, the header it did not like.
         """
-        identity = self.identity
-        hidden = [SecretBox(basic_credentials(identity)), *forms_of(identity.client_secret)]
-        token = (self._object() or {}).get("access_token")
-        if isinstance(token, str):
-            hidden.append(SecretBox(token))
-        text = redacted(text, hidden, identity.client_id, identity.name)
+        text = redacted(text, self._hidden(), self.identity.client_id, self.identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
+
+    def _hidden(self) -> list[SecretBox]:
+        """The secrets that the answer may repeat, and a token that it may hold."""
+        basic = SecretBox(basic_credentials(self.identity))
+        hidden = [basic, *forms_of(self.identity.client_secret)]
+        token = (self._object() or {}).get("access_token")
+        return [*hidden, SecretBox(token)] if isinstance(token, str) else hidden
 
 
 def look_swapped(identity: Identity) -> bool:

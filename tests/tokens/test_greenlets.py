@@ -16,7 +16,7 @@ from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 native_sleep, ready, told, asked = time.sleep, collections.deque(), [], []
 hub = greenlet.getcurrent()
@@ -40,10 +40,10 @@ def request(identity, **_):
         switch()
     return AccessToken.issued(f"token-{len(asked)}", 1000, Moment.now(Clock()), Clock())
 
-source = TokenSource(lambda: Identity("client-12345678", Secret("secret")), request)
+source = TokenSource(lambda: Identity(SecretBox("client-12345678"), SecretBox("secret")), request)
 
 def call():
-    told.append(str(source.current().value))
+    told.append(plain(source.current().value))
 """
 
 TWELVE = f"""{HUB}
