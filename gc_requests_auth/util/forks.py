@@ -55,10 +55,8 @@ def _start_afresh(pid: int) -> None:
             return
         forks += 1
         undivided = threading.RLock()  # a thread that is not here may hold the old one
-        for reference in list(_alive):
-            thing = reference()
-            if thing is not None:
-                thing.start_afresh()
+        for thing in filter(None, [reference() for reference in list(_alive)]):
+            thing.start_afresh()
         _pid = pid
 
 

@@ -1698,9 +1698,10 @@ def test_what_a_signal_handler_raises_while_a_token_is_read_is_its_callers_alone
     problem = OwnError("time is up")
 
     def interrupt(*_: object) -> None:
-        if not interrupted.is_set():
-            interrupted.set()
-            raise problem
+        if interrupted.is_set():  # pragma: no cover -- sent twice on a busy machine
+            return
+        interrupted.set()
+        raise problem
 
     def half_an_answer(peer: wire.Peer) -> None:
         peer.send(wire.message(200, GOOD)[:-10])

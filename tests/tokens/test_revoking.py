@@ -170,12 +170,14 @@ def test_no_answer_is_an_error_that_names_the_api(
     assert auth.expires_in is None
 
 
+@pytest.mark.parametrize("problem", [ZeroDivisionError(), OSError("mine")], ids=type)
 def test_what_a_mounted_adapter_raises_by_itself_passes(
-    auth: GenesysCloudAuth, mocked: requests_mock.Mocker
+    auth: GenesysCloudAuth, mocked: requests_mock.Mocker, problem: Exception
 ) -> None:
-    mocked.delete(API, exc=ZeroDivisionError)
-    with pytest.raises(ZeroDivisionError):
+    mocked.delete(API, exc=problem)
+    with pytest.raises(type(problem)) as caught:
         auth.revoke()
+    assert caught.value is problem
 
     assert auth.expires_in is None
 

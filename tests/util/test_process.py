@@ -176,6 +176,8 @@ def test_what_is_alive_is_reset_in_each_child_and_nothing_is_kept_alive_for_it(
         monkeypatch.setattr(forks, "_pid", 0)
         forks.process()
 
+    forks._start_afresh(os.getpid())  # as a thread does that noticed at the same time
+
     assert gone() is None
     assert first.times == 2
     assert forks.process() == before + 2
