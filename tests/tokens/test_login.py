@@ -1,4 +1,4 @@
-"""login.py, answers.py, outages.py: the token request over a real socket, and all that may answer it."""
+"""The token request over a real socket, and all that may answer it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""token_source.py: one flight for everybody, windows by two clocks, and a memory for refusals."""
+"""The token source: one flight for everybody, windows by two clocks, and a memory for refusals."""
 
 from __future__ import annotations
 

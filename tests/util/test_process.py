@@ -1,4 +1,4 @@
-"""process.py: a fork is noticed in the child, and the release is told once."""
+"""A fork is noticed in the child, however it was made, and the release is told once."""
 
 from __future__ import annotations
 
