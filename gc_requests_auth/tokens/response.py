@@ -36,7 +36,7 @@ _NOT_ACCEPTED = (
 )
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
-_SAID_BY_API = {"code", "message", "status"}
+_FIELDS_OF_API_ERROR = {"code", "message", "status"}
 
 
 class FailedAttempt(NamedTuple):
@@ -69,41 +69,43 @@ class TokenResponse:
 
     def outcome(self) -> Grant | FailedAttempt:
         """What it means. Status first: the body of a 503 may say anything."""
-        said = self._object() or {}
+        fields = self._object() or {}
         if self.status >= 500:
             return self._down()
         if 300 <= self.status < 400:
             return self._bad(f"redirects to {self._destination()}, and redirects are not followed")
-        if self.status == 429 or "rate limit exceeded" in self._description(said).lower():
-            return self._throttled(said)
+        if self.status == 429 or "rate limit exceeded" in self._description(fields).lower():
+            return self._throttled(fields)
         if self.status in (404, 405):
             return self._not_here()
-        if isinstance(said.get("error"), str) and said["error"]:
-            return self._refused(said)
-        if self.status in (400, 401) and (self._is_api_host() or said.keys() >= _SAID_BY_API):
+        if isinstance(fields.get("error"), str) and fields["error"]:
+            return self._refused(fields)
+        if self.status in (400, 401) and (
+            self._is_api_host() or fields.keys() >= _FIELDS_OF_API_ERROR
+        ):
             return self._not_here()
         if self.status >= 400:
             return self._forbidden()
-        return self._granted(said)
+        return self._granted(fields)
 
-    def _granted(self, said: dict[str, Any]) -> Grant | FailedAttempt:
+    def _granted(self, fields: dict[str, Any]) -> Grant | FailedAttempt:
         if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
-        token = said.get("access_token")
+        token = fields.get("access_token")
         if not isinstance(token, str) or not token:
             return self._bad("answers JSON without an access_token")
         if not B64TOKEN.fullmatch(token):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
-        kind = said.get("token_type", "bearer")
+        kind = fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(SecretBox(token), said.get("expires_in"))
+        return Grant(SecretBox(token), fields.get("expires_in"))
 
-    def _refused(self, said: dict[str, Any]) -> FailedAttempt:
+    def _refused(self, fields: dict[str, Any]) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
         kind: type[TokenError] = TokenError
         remedy = "Nothing is known about this error; ask Genesys Cloud Care."
-        match said["error"]:
+        match fields["error"]:
             case "invalid_client":
                 kind = CredentialsRefusedError
                 remedy = _NOT_ACCEPTED
@@ -120,20 +122,20 @@ class TokenResponse:
                     "What arrived is not the form this library sends: does a proxy or gateway"
                     " rewrite the request on its way?"
                 )
-        error = self._plain(said["error"], 40)
-        description = self._description(said)
+        error = self._plain(fields["error"], 40)
+        description = self._description(fields)
         problem = f"{error} ({description})" if description else error
         return FailedAttempt(
-            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", said)
+            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", fields)
         )
 
-    def _throttled(self, said: dict[str, Any]) -> FailedAttempt:
+    def _throttled(self, fields: dict[str, Any]) -> FailedAttempt:
         wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
         text = (
             "throttles this client: too many token requests. Share one auth between threads, and"
             " find the program that asks for a token at every call."
         )
-        error = self._error(LoginThrottledError, text, said, retryable=True)
+        error = self._error(LoginThrottledError, text, fields, retryable=True)
         return FailedAttempt(error, THROTTLED, wait if self.status == 429 else None)
 
     def _down(self) -> FailedAttempt:
@@ -185,11 +187,11 @@ class TokenResponse:
         self,
         kind: type[TokenError],
         what: str,
-        said: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
         *,
         retryable: bool = False,
     ) -> TokenError:
-        said = said or {}
+        fields = fields or {}
         correlation_id = correlation_id_in(self.headers, self._hidden(), self.identity.client_id)
         reference = f" [status {self.status}"
         reference += f", correlation id {correlation_id}]" if correlation_id else "]"
@@ -198,8 +200,10 @@ class TokenResponse:
             f"{host} {what}{reference}",
             host=host,
             status=self.status,
-            error=self._plain(said["error"], 40) if isinstance(said.get("error"), str) else None,
-            description=self._description(said) or None,
+            error=self._plain(fields["error"], 40)
+            if isinstance(fields.get("error"), str)
+            else None,
+            description=self._description(fields) or None,
             correlation_id=correlation_id,
             retryable=retryable,
         )
@@ -207,10 +211,10 @@ class TokenResponse:
     def _object(self) -> dict[str, Any] | None:
         """The JSON object that the body is; None if it is none."""
         try:
-            said = hidden_json(self.body)
+            fields = hidden_json(self.body)
         except ValueError:
             return None
-        return said if isinstance(said, dict) else None
+        return fields if isinstance(fields, dict) else None
 
     def _kind(self) -> str:
         """The body in a word; never the body itself."""
@@ -223,10 +227,10 @@ class TokenResponse:
             return "JSON"
         return f"{content_type or 'something'} that is no JSON object"
 
-    def _description(self, said: Mapping[str, Any]) -> str:
+    def _description(self, fields: Mapping[str, Any]) -> str:
         for key in ("error_description", "description"):
-            if isinstance(said.get(key), str):
-                return self._plain(said[key], 200)
+            if isinstance(fields.get(key), str):
+                return self._plain(fields[key], 200)
         return ""
 
     def _destination(self) -> str:

@@ -48,7 +48,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
     """
     host = urlsplit(token_url).netloc
-    found_causes = list(causes(problem))
+    chain = list(causes(problem))
 
     def failed(
         what: str,
@@ -59,11 +59,11 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
             kind(f"{host} {what}", host=host, retryable=budget is not None), budget
         )
 
-    def found(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in found_causes)
+    def is_caused_by(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in chain)
 
-    def said(*words: str) -> str:
-        return next((str(c) for c in found_causes for word in words if word in str(c)), "")
+    def text_with(*words: str) -> str:
+        return next((str(c) for c in chain for word in words if word in str(c)), "")
 
     if isinstance(problem, BodyTooLongError):
         text = "answers far more than a token, and was cut off: it is not the login service."
@@ -83,45 +83,45 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         return failed(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
         return None
-    if found(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
+    if is_caused_by(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
         text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
         return failed(text, BadTokenAnswerError, None)
-    if found(requests.exceptions.RetryError):
-        return _given_up(host, said("too many"))
-    if found(requests.exceptions.InvalidSchema):
+    if is_caused_by(requests.exceptions.RetryError):
+        return _given_up(host, text_with("too many"))
+    if is_caused_by(requests.exceptions.InvalidSchema):
         text = (
             "was not asked: the session has no way there (for SOCKS: pip install requests[socks])."
         )
         return failed(text, budget=None)
-    if found(requests.exceptions.ProxyError):
-        status = proxy_status(found_causes)
+    if is_caused_by(requests.exceptions.ProxyError):
+        status = proxy_status(chain)
         hint = ": it wants credentials" if status == 407 else ""
         said_so = f", which answers {status}{hint}" if status else ""
         return failed(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
     # Ours is a sound URL; what can not be parsed is the proxy's.
-    if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+    if is_caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
         return failed(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
-    if found(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+    if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return failed(_DROPPED)
-    if found(requests.exceptions.SSLError, ssl.SSLError):
-        return failed(_tls(found_causes), budget=None)
-    if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
+    if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
+        return failed(_tls(chain), budget=None)
+    if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):
         text = (
             "has no address: name resolution failed. Is the region spelt right, and does this"
             " machine reach a DNS server (or only a proxy: HTTPS_PROXY)?"
         )
         return failed(text)
-    if found(ConnectionRefusedError):
+    if is_caused_by(ConnectionRefusedError):
         return failed("refuses the connection: nothing listens there, or a firewall says no.")
-    if found(requests.ConnectTimeout):
+    if is_caused_by(requests.ConnectTimeout):
         return failed(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
-    if found(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
+    if is_caused_by(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
         return failed(_SLOW, LoginTimeoutError)
-    if found(urllib3.exceptions.NewConnectionError):
+    if is_caused_by(urllib3.exceptions.NewConnectionError):
         return failed("can not be reached: this machine has no way to that network.")
-    if found(urllib3.exceptions.TimeoutError):
+    if is_caused_by(urllib3.exceptions.TimeoutError):
         return failed(_SLOW, LoginTimeoutError)
-    if found(urllib3.exceptions.ProtocolError, ConnectionError):
+    if is_caused_by(urllib3.exceptions.ProtocolError, ConnectionError):
         return failed(_DROPPED)
     text = (
         f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
@@ -130,9 +130,9 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     return failed(text)
 
 
-def _given_up(host: str, said: str) -> FailedAttempt:
+def _given_up(host: str, reason: str) -> FailedAttempt:
     """A session with urllib3's own Retry on it: it hides the answer, and tells the status."""
-    status = next((int(word) for word in said.split() if word.isdigit()), None)
+    status = next((int(word) for word in reason.split() if word.isdigit()), None)
     if status == 429:
         text = f"{host} throttles this client, and did so at each retry of session= as well."
         return FailedAttempt(LoginThrottledError(text, host=host, status=status, retryable=True))

@@ -124,7 +124,7 @@ def test_a_greenlet_that_can_not_let_a_renewal_go_on_goes_on_with_the_living_tok
 def other_greenlet(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """One of this thread; the running one is that of the thread itself."""
     own = SimpleNamespace(parent=None)
-    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: own))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: own))
     return SimpleNamespace(parent=own)
 
 
@@ -175,6 +175,6 @@ def test_a_wait_of_a_moment_for_a_leader_of_the_same_thread_ends(
 def test_a_greenlet_library_that_is_just_being_imported_tells_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace())
 
     assert CallStack.here() == (threading.get_ident(), None)
