@@ -171,6 +171,7 @@ class TokenSource:
         :param inline: Whether the caller may do so, where no thread can.
         :returns: The flight that may bring it.
         """
+        forks.process()
         token = self._token
         if self._living(None) is not None:  # published since the caller looked
             return None

@@ -1246,9 +1246,14 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_that_was_forked_in_c_meets_neither_the_lock_nor_the_flight_of_its_parent() -> None:
+@pytest.mark.parametrize(
+    "first", ["pass", "source.forget()", "source.look_for_one(inline=True).wait_a_moment()"]
+)
+def test_a_child_that_was_forked_in_c_meets_neither_the_lock_nor_the_flight_of_its_parent(
+    first: str,
+) -> None:
     """As uWSGI forks, without Python's hooks."""
-    done = run_python("""
+    script = """
 import ctypes, os, threading
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.tokens.source import TokenSource
@@ -1277,12 +1282,14 @@ threads[1].start()
 held.wait(30)
 child = ctypes.PyDLL(None).fork()
 if not child:
+    {first}
     os._exit(0 if source.current().value == "t" else 1)
 print(os.waitpid(child, 0)[1])
 over.set()
 for thread in threads:
     thread.join()
-""")
+"""
+    done = run_python(script.replace("{first}", first))
 
     assert (done.stdout, done.stderr) == ("0\n", "")
 
