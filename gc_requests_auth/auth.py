@@ -25,12 +25,11 @@ from .settings.hosts import Place
 from .settings.lookup import Lookup
 from .stores.shared import Sharing
 from .stores.store import TokenStore
-from .tokens.new_token import NewToken, TokenRequest
 from .tokens.pool import TokenPool
 from .tokens.rate_limit import RateLimit
-from .tokens.refusal import Refusals
+from .tokens.request import TokenRequest, token_request
 from .tokens.revocation import revoke_token
-from .tokens.source import LONGEST_FLIGHT, TokenSource
+from .tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
 from .tokens.token import AccessToken
 from .util import forks
 from .util.bodies import drain, rewind
@@ -426,7 +425,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def _slot(self, number: int) -> tuple[TokenSource, Sharing | None]:
         lookup, sharing = self._lookup, None
-        request: TokenRequest = NewToken(
+        request: TokenRequest = token_request(
             lookup.place, self._session, self._settings.token_timeout, self._clock
         )
         if self._store is not None:

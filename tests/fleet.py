@@ -111,7 +111,7 @@ class Fleet(ExitStack):
 
 def waiters(source: TokenSource) -> int:
     """How many threads wait for the token request that is under way."""
-    flight = source._rooms.here().flight
+    flight = source._flight
     return 0 if flight is None else len(flight.ended._cond._waiters)  # type: ignore[attr-defined]
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from ..errors import ConfigurationError
 from ..settings.credentials import Identity
-from ..tokens.new_token import TokenRequest
+from ..tokens.request import TokenRequest
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import threading
-from random import uniform
 
 from ..errors import ConfigurationError, GenesysCloudError
-from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.threads import CallStack, sleep_lets_others_run
 from .token import AccessToken
@@ -24,9 +22,9 @@ PATIENCE = 0.5
 
 
 class Flight:
-    """It brings a token, a failure, or neither; led by the thread that calls `lead`.
+    """The flight brings a token, a failure, or neither. Its leader is the call stack that calls `lead`.
 
-    :param longest: Seconds after which it is given up.
+    :param longest: Seconds after which the flight is given up.
     """
 
     def __init__(self, longest: float, clock: Clock) -> None:
@@ -36,25 +34,29 @@ class Flight:
         #: Never raised itself: each waiter raises a copy, with its own traceback.
         self.failure: GenesysCloudError | None = None
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
-        self.news: list[tuple[int, str, object]] = []
+        self.to_log: list[tuple[int, str, object]] = []
         self._leader: CallStack | None = None
-        self._given_up = False
         self._since = Moment.now(clock)
         self._longest = longest
+        self._given_up = False
         self._clock = clock
 
     def lead(self) -> None:
-        """From now on, this thread makes the token request."""
+        """From now on, the caller makes the token request."""
         self._leader = CallStack.here()
 
+    def log(self, level: int, text: str, value: object) -> None:
+        """Log that, with its one value, when the flight has ended."""
+        self.to_log.append((level, text, value))
+
     def left(self) -> float:
-        """Seconds until it is given up; less than zero if it is overdue."""
+        """Seconds until the flight is given up; less than zero if it is overdue."""
         return -math.inf if self._given_up else self._longest - self._since.age(self._clock)
 
-    def outcome(self) -> AccessToken | None:
-        """Wait for what it brings; None if it ended empty or took too long.
+    def result(self) -> AccessToken | None:
+        """Wait for what the flight brings; None if it ended empty or took too long.
 
-        :raises GenesysCloudError: if that is what it brings.
+        :raises GenesysCloudError: if that is what the flight brings.
         """
         waited = 0.0
         while not self._wait(LOOK_EVERY):
@@ -67,24 +69,32 @@ class Flight:
         return self.token
 
     def wait_a_moment(self) -> None:
-        """Wait for its end while that goes unnoticed; not again when it has kept others waiting."""
+        """Wait for the end while that goes unnoticed; not again after others have been kept waiting."""
         patience = PATIENCE - self._since.age(self._clock)
         if patience > 0 and not self.is_led_from_here() and self.can_be_waited_for():
             self._wait(patience)
 
     def is_led_from_here(self) -> bool:
-        """Whether to wait for it would be to wait for oneself."""
+        """Whether to wait for the flight would be to wait for oneself."""
         return self._leader == CallStack.here()
 
+    def raise_if_led_from_here(self) -> None:
+        """Raise on the call stack that would wait for itself."""
+        if self.is_led_from_here():
+            raise ConfigurationError(
+                "Signing in needs a token itself: the credentials= function, or what session="
+                " mounts, uses this very auth. Give it another one."
+            )
+
     def can_be_waited_for(self) -> bool:
-        """Whether its leader can go on meanwhile: not if it is a greenlet of a thread that sleeps."""
+        """Whether the leader can go on meanwhile: not if it is a greenlet of a thread that sleeps."""
         return not self._shares_our_thread() or sleep_lets_others_run()
 
     def _shares_our_thread(self) -> bool:
         return self._leader is not None and self._leader.thread == threading.get_ident()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait for its end, in vain perhaps; whether it has ended."""
+        """Wait for the end, in vain perhaps; whether the flight has ended."""
         if not self._shares_our_thread():
             return self.ended.wait(seconds)
         # An Event would block the thread of the leader itself; naps let other greenlets run.
@@ -92,41 +102,3 @@ class Flight:
             self._clock.sleep(NAP)
             seconds -= NAP
         return self.ended.is_set()
-
-    def refuse_its_leader(self) -> None:
-        """Raise in the thread that would wait for itself."""
-        if self.is_led_from_here():
-            raise ConfigurationError(
-                "Signing in needs a token itself: the credentials= function, or what session="
-                " mounts, uses this very auth. Give it another one."
-            )
-
-
-class Room:
-    """What the threads of one process share."""
-
-    def __init__(self) -> None:
-        # Re-entrant, since a signal handler may call us in the thread that holds it. Nothing is
-        # called, logged, signalled or awaited under it.
-        self.lock = threading.RLock()
-        self.flight: Flight | None = None
-        #: How much of the time for early renewals this process uses: of those that share a token,
-        #: in a store or as children of one parent, the first renews it for all.
-        self.share = uniform(0.8, 1.0)  # noqa: S311 -- jitter
-
-    def flight_in_time(self) -> Flight | None:
-        """The flight under way, unless it is overdue: by now it counts for nothing."""
-        flight = self.flight
-        return None if flight is None or flight.left() < 0 else flight
-
-
-class Rooms:
-    """A room for each process: a child of a fork never meets a lock that its parent held."""
-
-    def __init__(self) -> None:
-        self._rooms: dict[int, Room] = {}
-
-    def here(self) -> Room:
-        """The room of this process; setdefault() is atomic, so all of its threads get the same."""
-        number = forks.process()
-        return self._rooms.get(number) or self._rooms.setdefault(number, Room())

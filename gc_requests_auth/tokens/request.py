@@ -1,31 +1,29 @@
-"""One call: credentials -> access token. oauthlib and requests-oauthlib stay behind this door.
-
-Imported with the first token request, since they cost more to import than all the rest of us.
-"""
+"""The token request: from credentials to an access token, by oauthlib and requests-oauthlib."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-from requests_oauthlib import OAuth2Session
 
 from ..errors import BadTokenAnswerError, without_secrets
 from ..settings.credentials import Identity
+from ..settings.hosts import Place
+from ..util import forks
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
-from .response import Answer, Grant, Setback, basic_credentials
+from ..util.http import USER_AGENT
+from ..util.secret import SecretBox
+from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .retry import wait_before_next
 from .token import AccessToken
-from .transport import close_when_read, send_as
 from .unreachable import explain
 
 logger = logging.getLogger("gc_requests_auth")
@@ -42,6 +40,39 @@ READING_FAILS = (
     BodyTooLongError,
     BodyTooSlowError,
 )
+
+#: Comes by a token. Called with an identity, and by name with `instead_of` (the value of a token that
+#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `persist`
+#: (whether to try again what is worth trying again). Raises `TokenError` if there is no token.
+TokenRequest: TypeAlias = Callable[..., AccessToken]
+
+
+def token_request(
+    place: Callable[[], Place],
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    clock: Clock,
+) -> TokenRequest:
+    """The plain way to come by a token: each time, :func:`request_token` asks the login service."""
+
+    def ask(
+        identity: Identity,
+        *,
+        instead_of: SecretBox | None,  # noqa: ARG001 -- what is new is another token
+        within: float,
+        persist: bool,
+    ) -> AccessToken:
+        return request_token(
+            identity,
+            place().token_url,
+            session=session,
+            timeout=timeout,
+            within=within,
+            persist=persist,
+            clock=clock,
+        )
+
+    return ask
 
 
 def request_token(
@@ -91,8 +122,12 @@ def _attempt(
     session: requests.Session | None,
     timeout: tuple[float, float],
     clock: Clock,
-) -> AccessToken | Setback:
+) -> AccessToken | FailedAttempt:
     """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
+    with forks.undivided:  # imported now: these two take longer to import than all of ours
+        from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+        from requests_oauthlib import OAuth2Session
+
     requested = Moment.now(clock)
     reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
     # One private client per attempt: oauthlib's remembers the expiry of the token before, and
@@ -106,18 +141,17 @@ def _attempt(
     except OAuth2Error:
         pass  # the reader found no token, left none for oauthlib, and says why
     except SENDING_FAILS as problem:
-        setback = explain(problem, token_url)
-        if setback is None:
+        failed = explain(problem, token_url)
+        if failed is None:
             raise
-        return setback
+        return failed
     finally:
         if session is None:
             oauth.close()
-    if isinstance(reader.verdict, Setback):
-        return reader.verdict
-    return AccessToken.issued(
-        reader.verdict.access_token, reader.verdict.expires_in, requested, clock
-    )
+    outcome = reader.outcome
+    if isinstance(outcome, FailedAttempt):
+        return outcome
+    return AccessToken.issued(outcome.access_token, outcome.expires_in, requested, clock)
 
 
 class _Reader:
@@ -133,7 +167,7 @@ class _Reader:
         self._token_url = token_url
         self._deadline = deadline
         self._clock = clock
-        self.verdict: Grant | Setback = _unreadable(token_url)
+        self.outcome: Grant | FailedAttempt = _unreadable(token_url)
 
     def arrange(
         self, url: str, headers: dict[str, str], options: dict[str, Any]
@@ -146,30 +180,30 @@ class _Reader:
         """The hook of requests that sees the answer with its body still on the wire."""
         close_when_read(response)
         try:
-            self.verdict = self._judge(response)
+            self.outcome = self._read(response)
         except READING_FAILS as problem:
-            self.verdict = explain(problem, self._token_url) or self.verdict
+            self.outcome = explain(problem, self._token_url) or self.outcome
         # What is left of the answer is fit to be seen, by a tracer or by oauthlib, whose views on
         # expires_in, expires_at and scope raise on answers that are harmless. Nor does oauthlib get
         # the token, which would stand in its frames and in its log.
         token = {}
-        if isinstance(self.verdict, Grant):
+        if isinstance(self.outcome, Grant):
             token = {"access_token": "read-already", "token_type": "Bearer"}
         response._content = json.dumps(token).encode()
         response.encoding = "utf-8"
         response.request = without_secrets(response.request)
 
-    def _judge(self, response: requests.Response) -> Grant | Setback:
+    def _read(self, response: requests.Response) -> Grant | FailedAttempt:
         clock = self._clock
         left = self._deadline - clock.monotonic()
-        return Answer(
+        return TokenResponse(
             token_url=self._token_url,
             identity=self._identity,
             status=response.status_code,
             headers=response.headers,
             body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
             now=clock.wall(),
-        ).judge()
+        ).outcome()
 
 
 class _Basic(requests.auth.AuthBase):
@@ -189,10 +223,50 @@ def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
     return max(timeout[0] * share, 0.001), max(timeout[1] * share, 0.001)
 
 
-def _unreadable(token_url: str) -> Setback:
+def _unreadable(token_url: str) -> FailedAttempt:
     host = urlsplit(token_url).netloc
     text = f"{host} answers what no OAuth client can read. Is it the login service?"
-    return Setback(BadTokenAnswerError(text, host=host))
+    return FailedAttempt(BadTokenAnswerError(text, host=host))
+
+
+def send_as(session: requests.Session | None, ours: requests.Session) -> bool | str | None:
+    """Let `ours` send the way `session` does; the `verify` to pass along.
+
+    Its proxies, verify, cert, trust_env and adapters are used as they are now; no headers, cookies,
+    hooks or auth of it. What is borrowed is not to be closed: leave `ours` open then.
+    """
+    ours.headers["User-Agent"] = USER_AGENT
+    # One request a day needs no connection kept, and two processes after a fork must not share one.
+    ours.headers["Connection"] = "close"
+    ours.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    if session is None:
+        return None
+    ours.adapters = session.adapters
+    ours.proxies = session.proxies
+    ours.verify = session.verify
+    ours.cert = session.cert
+    ours.trust_env = session.trust_env
+    # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
+    return None if session.verify is True else session.verify
+
+
+def close_when_read(response: requests.Response) -> None:
+    """Have the connection of an answer closed at the end of its body, as ``Connection: close`` says.
+
+    Neither requests nor urllib3 do so by themselves if the server does not repeat that header: the
+    connection would go back to the adapter, which may be lent, and be the next call's. `http.client`
+    does the same where the server repeats it: the connection is passed to the response.
+    """
+    connection = getattr(response.raw, "connection", None)
+    sock = getattr(connection, "sock", None)
+    if connection is not None and sock is not None:
+        connection.sock = None
+        sock.close()  # when what reads the body is closed, too
+
+
+def _no_redirect(resp: requests.Response) -> str | None:  # noqa: ARG001
+    """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
+    return None
 
 
 _muting: ContextVar[bool] = ContextVar("muting", default=False)

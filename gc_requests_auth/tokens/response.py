@@ -7,7 +7,6 @@ Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the b
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,10 +22,10 @@ from ..errors import (
 )
 from ..settings.credentials import Identity
 from ..settings.regions import HOW_TO_FIND
-from ..util.http import hidden_json, retry_after_seconds
+from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
 from ..util.redaction import forms_of, redacted, swapped
 from ..util.secret import Secret, SecretBox
-from .retry import SERVER_FAULT, THROTTLED, Budget
+from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
 
 _NOT_ACCEPTED = (
@@ -37,16 +36,14 @@ _NOT_ACCEPTED = (
 )
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
-_SAID_BY_API = {"code", "message", "status"}
-
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_FIELDS_OF_API_ERROR = {"code", "message", "status"}
 
 
-class Setback(NamedTuple):
+class FailedAttempt(NamedTuple):
     """A failed attempt: the error it amounts to, and whether another one is worth while."""
 
     error: TokenError
-    budget: Budget | None = None
+    budget: RetryBudget | None = None
     #: Seconds, if the answer named them.
     retry_after: float | None = None
 
@@ -59,7 +56,7 @@ class Grant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TokenResponse:
     """One answer of whatever sits at the token URL."""
 
     token_url: str
@@ -70,43 +67,45 @@ class Answer:
     #: Seconds since 1970, for a `Retry-After` that is a date.
     now: float
 
-    def judge(self) -> Grant | Setback:
+    def outcome(self) -> Grant | FailedAttempt:
         """What it means. Status first: the body of a 503 may say anything."""
-        said = self._object() or {}
+        fields = self._object() or {}
         if self.status >= 500:
             return self._down()
         if 300 <= self.status < 400:
             return self._bad(f"redirects to {self._destination()}, and redirects are not followed")
-        if self.status == 429 or "rate limit exceeded" in self._description(said).lower():
-            return self._throttled(said)
+        if self.status == 429 or "rate limit exceeded" in self._description(fields).lower():
+            return self._throttled(fields)
         if self.status in (404, 405):
             return self._not_here()
-        if isinstance(said.get("error"), str) and said["error"]:
-            return self._refused(said)
-        if self.status in (400, 401) and (self._is_api_host() or said.keys() >= _SAID_BY_API):
+        if isinstance(fields.get("error"), str) and fields["error"]:
+            return self._refused(fields)
+        if self.status in (400, 401) and (
+            self._is_api_host() or fields.keys() >= _FIELDS_OF_API_ERROR
+        ):
             return self._not_here()
         if self.status >= 400:
             return self._forbidden()
-        return self._granted(said)
+        return self._granted(fields)
 
-    def _granted(self, said: dict[str, Any]) -> Grant | Setback:
+    def _granted(self, fields: dict[str, Any]) -> Grant | FailedAttempt:
         if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
-        token = said.get("access_token")
+        token = fields.get("access_token")
         if not isinstance(token, str) or not token:
             return self._bad("answers JSON without an access_token")
         if not B64TOKEN.fullmatch(token):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
-        kind = said.get("token_type", "bearer")
+        kind = fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(SecretBox(token), said.get("expires_in"))
+        return Grant(SecretBox(token), fields.get("expires_in"))
 
-    def _refused(self, said: dict[str, Any]) -> Setback:
+    def _refused(self, fields: dict[str, Any]) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
         kind: type[TokenError] = TokenError
         remedy = "Nothing is known about this error; ask Genesys Cloud Care."
-        match said["error"]:
+        match fields["error"]:
             case "invalid_client":
                 kind = CredentialsRefusedError
                 remedy = _NOT_ACCEPTED
@@ -123,31 +122,31 @@ class Answer:
                     "What arrived is not the form this library sends: does a proxy or gateway"
                     " rewrite the request on its way?"
                 )
-        error = self._plain(said["error"], 40)
-        description = self._description(said)
+        error = self._plain(fields["error"], 40)
+        description = self._description(fields)
         problem = f"{error} ({description})" if description else error
-        return Setback(
-            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", said)
+        return FailedAttempt(
+            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", fields)
         )
 
-    def _throttled(self, said: dict[str, Any]) -> Setback:
+    def _throttled(self, fields: dict[str, Any]) -> FailedAttempt:
         wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
         text = (
             "throttles this client: too many token requests. Share one auth between threads, and"
             " find the program that asks for a token at every call."
         )
-        error = self._error(LoginThrottledError, text, said, retryable=True)
-        return Setback(error, THROTTLED, wait if self.status == 429 else None)
+        error = self._error(LoginThrottledError, text, fields, retryable=True)
+        return FailedAttempt(error, THROTTLED, wait if self.status == 429 else None)
 
-    def _down(self) -> Setback:
+    def _down(self) -> FailedAttempt:
         text = (
             f"answers {self._kind()}: the login service, or a gateway in front of it, is down."
             " Try again later."
         )
         error = self._error(LoginUnreachableError, text, retryable=True)
-        return Setback(error, SERVER_FAULT)
+        return FailedAttempt(error, SERVER_FAULT)
 
-    def _not_here(self) -> Setback:
+    def _not_here(self) -> FailedAttempt:
         parts = urlsplit(self.token_url)
         what, right = "is no login service: it has nothing", "https://login.mypurecloud.ie"
         if self._is_api_host():
@@ -162,7 +161,7 @@ class Answer:
     def _is_api_host(self) -> bool:
         return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
 
-    def _forbidden(self) -> Setback:
+    def _forbidden(self) -> FailedAttempt:
         if self.status == 407:
             text = "A proxy on the way wants credentials: put them into the proxy URL"
         elif self.status == 403:
@@ -172,28 +171,28 @@ class Answer:
             )
         else:
             text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it"
-        return Setback(
+        return FailedAttempt(
             self._error(TokenError, f"answers {self._kind()}, with no OAuth error. {text}.")
         )
 
-    def _bad(self, what: str) -> Setback:
+    def _bad(self, what: str) -> FailedAttempt:
         advice = (
             ""
             if "login_url=" in what
             else " Is it the login service, reached without a proxy or sign-in page in between?"
         )
-        return Setback(self._error(BadTokenAnswerError, f"{what}.{advice}"))
+        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}.{advice}"))
 
     def _error(
         self,
         kind: type[TokenError],
         what: str,
-        said: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
         *,
         retryable: bool = False,
     ) -> TokenError:
-        said = said or {}
-        correlation_id = self._correlation_id()
+        fields = fields or {}
+        correlation_id = correlation_id_in(self.headers, self._hidden(), self.identity.client_id)
         reference = f" [status {self.status}"
         reference += f", correlation id {correlation_id}]" if correlation_id else "]"
         host = urlsplit(self.token_url).netloc
@@ -201,8 +200,10 @@ class Answer:
             f"{host} {what}{reference}",
             host=host,
             status=self.status,
-            error=self._plain(said["error"], 40) if isinstance(said.get("error"), str) else None,
-            description=self._description(said) or None,
+            error=self._plain(fields["error"], 40)
+            if isinstance(fields.get("error"), str)
+            else None,
+            description=self._description(fields) or None,
             correlation_id=correlation_id,
             retryable=retryable,
         )
@@ -210,10 +211,10 @@ class Answer:
     def _object(self) -> dict[str, Any] | None:
         """The JSON object that the body is; None if it is none."""
         try:
-            said = hidden_json(self.body)
+            fields = hidden_json(self.body)
         except ValueError:
             return None
-        return said if isinstance(said, dict) else None
+        return fields if isinstance(fields, dict) else None
 
     def _kind(self) -> str:
         """The body in a word; never the body itself."""
@@ -226,18 +227,11 @@ class Answer:
             return "JSON"
         return f"{content_type or 'something'} that is no JSON object"
 
-    def _description(self, said: Mapping[str, Any]) -> str:
+    def _description(self, fields: Mapping[str, Any]) -> str:
         for key in ("error_description", "description"):
-            if isinstance(said.get(key), str):
-                return self._plain(said[key], 200)
+            if isinstance(fields.get(key), str):
+                return self._plain(fields[key], 200)
         return ""
-
-    def _correlation_id(self) -> str | None:
-        for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
-            value = self.headers.get(name, "")
-            if _CORRELATION_ID.fullmatch(value) and self._plain(value, 64) == value:
-                return value
-        return None
 
     def _destination(self) -> str:
         try:
@@ -251,14 +245,16 @@ class Answer:
 
         An error page of a gateway may well repeat, whole or cut, the header it did not like.
         """
-        identity = self.identity
-        hidden = [SecretBox(basic_credentials(identity)), *forms_of(identity.client_secret)]
-        token = (self._object() or {}).get("access_token")
-        if isinstance(token, str):
-            hidden.append(SecretBox(token))
-        text = redacted(text, hidden, identity.client_id, identity.name)
+        text = redacted(text, self._hidden(), self.identity.client_id, self.identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."
+
+    def _hidden(self) -> list[SecretBox]:
+        """The secrets that the answer may repeat, and a token that it may hold."""
+        basic = SecretBox(basic_credentials(self.identity))
+        hidden = [basic, *forms_of(self.identity.client_secret)]
+        token = (self._object() or {}).get("access_token")
+        return [*hidden, SecretBox(token)] if isinstance(token, str) else hidden
 
 
 def look_swapped(identity: Identity) -> bool:

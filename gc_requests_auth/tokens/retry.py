@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Budget(NamedTuple):
+class RetryBudget(NamedTuple):
     """How long one kind of failure is worth trying again."""
 
     #: From the first attempt on, the time of the attempts included, no wait may end after this.
@@ -20,17 +20,17 @@ class Budget(NamedTuple):
 
 #: The token endpoint's throttling: 50 token requests at once cost Genesys' own Terraform provider
 #: a minute of "rate limit exceeded" (its CONCURRENT_PAGINATION.md), which it waits out, too.
-THROTTLED = Budget(60.0, 20, 1.0)
+THROTTLED = RetryBudget(60.0, 20, 1.0)
 
 #: The login service answers 5xx: it is there, and may be back in a moment.
-SERVER_FAULT = Budget(15.0, 20, 0.5)
+SERVER_FAULT = RetryBudget(15.0, 20, 0.5)
 
 #: No answer at all: twice more, at once, for a connection that died or a node that went away.
-CONNECTION = Budget(3.0, 3, 0.2)
+CONNECTION = RetryBudget(3.0, 3, 0.2)
 
 
 def wait_before_next(
-    budget: Budget,
+    budget: RetryBudget,
     attempt: int,
     elapsed: float,
     retry_after: float | None = None,

@@ -8,13 +8,12 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
 from ..errors import LoginUnreachableError, TokenError
 from ..util.bodies import drain
 from ..util.http import correlation_id
 from ..util.secret import SecretBox
-from .transport import close_when_read, send_as
+from .request import SENDING_FAILS, close_when_read, send_as
 from .unreachable import explain
 
 
@@ -25,7 +24,7 @@ def revoke_token(
     session: requests.Session | None,
     timeout: tuple[float, float],
 ) -> None:
-    """Have the API end the token of this ``Authorization``, in a box. One that is over already counts as done.
+    """Have the API end the token of this ``Authorization``. A token that is over counts as done.
 
     :param session: Lends its proxies, verify, cert, trust_env and adapters.
     :param timeout: Seconds to connect and seconds to read.
@@ -83,11 +82,11 @@ def _send(
         )
         close_when_read(answer)
         drain(answer)
-    except (OSError, urllib3.exceptions.HTTPError, UnicodeError) as problem:
-        setback = explain(problem, url)
-        if setback is None:  # of a mounted adapter: its user's own
+    except SENDING_FAILS as problem:
+        failed = explain(problem, url)
+        if failed is None:  # of a mounted adapter: its user's own
             raise
-        return setback.error
+        return failed.error
     else:
         return answer
     finally:

@@ -85,6 +85,10 @@ class AccessToken(NamedTuple):
         """The value of the ``Authorization`` header."""
         return self.bearer.open()
 
+    def is_that(self, value: SecretBox | None) -> bool:
+        """Whether this is the token of that value."""
+        return self.value == value
+
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
         born = self.born

@@ -18,8 +18,8 @@ from ..errors import (
     TokenError,
 )
 from ..util.bodies import BodyTooLongError, BodyTooSlowError
-from .response import Setback
-from .retry import CONNECTION, Budget
+from .response import FailedAttempt
+from .retry import CONNECTION, RetryBudget
 
 _SAME_WAY = (
     "The token request goes its own way: verify= and proxies= of a single call do not reach it;"
@@ -42,100 +42,102 @@ _WHY_SLOW = (
 _SLOW = f"did not answer in time. {_WHY_SLOW}"
 
 
-def explain(problem: Exception, token_url: str) -> Setback | None:
-    """The setback that this exception of requests amounts to.
+def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
+    """The failed attempt that this exception of requests amounts to.
 
     None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
     """
     host = urlsplit(token_url).netloc
-    found_causes = list(causes(problem))
+    chain = list(causes(problem))
 
-    def setback(
+    def failed(
         what: str,
         kind: type[TokenError] = LoginUnreachableError,
-        budget: Budget | None = CONNECTION,
-    ) -> Setback:
-        return Setback(kind(f"{host} {what}", host=host, retryable=budget is not None), budget)
+        budget: RetryBudget | None = CONNECTION,
+    ) -> FailedAttempt:
+        return FailedAttempt(
+            kind(f"{host} {what}", host=host, retryable=budget is not None), budget
+        )
 
-    def found(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in found_causes)
+    def is_caused_by(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in chain)
 
-    def said(*words: str) -> str:
-        return next((str(c) for c in found_causes for word in words if word in str(c)), "")
+    def text_with(*words: str) -> str:
+        return next((str(c) for c in chain for word in words if word in str(c)), "")
 
     if isinstance(problem, BodyTooLongError):
         text = "answers far more than a token, and was cut off: it is not the login service."
-        return setback(text, BadTokenAnswerError, None)
+        return failed(text, BadTokenAnswerError, None)
     if isinstance(problem, BodyTooSlowError):
-        return setback(_SLOW, LoginTimeoutError)
+        return failed(_SLOW, LoginTimeoutError)
     if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
         what, _, path = str(problem).partition(": ")
         text = f"was not asked. {what}: {path_shown(path)}: see verify=, cert= or"
-        return setback(f"{text} REQUESTS_CA_BUNDLE.", budget=None)
+        return failed(f"{text} REQUESTS_CA_BUNDLE.", budget=None)
     # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
     if isinstance(problem, UnicodeEncodeError) and problem.encoding == "latin-1":
         text = (
             "was not asked: the user name or the password of the proxy can not be sent, since it"
             f" has characters outside Latin-1. {_CHECK_PROXY}"
         )
-        return setback(text, budget=None)
+        return failed(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
         return None
-    if found(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
+    if is_caused_by(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
         text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
-        return setback(text, BadTokenAnswerError, None)
-    if found(requests.exceptions.RetryError):
-        return _given_up(host, said("too many"))
-    if found(requests.exceptions.InvalidSchema):
+        return failed(text, BadTokenAnswerError, None)
+    if is_caused_by(requests.exceptions.RetryError):
+        return _given_up(host, text_with("too many"))
+    if is_caused_by(requests.exceptions.InvalidSchema):
         text = (
             "was not asked: the session has no way there (for SOCKS: pip install requests[socks])."
         )
-        return setback(text, budget=None)
-    if found(requests.exceptions.ProxyError):
-        status = proxy_status(found_causes)
+        return failed(text, budget=None)
+    if is_caused_by(requests.exceptions.ProxyError):
+        status = proxy_status(chain)
         hint = ": it wants credentials" if status == 407 else ""
         said_so = f", which answers {status}{hint}" if status else ""
-        return setback(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
+        return failed(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
     # Ours is a sound URL; what can not be parsed is the proxy's.
-    if found(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
-        return setback(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
-    if found(ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return setback(_DROPPED)
-    if found(requests.exceptions.SSLError, ssl.SSLError):
-        return setback(_tls(found_causes), budget=None)
-    if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
+    if is_caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+        return failed(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
+    if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return failed(_DROPPED)
+    if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
+        return failed(_tls(chain), budget=None)
+    if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):
         text = (
             "has no address: name resolution failed. Is the region spelt right, and does this"
             " machine reach a DNS server (or only a proxy: HTTPS_PROXY)?"
         )
-        return setback(text)
-    if found(ConnectionRefusedError):
-        return setback("refuses the connection: nothing listens there, or a firewall says no.")
-    if found(requests.ConnectTimeout):
-        return setback(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
-    if found(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
-        return setback(_SLOW, LoginTimeoutError)
-    if found(urllib3.exceptions.NewConnectionError):
-        return setback("can not be reached: this machine has no way to that network.")
-    if found(urllib3.exceptions.TimeoutError):
-        return setback(_SLOW, LoginTimeoutError)
-    if found(urllib3.exceptions.ProtocolError, ConnectionError):
-        return setback(_DROPPED)
+        return failed(text)
+    if is_caused_by(ConnectionRefusedError):
+        return failed("refuses the connection: nothing listens there, or a firewall says no.")
+    if is_caused_by(requests.ConnectTimeout):
+        return failed(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
+    if is_caused_by(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
+        return failed(_SLOW, LoginTimeoutError)
+    if is_caused_by(urllib3.exceptions.NewConnectionError):
+        return failed("can not be reached: this machine has no way to that network.")
+    if is_caused_by(urllib3.exceptions.TimeoutError):
+        return failed(_SLOW, LoginTimeoutError)
+    if is_caused_by(urllib3.exceptions.ProtocolError, ConnectionError):
+        return failed(_DROPPED)
     text = (
         f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
         f" stands in for it: it has no answer for POST {token_url}."
     )
-    return setback(text)
+    return failed(text)
 
 
-def _given_up(host: str, said: str) -> Setback:
+def _given_up(host: str, reason: str) -> FailedAttempt:
     """A session with urllib3's own Retry on it: it hides the answer, and tells the status."""
-    status = next((int(word) for word in said.split() if word.isdigit()), None)
+    status = next((int(word) for word in reason.split() if word.isdigit()), None)
     if status == 429:
         text = f"{host} throttles this client, and did so at each retry of session= as well."
-        return Setback(LoginThrottledError(text, host=host, status=status, retryable=True))
+        return FailedAttempt(LoginThrottledError(text, host=host, status=status, retryable=True))
     text = f"{host} answered {status or 'an error'} at each retry of session= as well: it is down."
-    return Setback(LoginUnreachableError(text, host=host, status=status, retryable=True))
+    return FailedAttempt(LoginUnreachableError(text, host=host, status=status, retryable=True))
 
 
 def _tls(chain: list[BaseException]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import Any
-from weakref import WeakMethod
+from typing import Protocol
+from weakref import ref
 
 #: Forks between the first import and this process, as far as they have been noticed.
 forks = 0
@@ -15,8 +14,16 @@ forks = 0
 #: its own will ever finish: Python's import locks are not reset in a child.
 undivided = threading.RLock()
 
+
+class Shared(Protocol):
+    """What threads share, and a child of a fork must not share with its parent."""
+
+    def start_afresh(self) -> None:
+        """Make new locks; what was under way is under way in the parent alone."""
+
+
 _pid = os.getpid()
-_resets: set[WeakMethod[Callable[[], object]]] = set()
+_alive: set[ref[Shared]] = set()
 _locks: dict[int, threading.RLock] = {}
 
 
@@ -31,12 +38,12 @@ def process() -> int:
     return forks
 
 
-def at_fork(reset: Callable[[], object]) -> None:
-    """Have a method called in each child, as long as its object lives.
+def minds_forks(thing: Shared) -> None:
+    """Have the thing start afresh in each child, as long as it lives.
 
     At once where Python's hooks are called, and else by the next call of :func:`process`.
     """
-    _resets.add(WeakMethod(reset, _resets.discard))
+    _alive.add(ref(thing, _alive.discard))
 
 
 def _start_afresh(pid: int) -> None:
@@ -48,10 +55,8 @@ def _start_afresh(pid: int) -> None:
             return
         forks += 1
         undivided = threading.RLock()  # a thread that is not here may hold the old one
-        for reference in list(_resets):
-            reset: Any = reference()
-            if reset is not None:
-                reset()
+        for thing in filter(None, [reference() for reference in list(_alive)]):
+            thing.start_afresh()
         _pid = pid
 
 

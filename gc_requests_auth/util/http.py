@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -72,7 +72,7 @@ def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) ->
         code = parse_json(response.content)["code"]
     except (ValueError, KeyError, TypeError):
         return "unknown"
-    return _loggable(code, hidden)
+    return _loggable(code, hidden) or "unknown"
 
 
 def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
@@ -80,16 +80,27 @@ def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()
 
     :param hidden: Secrets that the server may have echoed.
     """
-    headers = response.headers
-    said = headers.get("Genesys-Correlation-Id") or headers.get("ININ-Correlation-Id")
-    return _loggable(said, hidden)
+    return correlation_id_in(response.headers, hidden) or "unknown"
 
 
-def _loggable(said: object, hidden: Iterable[SecretBox]) -> str:
+def correlation_id_in(
+    headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
+) -> str | None:
+    """The same, of headers alone; None if there is none."""
+    for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
+        found = _loggable(headers.get(name), hidden, client_id)
+        if found is not None:
+            return found
+    return None
+
+
+def _loggable(
+    said: object, hidden: Iterable[SecretBox], client_id: SecretBox | None = None
+) -> str | None:
     """What may stand in a log; not what a server echoes of the request's own credentials."""
     if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
-        return "unknown"
-    return said if redacted(said, hidden) == said else "unknown"
+        return None
+    return said if redacted(said, hidden, client_id) == said else None
 
 
 def has_correlation_id(response: requests.Response) -> bool:

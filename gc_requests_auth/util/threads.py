@@ -1,4 +1,4 @@
-"""A thread for work that no call is to wait for; and no trace of it at exit, or in a fork."""
+"""Threads for work that no call waits for; and whose call stack something runs on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from types import BuiltinFunctionType
 from typing import NamedTuple
 
-#: Seconds that a fork waits for such threads. Python 3.12 warns of a fork among threads, which is an
-#: error in many a test suite, and a child is better off without their half-done work; yet a login
-#: service that hangs must not hold up a fork. The end of an interpreter waits as long: what is cut
-#: off may leave a lock in a store behind.
+#: Seconds that a fork waits for our threads. Python 3.12 warns of a fork while other threads run, and
+#: many test suites make that an error. A child is also better off without half-done work. But a login
+#: service that hangs must not hold up a fork. The end of an interpreter waits as long: a thread that is
+#: cut off may leave a lock in a store behind.
 FORK_WAITS = 0.5
 
 #: Seconds; a long nap ends with the thread that is waited for.
@@ -24,18 +24,18 @@ LONG_NAP, SHORT_NAP = 0.02, 0.001
 
 
 class _Worker(threading.Thread):
-    """A daemon, so that it never keeps a process from its end."""
+    """A thread of ours: a daemon, so that it never keeps a process from ending."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(target=work, name="gc_requests_auth", daemon=True)
-        #: Whether a fork has waited for it in vain; the next one of many does not wait again.
+        #: Whether a fork has waited for this thread in vain; the next fork does not wait again.
         self.hangs = False
 
 
 def in_background(work: Callable[[], None]) -> bool:
-    """Start it in a thread of its own; False where none can be started.
+    """Do the work in a thread of its own; False if no thread can be started.
 
-    At the exit of an interpreter, for one (Python 3.12), or where there are too many.
+    That is so at the exit of an interpreter (Python 3.12), or where there are too many threads.
     """
     if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
         return False
@@ -59,7 +59,8 @@ class CallStack(NamedTuple):
         # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
         current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
         greenlet = current() if current is not None else None
-        return cls(threading.get_ident(), getattr(greenlet, "parent", None) and greenlet)
+        is_the_threads_own = getattr(greenlet, "parent", None) is None
+        return cls(threading.get_ident(), None if is_the_threads_own else greenlet)
 
 
 def sleep_lets_others_run() -> bool:
@@ -67,15 +68,16 @@ def sleep_lets_others_run() -> bool:
     return not isinstance(time.sleep, BuiltinFunctionType)
 
 
-#: What this has been registered for, in order.
+#: The libraries that `precede_at_forks` was called for, in order.
 _preceded: list[str] = []
 
 
 def precede_at_forks(other: str) -> None:
-    """Have a fork wait for such threads before this library, imported by now, prepares for it.
+    """Have a fork wait for our threads before the library `other` prepares for the fork.
 
-    The last to register is called first. What holds its locks through a fork holds up threads that
-    need them, and a fork that waited for those only then would wait in vain.
+    To be called when `other` has been imported: of the functions registered, the last is called
+    first. A library (filelock) may hold its locks through a fork. A thread of ours may need such a
+    lock to come to its end, so that waiting for the thread only afterwards would be in vain.
     """
     if other not in _preceded and hasattr(os, "register_at_fork"):
         _preceded.append(other)
@@ -84,12 +86,12 @@ def precede_at_forks(other: str) -> None:
 
 def _before_fork(of: str) -> None:
     if of != _preceded[-1]:
-        return  # it has been waited for
-    _see_them_end()
+        return  # the call for the last library has waited
+    _wait_for_workers()
 
 
-def _see_them_end() -> None:
-    """Wait for such threads, for all of them together no longer than `FORK_WAITS`."""
+def _wait_for_workers() -> None:
+    """Wait for our threads, for all of them together no longer than `FORK_WAITS`."""
     left = FORK_WAITS  # minus the naps: by a clock that a test has frozen, this would never end
     while workers := [
         thread
@@ -119,7 +121,7 @@ def _is_there(worker: _Worker) -> bool:
     return worker.is_alive() or Path(f"/proc/self/task/{worker.native_id}").exists()
 
 
-atexit.register(_see_them_end)
+atexit.register(_wait_for_workers)
 
-# Which such a thread may need to come to its end: forks.undivided.
-precede_at_forks("process")
+# A thread of ours may be waiting for `forks.undivided`, which a fork holds: wait for the thread first.
+precede_at_forks("forks")

@@ -15,7 +15,7 @@ from gc_requests_auth.tokens.retry import (
     CONNECTION,
     SERVER_FAULT,
     THROTTLED,
-    Budget,
+    RetryBudget,
     wait_before_next,
 )
 from gc_requests_auth.util.http import retry_after_seconds
@@ -24,7 +24,7 @@ NEVER_JITTERED = 0.0
 FULLY_JITTERED = 1.0
 
 
-def waits(budget: Budget, jitter: float, attempt_takes: float = 0.0) -> list[float]:
+def waits(budget: RetryBudget, jitter: float, attempt_takes: float = 0.0) -> list[float]:
     """Every wait until the budget is used up."""
     found: list[float] = []
     elapsed = attempt_takes
@@ -39,7 +39,7 @@ def waits(budget: Budget, jitter: float, attempt_takes: float = 0.0) -> list[flo
 @pytest.mark.parametrize(
     ("budget", "promised"), [(THROTTLED, 60), (SERVER_FAULT, 15), (CONNECTION, 3)]
 )
-def test_budgets_are_the_promised_ones(budget: Budget, promised: float) -> None:
+def test_budgets_are_the_promised_ones(budget: RetryBudget, promised: float) -> None:
     assert budget.seconds == promised
 
 
@@ -55,7 +55,7 @@ def test_budgets_are_the_promised_ones(budget: Budget, promised: float) -> None:
     ],
 )
 def test_each_wait_doubles_and_jitter_leaves_out_up_to_half(
-    budget: Budget, jitter: float, expected: list[float]
+    budget: RetryBudget, jitter: float, expected: list[float]
 ) -> None:
     assert waits(budget, jitter) == pytest.approx(expected)
 
@@ -64,7 +64,7 @@ def test_each_wait_doubles_and_jitter_leaves_out_up_to_half(
 @pytest.mark.parametrize("jitter", [NEVER_JITTERED, 0.5, FULLY_JITTERED])
 @pytest.mark.parametrize("attempt_takes", [0.0, 0.9, 7.0, 100.0])
 def test_time_of_the_attempts_is_part_of_the_budget(
-    budget: Budget, jitter: float, attempt_takes: float
+    budget: RetryBudget, jitter: float, attempt_takes: float
 ) -> None:
     found = waits(budget, jitter, attempt_takes)
     assert sum(found) + attempt_takes * len(found) <= budget.seconds

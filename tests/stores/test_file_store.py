@@ -844,14 +844,14 @@ from gc_requests_auth.tokens import token as tokens
 clock = tokens.Clock(lambda: time.monotonic() + Clock.ahead, lambda: time.time() + Clock.ahead)
 GenesysCloudAuth._clock = clock
 
-from gc_requests_auth.tokens.new_token import NewToken
-fetch = NewToken.__call__
-def slow(self, *arguments, **options):
+from gc_requests_auth.tokens import request
+fetch = request.request_token
+def slow(*arguments, **options):
     if os.getpid() == parent and asked.is_set() is False and Clock.ahead:
         asked.set()
         assert answer.wait(30)
-    return fetch(self, *arguments, **options)
-NewToken.__call__ = slow
+    return fetch(*arguments, **options)
+request.request_token = slow
 
 auth = GenesysCloudAuth(store=FileTokenStore(sys.argv[1]))
 print(call(auth))

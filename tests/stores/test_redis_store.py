@@ -24,6 +24,7 @@ from gc_requests_auth.auth import GenesysCloudAuth
 from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.stores import store as stores
 from gc_requests_auth.stores.redis import RedisTokenStore
+from gc_requests_auth.tokens import request
 
 redis = pytest.importorskip("redis", reason="the extra [redis] is not installed")
 
@@ -271,16 +272,14 @@ def test_a_token_near_its_end_is_not_kept(
     """It came so late that it is over at once."""
     monkeypatch.setattr(GenesysCloudAuth, "_clock", fake_time.clock)
     sandbox.sandbox.answer_tokens(1, 200, '{"access_token": "short-lived", "expires_in": 1}')
-    from gc_requests_auth.tokens.new_token import NewToken
+    fetch = request.request_token
 
-    fetch = NewToken.__call__
-
-    def late(self: NewToken, *arguments: Any, **options: Any) -> Any:
-        token = fetch(self, *arguments, **options)
+    def late(*arguments: Any, **options: Any) -> Any:
+        token = fetch(*arguments, **options)
         fake_time.advance(0.95)
         return token
 
-    monkeypatch.setattr(NewToken, "__call__", late)
+    monkeypatch.setattr(request, "request_token", late)
     sandbox.auth(store=RedisTokenStore(client)).access_token()
 
     assert client.keys("*") == []
@@ -647,16 +646,14 @@ def test_redis_gone_while_the_lock_is_held_costs_no_call(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from gc_requests_auth.tokens.new_token import NewToken
+    fetch = request.request_token
 
-    fetch = NewToken.__call__
-
-    def last(self: NewToken, *arguments: Any, **options: Any) -> Any:
+    def last(*arguments: Any, **options: Any) -> Any:
         assert len(script.client.keys("*:lock")) == 1
         own_server.stop()
-        return fetch(self, *arguments, **options)
+        return fetch(*arguments, **options)
 
-    monkeypatch.setattr(NewToken, "__call__", last)
+    monkeypatch.setattr(request, "request_token", last)
 
     assert script.call() == (200, 1)
     assert said(caplog) == [FAILS + "ConnectionError"]

@@ -1,11 +1,23 @@
 """Greenlets of one thread that is not patched, as grequests and eventlet have them.
 
-`requests` is all that such a program runs; its sleep and its sockets switch to another greenlet.
+Sleep and sockets switch to another greenlet there; locks and events do not. The greenlets are real, in
+interpreters of their own: the tracer of coverage does not like them.
 """
 
 from __future__ import annotations
 
-from conftest import run_python
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from conftest import TOKEN, FakeTime, run_python
+
+from gc_requests_auth.tokens.flight import NAP, PATIENCE, Flight
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util.clock import Clock, Moment
+from gc_requests_auth.util.threads import CallStack
 
 #: A hub of twenty lines, in place of gevent's: whoever sleeps lets the others run.
 HUB = """
@@ -16,7 +28,7 @@ from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox, plain
 
 native_sleep, ready, told, asked = time.sleep, collections.deque(), [], []
 hub = greenlet.getcurrent()
@@ -40,10 +52,10 @@ def request(identity, **_):
         switch()
     return AccessToken.issued(f"token-{len(asked)}", 1000, Moment.now(Clock()), Clock())
 
-source = TokenSource(lambda: Identity("client-12345678", Secret("secret")), request)
+source = TokenSource(lambda: Identity(SecretBox("client-12345678"), SecretBox("secret")), request)
 
 def call():
-    told.append(str(source.current().value))
+    told.append(plain(source.current().value))
 """
 
 TWELVE = f"""{HUB}
@@ -103,3 +115,66 @@ def test_a_greenlet_whose_token_request_calls_itself_is_told_so() -> None:
 
 def test_a_greenlet_that_can_not_let_a_renewal_go_on_goes_on_with_the_living_token() -> None:
     assert said_by(IN_THE_LAST_MOMENTS) == "['token-1', 'token-1', 'token-2'] 2\n"
+
+
+# -- the same, without greenlets ------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_greenlet(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """One of this thread; the running one is that of the thread itself."""
+    own = SimpleNamespace(parent=None)
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace(getcurrent=lambda: own))
+    return SimpleNamespace(parent=own)
+
+
+def led_by(greenlet: SimpleNamespace, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Flight:
+    flight = Flight(75.0, clock)
+    greenlets = sys.modules["greenlet"]
+    with monkeypatch.context() as there:
+        there.setattr(greenlets, "getcurrent", lambda: greenlet)
+        flight.lead()
+        assert flight.is_led_from_here()
+    assert not flight.is_led_from_here()
+    return flight
+
+
+def test_a_wait_for_a_leader_of_the_same_thread_is_made_of_naps(
+    other_greenlet: SimpleNamespace, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 300:
+            flight.token = AccessToken.issued(TOKEN, 300, Moment.now(fake_time.clock), Clock())
+            flight.ended.set()
+
+    monkeypatch.setattr(threading.Event, "wait", None)
+    monkeypatch.setattr(time, "sleep", nap)
+    clock = fake_time.clock._replace(sleep=nap)
+    flight = led_by(other_greenlet, clock, monkeypatch)
+    token = flight.result()
+
+    assert token is flight.token is not None
+    assert naps == [NAP] * 300
+
+
+def test_a_wait_of_a_moment_for_a_leader_of_the_same_thread_ends(
+    other_greenlet: SimpleNamespace, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flight = led_by(other_greenlet, fake_time.clock, monkeypatch)
+    flight.wait_a_moment()
+    assert fake_time.slept == [], "time.sleep would block the leader"
+
+    monkeypatch.setattr(time, "sleep", fake_time.sleep)
+    flight.wait_a_moment()
+    assert sum(fake_time.slept) == pytest.approx(PATIENCE)
+
+
+def test_a_greenlet_library_that_is_just_being_imported_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace())
+
+    assert CallStack.here() == (threading.get_ident(), None)

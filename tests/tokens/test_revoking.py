@@ -170,12 +170,14 @@ def test_no_answer_is_an_error_that_names_the_api(
     assert auth.expires_in is None
 
 
+@pytest.mark.parametrize("problem", [ZeroDivisionError(), OSError("mine")], ids=type)
 def test_what_a_mounted_adapter_raises_by_itself_passes(
-    auth: GenesysCloudAuth, mocked: requests_mock.Mocker
+    auth: GenesysCloudAuth, mocked: requests_mock.Mocker, problem: Exception
 ) -> None:
-    mocked.delete(API, exc=ZeroDivisionError)
-    with pytest.raises(ZeroDivisionError):
+    mocked.delete(API, exc=problem)
+    with pytest.raises(type(problem)) as caught:
         auth.revoke()
+    assert caught.value is problem
 
     assert auth.expires_in is None
 
@@ -255,7 +257,7 @@ def test_a_pickle_has_nothing_to_revoke(sandbox: Counted, tmp_path: Path) -> Non
     pickle.loads(pickle.dumps(auth)).revoke()
 
     assert sandbox.api_requests == 0
-    assert auth._slots[0].sharing is not None
+    assert auth._slots[0][1] is not None
 
 
 def test_the_connection_of_a_revocation_is_closed_after_it() -> None:

@@ -1,4 +1,4 @@
-"""token_source.py: one flight for everybody, windows by two clocks, and a memory for refusals."""
+"""The token source: one flight for everybody, windows by two clocks, and a memory for refusals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import gc
 import itertools
 import logging
+import os
 import sys
 import threading
 import weakref
@@ -15,7 +16,7 @@ from types import FrameType
 from typing import Any, Self
 
 import pytest
-from conftest import SECRET, TOKEN, FakeTime
+from conftest import SECRET, TOKEN, FakeTime, run_python
 from fleet import until, waiters
 
 from gc_requests_auth.errors import (
@@ -28,16 +29,17 @@ from gc_requests_auth.errors import (
     TokenError,
 )
 from gc_requests_auth.settings.credentials import Identity
-from gc_requests_auth.tokens import flight, refusal
-from gc_requests_auth.tokens.pool import Pool
-from gc_requests_auth.tokens.rate_limit import Budget, Ledger
+from gc_requests_auth.tokens import flight
+from gc_requests_auth.tokens import source as source_module
+from gc_requests_auth.tokens.pool import TokenPool
+from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.source import (
-    LANDING,
     LONGEST_FLIGHT,
+    PAUSE,
+    RESERVE,
     TokenSource,
 )
 from gc_requests_auth.tokens.token import AccessToken
-from gc_requests_auth.tokens.trouble import PAUSE
 from gc_requests_auth.util import forks
 from gc_requests_auth.util import threads as background
 from gc_requests_auth.util.clock import Moment
@@ -108,7 +110,7 @@ def login(fake_time: FakeTime) -> Login:
 def source(login: Login, fake_time: FakeTime) -> TokenSource:
     """One that starts no threads."""
     source = TokenSource(identify, login, clock=fake_time.clock, background=False)
-    source._rooms.here().share = 1.0
+    source._jitter = 1.0
     return source
 
 
@@ -116,7 +118,7 @@ def source(login: Login, fake_time: FakeTime) -> TokenSource:
 def renewing(login: Login, fake_time: FakeTime) -> Iterator[TokenSource]:
     """One that renews in the background."""
     source = TokenSource(identify, login, clock=fake_time.clock)
-    source._rooms.here().share = 1.0
+    source._jitter = 1.0
     yield source
     land()
 
@@ -135,6 +137,13 @@ def land() -> None:
     for thread in in_background():
         thread.join(30)
         assert not thread.is_alive()
+
+
+def fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go on as the child of a fork."""
+    monkeypatch.setattr(forks, "forks", forks.forks)  # puts it back
+    monkeypatch.setattr(forks, "_pid", 0)
+    forks.process()
 
 
 @pytest.fixture
@@ -170,7 +179,7 @@ def test_only_a_call_without_a_live_token_asks_persistently(
     source.current()
 
     assert login.calls[0]["persist"] is True
-    assert login.calls[0]["within"] == LONGEST_FLIGHT - LANDING
+    assert login.calls[0]["within"] == LONGEST_FLIGHT - RESERVE
 
 
 @pytest.mark.parametrize("clock", ["monotonic", "wall"])
@@ -336,7 +345,7 @@ def test_a_token_whose_request_outlasted_its_life_serves_five_seconds(
 def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
     source: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    land = TokenSource._land
+    land = TokenSource._publish
 
     def sleeping_land(self: TokenSource, *arguments: Any) -> bool:
         landed = land(self, *arguments)
@@ -344,7 +353,7 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
             fake_time.wall += L  # a laptop is closed right after the answer
         return landed
 
-    monkeypatch.setattr(TokenSource, "_land", sleeping_land)
+    monkeypatch.setattr(TokenSource, "_publish", sleeping_land)
 
     assert source.current().value == f"{TOKEN}-2"
 
@@ -354,7 +363,7 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
 
 def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
     """Let the token grow so old that a successor is due; how long it still lives."""
-    source._rooms.here().share = 1.0
+    source._jitter = 1.0
     token = source.current()
     fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
     return token.early
@@ -401,14 +410,14 @@ def test_each_process_begins_at_a_time_of_its_own(
     """Also the children of one parent, which inherit its token."""
     shares = set()
     for _ in range(200):
-        monkeypatch.setattr(forks, "forks", forks.forks + 1)
-        shares.add(renewing._rooms.here().share)
+        fork(monkeypatch)
+        shares.add(renewing._jitter)
     assert 0.8 <= min(shares) < 0.82
     assert 0.98 < max(shares) <= 1.0
 
-    renewing._rooms.here().share = 1.0
+    renewing._jitter = 1.0
     begin_to_renew(renewing, fake_time)
-    renewing._rooms.here().share = 0.9
+    renewing._jitter = 0.9
     fake_time.advance(L / 4 * 0.1 - 0.01)
     assert renewing.current().value == f"{TOKEN}-1"
     assert len(login.calls) == 1
@@ -423,7 +432,7 @@ def test_processes_that_failed_together_do_not_try_again_together(
 ) -> None:
     renewing.current()
     fake_time.advance(L - 150)
-    renewing._rooms.here().share = 0.8
+    renewing._jitter = 0.8
     login.failure = LoginUnreachableError("down")
     renewing.current()
     land()
@@ -648,13 +657,12 @@ def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin_to_renew(renewing, fake_time)
-    room = renewing._rooms.here()
 
     def overtaken(left: float) -> bool:
-        room.flight = room.flight or flight.Flight(60, fake_time.clock)
+        renewing._flight = renewing._flight or flight.Flight(60, fake_time.clock)
         return False
 
-    monkeypatch.setattr(renewing, "_resting", overtaken)
+    monkeypatch.setattr(renewing, "_pauses", overtaken)
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert in_background() == []
@@ -666,7 +674,7 @@ def test_who_comes_to_a_renewal_when_it_has_just_failed_rests_as_well(
 ) -> None:
     begin_to_renew(renewing, fake_time)
     rested = [True, False]  # the second look, under the lock, is the one that counts
-    monkeypatch.setattr(renewing, "_resting", lambda left: rested.pop())
+    monkeypatch.setattr(renewing, "_pauses", lambda left: rested.pop())
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert rested == []
@@ -1053,7 +1061,7 @@ def test_ctrl_c_leaves_nothing_behind_until_the_flight_is_cleared_away(  # pragm
     def trace(frame: FrameType, event: str, argument: Any) -> None:
         caller = frame.f_back
         assert caller is not None
-        if "_clear" in {frame.f_code.co_name, caller.f_code.co_name}:
+        if "_end" in {frame.f_code.co_name, caller.f_code.co_name}:
             return
         if next(seen) == point:
             sys.settrace(None)
@@ -1070,7 +1078,7 @@ def test_ctrl_c_leaves_nothing_behind_until_the_flight_is_cleared_away(  # pragm
         sys.settrace(before)
         gc.enable()
 
-    assert source._rooms.here().flight is None
+    assert source._flight is None
     assert source.current().value in {f"{TOKEN}-1", f"{TOKEN}-2"}
     assert point < 15 or next(seen) > 15, "the points are there"
 
@@ -1136,7 +1144,7 @@ def test_what_the_vault_takes_is_not_left_for_the_request(
 
     TokenSource(slow_vault, login, clock=fake_time.clock).current()
 
-    assert login.calls[0]["within"] == LONGEST_FLIGHT - LANDING - 30
+    assert login.calls[0]["within"] == LONGEST_FLIGHT - RESERVE - 30
 
 
 def test_an_outage_after_the_next_token_is_said_again(
@@ -1209,7 +1217,7 @@ def test_a_reentrant_call_in_the_window_goes_on_with_the_living_token(
 def test_a_signal_handler_may_call_while_its_thread_holds_the_lock(
     source: TokenSource, login: Login
 ) -> None:
-    with source._rooms.here().lock:
+    with source._lock:
         assert source.current().value == f"{TOKEN}-1"
 
 
@@ -1223,18 +1231,67 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
     locked = threading.Event()
 
     def hold_the_lock() -> None:
-        with source._rooms.here().lock:
+        with source._lock:
             locked.set()
             assert held.let_go.wait(30)
 
     holding = pool.submit(hold_the_lock)
     assert locked.wait(30)
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
+    fork(monkeypatch)
 
     assert pool.submit(source.current).result(30).value == f"{TOKEN}-2"
     held.let_go.set()
     holding.result(30)
     assert leading.result(30).value == f"{TOKEN}-2"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize(
+    "first", ["pass", "source.forget()", "source.look_for_one(inline=True).wait_a_moment()"]
+)
+def test_a_child_that_was_forked_in_c_meets_neither_the_lock_nor_the_flight_of_its_parent(
+    first: str,
+) -> None:
+    """As uWSGI forks, without Python's hooks."""
+    script = """
+import ctypes, os, threading
+from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.tokens.source import TokenSource
+from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.util.clock import Clock, Moment
+from gc_requests_auth.util.secret import SecretBox
+
+begun, over, parent = threading.Event(), threading.Event(), os.getpid()
+
+def request(identity, **_):
+    if os.getpid() == parent:
+        begun.set()
+        over.wait(30)
+    return AccessToken.issued("t", 1000, Moment.now(Clock()), Clock())
+
+def hold():
+    with source._lock:
+        held.set()
+        over.wait(30)
+
+source, held = TokenSource(lambda: Identity(SecretBox("client-12345678"), SecretBox("s")), request), threading.Event()
+threads = [threading.Thread(target=source.current), threading.Thread(target=hold)]
+threads[0].start()
+begun.wait(30)
+threads[1].start()
+held.wait(30)
+child = ctypes.PyDLL(None).fork()
+if not child:
+    {first}
+    os._exit(0 if source.current().value == "t" else 1)
+print(os.waitpid(child, 0)[1])
+over.set()
+for thread in threads:
+    thread.join()
+"""
+    done = run_python(script.replace("{first}", first))
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
 
 
 # -- refusals -------------------------------------------------------------------------------------
@@ -1246,7 +1303,7 @@ def test_a_token_that_lands_does_not_touch_what_other_slots_know(
     """What it read a moment ago may be forgotten by now, or be succeeded."""
     written: list[str] = []
 
-    class Watched(refusal.Refusals):
+    class Watched(source_module.Refusals):
         def __setattr__(self, name: str, value: object) -> None:
             written.append(name)
             super().__setattr__(name, value)
@@ -1272,7 +1329,7 @@ def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
         source.current()
     assert "from memory" not in str(first.value)
 
-    fake_time.advance(refusal.MEMORY - 0.1)
+    fake_time.advance(source_module.REFUSAL_MEMORY - 0.1)
     with pytest.raises(kind, match="from memory") as again:
         source.current()
     assert (again.value.status, again.value.error) == (400, "invalid_client")
@@ -1408,7 +1465,7 @@ def test_nothing_is_logged_or_called_under_the_lock(
 
     def look() -> None:
         def try_it() -> None:
-            lock = source._rooms.here().lock
+            lock = source._lock
             seen.append(lock.acquire(timeout=10))
             lock.release()
 
@@ -1447,7 +1504,17 @@ def test_who_would_have_a_further_token_finds_one_that_has_landed_meanwhile(
 @pytest.fixture
 def slots(login: Login, fake_time: FakeTime) -> list[TokenSource]:
     """Of a pool; they start no threads."""
-    return [TokenSource(identify, login, clock=fake_time.clock, background=False) for _ in "123"]
+
+    def slot(number: int) -> TokenSource:
+        return TokenSource(
+            identify,
+            login,
+            clock=fake_time.clock,
+            background=False,
+            adopt=lambda token: token._replace(slot=number, limit=RateLimit(300, fake_time.clock)),
+        )
+
+    return [slot(number) for number in range(3)]
 
 
 def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
@@ -1456,15 +1523,15 @@ def test_what_lands_while_a_thread_thinks_of_a_further_token_is_that_token(
     fake_time: FakeTime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+    pool = TokenPool(slots[:2], fake_time.clock)
 
-    def another_thread_was_faster(_: Budget) -> bool:
+    def another_thread_was_faster(_: RateLimit) -> bool:
         slots[1].current()
         return True
 
     pool.current()
-    monkeypatch.setattr(Budget, "runs_short", property(another_thread_was_faster))
-    monkeypatch.setattr(Budget, "left", 0)
+    monkeypatch.setattr(RateLimit, "runs_short", property(another_thread_was_faster))
+    monkeypatch.setattr(RateLimit, "free", 0)
     pool.current()
     assert len(login.calls) == 2
 
@@ -1475,11 +1542,11 @@ def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
     fake_time: FakeTime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+    pool = TokenPool(slots, fake_time.clock)
     pool.current()
     fake_time.advance(L - 15)
-    monkeypatch.setattr(Budget, "runs_short", True)
-    monkeypatch.setattr(Budget, "left", 0)
+    monkeypatch.setattr(RateLimit, "runs_short", True)
+    monkeypatch.setattr(RateLimit, "free", 0)
     login.meanwhile = lambda: fake_time.advance(20)
     token = pool.current()
     assert len(login.calls) == 2
@@ -1489,7 +1556,7 @@ def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
 def test_no_call_fails_for_a_renewal_while_another_token_of_the_pool_lives(
     slots: list[TokenSource], login: Login, fake_time: FakeTime
 ) -> None:
-    pool = Pool(slots, Ledger(fake_time.clock), fake_time.clock)
+    pool = TokenPool(slots, fake_time.clock)
     pool.current()
     fake_time.advance(L - 5)
     another = slots[1].current()

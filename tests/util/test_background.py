@@ -1,4 +1,4 @@
-"""background.py: a thread for work that no call waits for, and no trace of it elsewhere."""
+"""A thread for work that no call waits for, and no trace of it elsewhere."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def test_a_thread_that_is_not_quite_started_is_waited_for(monkeypatch: pytest.Mo
         return seen.pop() if seen else []
 
     monkeypatch.setattr(threading, "enumerate", enumerate_)
-    background._see_them_end()
+    background._wait_for_workers()
 
     assert done.is_set()
     assert not worker.is_alive()
@@ -341,7 +341,7 @@ def test_a_thread_is_waited_for_until_the_system_has_none(monkeypatch: pytest.Mo
     ended = threading.Event()
     in_background(lambda: void(ended.wait(30)))
     ended.set()
-    background._see_them_end()
+    background._wait_for_workers()
 
     assert there == []
 

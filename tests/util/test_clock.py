@@ -34,7 +34,7 @@ def work():
 threads.in_background(work)
 begun.wait(30)
 time.monotonic = lambda: 1.0
-threads._see_them_end()
+threads._wait_for_workers()
 print("ended")
 ended.set()
 """

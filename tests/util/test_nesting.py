@@ -16,12 +16,12 @@ from gc_requests_auth import ConfigurationError, GenesysCloudAuth
 from gc_requests_auth.commands.check.api import _json
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores.signed import Seal, UnsoundError
-from gc_requests_auth.tokens.response import Answer, Setback
+from gc_requests_auth.tokens.response import FailedAttempt, TokenResponse
 from gc_requests_auth.util.http import error_code
 from gc_requests_auth.util.nesting import DEEPEST, TooDeepError, parse_json
-from gc_requests_auth.util.secret import Secret
+from gc_requests_auth.util.secret import SecretBox
 
-IDENTITY = Identity("client-12345678", Secret(SECRET))
+IDENTITY = Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 
 #: Deeper than any parser goes, and what merely looks so.
 TOO_DEEP = {
@@ -38,8 +38,10 @@ def answered(text: str) -> requests.Response:
 
 
 def of_the_login_service(text: str) -> None:
-    answer = Answer("https://login.mypurecloud.ie", IDENTITY, 200, {}, text.encode(), now=0.0)
-    assert isinstance(answer.judge(), Setback)
+    answer = TokenResponse(
+        "https://login.mypurecloud.ie", IDENTITY, 200, {}, text.encode(), now=0.0
+    )
+    assert isinstance(answer.outcome(), FailedAttempt)
 
 
 def of_an_error_of_the_api(text: str) -> None:

@@ -1,4 +1,4 @@
-"""process.py: a fork is noticed in the child, and the release is told once."""
+"""A fork is noticed in the child, however it was made, and the release is told once."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ IN_C = f"""{FORK_IN_C}
 class Counting:
     def __init__(self):
         self.times = []
-    def reset(self):
+    def start_afresh(self):
         self.times.append(1)
 
 counting = Counting()
-forks.at_fork(counting.reset)
+forks.minds_forks(counting)
 held, over = threading.Event(), threading.Event()
 
 def hold():
@@ -79,12 +79,12 @@ NOTICED_BY_MANY = f"""{FORK_IN_C}
 import time
 class Slow:
     times = 0
-    def reset(self):
+    def start_afresh(self):
         self.times += 1
         time.sleep(0.05)
 
 slow = Slow()
-forks.at_fork(slow.reset)
+forks.minds_forks(slow)
 child = fork_in_c()
 if child:
     os._exit(os.waitpid(child, 0)[1])
@@ -158,7 +158,7 @@ class Child:
 
     times = 0
 
-    def reset(self) -> None:
+    def start_afresh(self) -> None:
         self.times += 1
 
 
@@ -168,13 +168,15 @@ def test_what_is_alive_is_reset_in_each_child_and_nothing_is_kept_alive_for_it(
     before = forks.process()
     monkeypatch.setattr(forks, "forks", before)  # puts it back
     first, second = Child(), Child()
-    forks.at_fork(first.reset)
-    forks.at_fork(second.reset)
+    forks.minds_forks(first)
+    forks.minds_forks(second)
     gone = weakref.ref(second)
     del second
     for _ in range(2):
         monkeypatch.setattr(forks, "_pid", 0)
         forks.process()
+
+    forks._start_afresh(os.getpid())  # as a thread does that noticed at the same time
 
     assert gone() is None
     assert first.times == 2
