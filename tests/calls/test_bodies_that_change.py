@@ -15,7 +15,7 @@ from requests.exceptions import UnrewindableBodyError
 from wire import Peer, Server, message, reset, say
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.calls.adapter import ApiAdapter
+from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 
 BODY = b"0123456789"
 
@@ -166,7 +166,7 @@ def test_a_file_that_changes_while_a_retry_waits_is_sent_once(
         fake_time.sleep(seconds)
         change(service.path)
 
-    monkeypatch.setattr(ApiAdapter, "_clock", fake_time.clock._replace(sleep=wait))
+    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=wait))
     service.first = status, {"Retry-After": "5"}
     with service.path.open("rb") as file:
         response = service.put_in_session(file)
@@ -180,7 +180,7 @@ def test_a_file_that_changes_while_a_retry_of_a_broken_connection_waits_is_sent_
     service: Service, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        ApiAdapter, "_clock", fake_time.clock._replace(sleep=lambda _: grow(service.path))
+        GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=lambda _: grow(service.path))
     )
     service.api.script = [reset]
     with service.path.open("rb") as file, pytest.raises(requests.ConnectionError):
