@@ -15,7 +15,7 @@ import requests
 from ..errors import ConfigurationError, RegionMismatchError
 from ..util.secret import SecretBox, plain
 from .environment import REGION_VARIABLES
-from .regions import DOMAINS, HOW_TO_FIND, known_wrong
+from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
 #: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
 #: downloads (Genesys' tutorials outbound-upload-contact-list and outbound-upload-dnc-list).
@@ -222,7 +222,8 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
         raise ConfigurationError(
             f"{field} must not hold dot segments, empty segments, '%' or backslashes."
         )
-    wrong = known_wrong(parts.hostname or "")
+    host = parts.hostname or ""
+    wrong = known_wrong(host) or mistaken_domain(re.sub(r"^(?:login|api|apps)\.", "", host))
     if wrong is not None:
         raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
     return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
