@@ -50,9 +50,17 @@ class Place(NamedTuple):
     explicit: bool
     #: The same prefixes; none where the token endpoint lies at one of their hosts.
     shortcuts: tuple[str, ...]
+    #: The URL of the proxy that leads there, with its password, where the settings name one.
+    proxy: SecretBox | None = None
 
     @classmethod
-    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Place:
+    def of(
+        cls,
+        region: str | None,
+        login_url: str | None,
+        api_url: str | None,
+        proxy: SecretBox | None = None,
+    ) -> Place:
         """The place that a region, or URLs, or both together name.
 
         :raises ConfigurationError: if they name none.
@@ -63,7 +71,7 @@ class Place(NamedTuple):
             raise ConfigurationError(
                 "No Genesys Cloud region: there is no default, and a guess would be refused as a"
                 f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
-                f" one of {', '.join(REGION_VARIABLES)}. {HOW_TO_FIND}"
+                f" {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
             )
         if api_url is not None:
             prefixes: tuple[str, ...] = (f"{api_url}/",)
@@ -79,6 +87,7 @@ class Place(NamedTuple):
             prefixes=prefixes,
             explicit=api_url is not None,
             shortcuts=() if gateway else prefixes,
+            proxy=proxy,
         )
 
     @property
@@ -212,6 +221,11 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
         URL, which may hold a password.
     """
+    if plain(url).strip().lower().startswith("http://"):
+        raise ConfigurationError(
+            f"{field} must begin with https://, since plain http would show secret and token to"
+            " everyone on the way."
+        )
     parts = _plain_https(url)
     if parts is None:
         raise ConfigurationError(

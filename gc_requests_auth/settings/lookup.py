@@ -61,6 +61,13 @@ class Lookup:
         environ = self.environment()
         return self._settings.pool_size(environ) if self._found else None
 
+    def rate_limit(self) -> int | None:
+        """How many requests one token may make in a minute; None for no count.
+
+        :raises ConfigurationError: if what says so makes no sense.
+        """
+        return self._settings.requests_a_minute(self.environment())
+
     def client_id(self) -> str:
         """The client, a vault's as it last said."""
         return plain(self._client[0] if self._client else self.identity().client_id)
