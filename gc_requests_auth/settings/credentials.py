@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util import forks
 from ..util.redaction import name_of
 from ..util.secret import ABSENT, Secret, SecretBox, Vault, boxed, plain
 from .environment import (
@@ -29,6 +28,7 @@ from .environment import (
 )
 from .gateways import gateway_urls, proxy_url
 from .hosts import Place, base_url
+from .profiles import family_of
 from .regions import parse_region
 
 #: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
@@ -170,9 +170,6 @@ class Settings(NamedTuple):
         profile = self.profile_in(environ)
         if not profile:
             return whole
-        with forks.undivided:
-            from .profiles import family_of
-
         return family_of(profile)
 
     def place(self, environ: Environment) -> Place:
@@ -194,7 +191,7 @@ class Settings(NamedTuple):
             if named:
                 region = _from(named, environ)
         try:
-            return Place.of(region, login_url, api_url, self._proxy(environ))
+            return Place.of(region, login_url, api_url)
         except ConfigurationError as error:
             missing = str(error)
         if self.uses_environment and family is None:
@@ -223,7 +220,11 @@ class Settings(NamedTuple):
         own = gateway_urls(family.gateway, environ) if family else None
         return own or gateway_urls(GATEWAY, environ)
 
-    def _proxy(self, environ: Environment) -> SecretBox | None:
+    def proxy(self, environ: Environment) -> SecretBox | None:
+        """The URL of the proxy that environment or profile name, with its password.
+
+        :raises ConfigurationError: naming the piece that makes no sense.
+        """
         family = self.family(environ)
         own = proxy_url(family.proxy, environ) if family else None
         return own or proxy_url(PROXY, environ)

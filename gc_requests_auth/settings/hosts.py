@@ -50,8 +50,6 @@ class Place(NamedTuple):
     explicit: bool
     #: The same prefixes; none where the token endpoint lies at one of their hosts.
     shortcuts: tuple[str, ...]
-    #: The URL of the proxy that leads there, with its password, where the settings name one.
-    proxy: SecretBox | None = None
 
     @classmethod
     def of(
@@ -59,7 +57,6 @@ class Place(NamedTuple):
         region: str | None,
         login_url: str | None,
         api_url: str | None,
-        proxy: SecretBox | None = None,
     ) -> Place:
         """The place that a region, or URLs, or both together name.
 
@@ -87,7 +84,6 @@ class Place(NamedTuple):
             prefixes=prefixes,
             explicit=api_url is not None,
             shortcuts=() if gateway else prefixes,
-            proxy=proxy,
         )
 
     @property
