@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util import forks
 from ..util.redaction import name_of
-from ..util.secret import ABSENT, Secret, SecretBox, Vault, boxed
+from ..util.secret import ABSENT, Secret, SecretBox, Vault, boxed, plain
 from .environment import (
     API_URL,
+    GATEWAY,
     LOGIN_URL,
     POOL_SIZE,
     PROFILE,
+    PROXY,
+    RATE_LIMIT,
     REGION_VARIABLES,
     Environment,
     Family,
+    not_used,
     what_is_missing,
     whole_family,
 )
+from .gateways import gateway_urls, proxy_url
 from .hosts import Place, base_url
+from .profiles import family_of
 from .regions import parse_region
 
 #: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
 MOST_TOKENS = 50
+
+#: Requests that Genesys Cloud allows one token in a minute
+#: (``client.credentials.token.rate.per.minute``).
+REQUESTS_A_MINUTE = 300
+
+#: What people leave in place of a value that was never filled in; without separators, in lower case.
+_PLACEHOLDERS = re.compile(
+    r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%\w+%|\$[a-z_]+|\[.*\]|\*+|x{3,}|\.{3,}|\u2026"
+    r"|(?:please)?change(?:me|it|this)|replace(?:me|this)|your.*|insert.*here|placeholder|redacted"
+    r"|to-?do|tbd|none|null|undefined|example"
+)
 
 
 class Identity(NamedTuple):
@@ -73,6 +93,8 @@ class Settings(NamedTuple):
     token_timeout: tuple[float, float]
     #: How many may be used side by side; None if nobody says.
     tokens: int | None = None
+    #: How many requests one may make in a minute; 0 for no count, None if nobody says.
+    rate_limit: int | None = None
 
     @classmethod
     def checked(
@@ -86,6 +108,7 @@ class Settings(NamedTuple):
         api_url: str | SecretBox | None,
         token_timeout: float | tuple[float, float],
         tokens: int | None = None,
+        rate_limit: Any = ABSENT,
     ) -> Settings:
         """The arguments of the constructor, validated.
 
@@ -122,6 +145,7 @@ class Settings(NamedTuple):
             _api_url("api_url", boxed(api_url)),
             _timeout_pair(token_timeout),
             None if tokens is None else _pool_size("tokens", tokens),
+            _rate_limit_argument(rate_limit),
         )
 
     @property
@@ -146,9 +170,6 @@ class Settings(NamedTuple):
         profile = self.profile_in(environ)
         if not profile:
             return whole
-        with forks.undivided:
-            from .profiles import family_of
-
         return family_of(profile)
 
     def place(self, environ: Environment) -> Place:
@@ -158,9 +179,14 @@ class Settings(NamedTuple):
         that a forgotten variable could redirect would not be explicit.
         """
         region, login_url, api_url = self.region, self.login_url, self.api_url
+        family = self.family(environ)
         if region is None:
-            login_url = login_url or _login_url(LOGIN_URL, environ.get(LOGIN_URL) or None)
-            api_url = api_url or _api_url(API_URL, environ.get(API_URL) or None)
+            behind = self._gateway_urls(environ) or (None, None)
+            login_name, api_name = self.url_variables(environ)
+            login_url = (
+                login_url or _login_url(login_name, environ.get(login_name) or None) or behind[0]
+            )
+            api_url = api_url or _api_url(api_name, environ.get(api_name) or None) or behind[1]
             named = None if login_url and api_url else self.region_variable(environ)
             if named:
                 region = _from(named, environ)
@@ -168,9 +194,54 @@ class Settings(NamedTuple):
             return Place.of(region, login_url, api_url)
         except ConfigurationError as error:
             missing = str(error)
-        if self.uses_environment and self.family(environ) is None:
+        if self.uses_environment and family is None:
             missing = f"{what_is_missing(environ)} {missing}"
+        else:
+            used = (family.client_id, family.client_secret) if family else ()
+            unused = not_used(environ, {*used, POOL_SIZE, RATE_LIMIT})
+            missing = f"{missing} {unused}" if unused else missing
         raise ConfigurationError(missing)
+
+    def url_variables(self, environ: Environment) -> tuple[str, str]:
+        """The variables that hold the URLs of login service and API, as far as one does.
+
+        Those of a family count with its pair alone, and not beside a region of that family: people
+        who have GENESYS_REGION use GENESYS_BASE_URL for other things.
+        """
+        family = self.family(environ)
+        own = family.urls if family and not any(map(environ.get, family.regions)) else None
+        return (
+            own[0] if own and not environ.get(LOGIN_URL) else LOGIN_URL,
+            own[1] if own and not environ.get(API_URL) else API_URL,
+        )
+
+    def _gateway_urls(self, environ: Environment) -> tuple[str, str] | None:
+        family = self.family(environ)
+        own = gateway_urls(family.gateway, environ) if family else None
+        return own or gateway_urls(GATEWAY, environ)
+
+    def proxy(self, environ: Environment) -> SecretBox | None:
+        """The URL of the proxy that environment or profile name, with its password.
+
+        :raises ConfigurationError: naming the piece that makes no sense.
+        """
+        family = self.family(environ)
+        own = proxy_url(family.proxy, environ) if family else None
+        return own or proxy_url(PROXY, environ)
+
+    def requests_a_minute(self, environ: Environment) -> int | None:
+        """How many requests one token may make in a minute; None for no count.
+
+        :raises ConfigurationError: naming the variable that makes no sense.
+        """
+        if self.rate_limit is not None:
+            return self.rate_limit or None
+        said = environ.get(RATE_LIMIT)
+        if not said:
+            return REQUESTS_A_MINUTE
+        if plain(said).strip().lower() == "off":
+            return None
+        return _rate_limit(RATE_LIMIT, _whole_number(plain(said).strip()), ' or "off"')
 
     def identity(self, environ: Environment) -> Identity:
         """Who signs in: the vault is asked each time, all else stays as it is.
@@ -230,8 +301,11 @@ def _check(field: str, value: Any) -> None:
 
 def _fault(value: Secret) -> str | None:
     """Why a text is no client id and no client secret. Raises nothing: this frame holds the text."""
-    if not value:
-        return "is empty."
+    if not value.strip():
+        return (
+            "is empty. Likely a variable or a file that it is read from is empty, or a secret of a CI"
+            " job is not passed on to it."
+        )
     if value != value.strip():
         return "begins or ends with white space (a newline from a file?): strip() it."
     if value[0] in "'\"" or value[-1] in "'\"":
@@ -239,6 +313,13 @@ def _fault(value: Secret) -> str | None:
             "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
             " value."
         )
+    if value[0] == "{" and value[-1] == "}" and '"' in value:
+        return (
+            "is a whole JSON document, as vaults return: pass the one value in it, as in"
+            ' json.loads(text)["client_secret"].'
+        )
+    if _PLACEHOLDERS.fullmatch(re.sub(r"[-_ ]", "", plain(value).lower())):
+        return "is a placeholder: the value itself was never filled in."
     if not value.isprintable():
         return "holds a control or invisible character (a byte order mark from a file?)."
     return None
@@ -264,8 +345,23 @@ def _text(field: str, value: Any) -> SecretBox:
     """An argument as :func:`boxed` returns it, if it is a text."""
     if not isinstance(value, SecretBox):
         kind = value if isinstance(value, type) else type(value)
-        raise ConfigurationError(f"{field} must be text, not {kind.__name__}.")
+        raise ConfigurationError(f"{field} must be text, not {kind.__name__}{_instead(kind)}.")
     return value
+
+
+def _instead(kind: type) -> str:
+    """What to call on a value that is no text, to get one."""
+    if hasattr(kind, "get_secret_value"):  # pydantic's SecretStr
+        return ": pass what its get_secret_value() returns"
+    if issubclass(kind, bytes | bytearray):
+        return ": pass what its decode() returns"
+    if issubclass(kind, PurePath):
+        return ": pass what its read_text().strip() returns"
+    if issubclass(kind, Mapping):
+        return ": pass the one value in it"
+    if issubclass(kind, Enum) or hasattr(kind, "value"):  # Azure's KeyVaultSecret
+        return ": pass its .value"
+    return ""
 
 
 def _whole_number(text: str) -> int | None:
@@ -276,6 +372,20 @@ def _pool_size(field: str, size: Any) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_TOKENS:
         raise ConfigurationError(f"{field} must be a whole number from 1 to {MOST_TOKENS}.")
     return size
+
+
+def _rate_limit_argument(limit: Any) -> int | None:
+    if limit is ABSENT:
+        return None
+    return 0 if limit is None else _rate_limit("rate_limit", limit)
+
+
+def _rate_limit(field: str, limit: Any, more: str = "; None for no count") -> int:
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ConfigurationError(
+            f"{field} must be a whole number of requests a minute, 1 or more{more}."
+        )
+    return limit
 
 
 def _timeout_pair(timeout: Any) -> tuple[float, float]:

@@ -3,10 +3,55 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..util.secret import SecretBox
+
+
+class Pieces(NamedTuple):
+    """The names under which protocol, host and port of a gateway or a proxy stand."""
+
+    protocol: str
+    host: str
+    port: str
+
+
+class Gateway(NamedTuple):
+    """The names under which a gateway stands: of variables, or of keys of a profile."""
+
+    at: Pieces
+    #: Of one text with all paths, as in ``{login: /signin, api: /genesys}``.
+    paths: str | None = None
+    #: Or of a single path: its name and its value.
+    path: tuple[str, str] | None = None
+
+
+class Proxy(NamedTuple):
+    """The same for a proxy."""
+
+    at: Pieces
+    user: str
+    password: str
+
+
+def _pieces(prefix: str) -> Pieces:
+    return Pieces(f"{prefix}_PROTOCOL", f"{prefix}_HOST", f"{prefix}_PORT")
+
+
+#: As Genesys' Terraform provider names them (``provider_env.go``). Its variables for the user and the
+#: password of a gateway are not read: Genesys' own SDKs have no use for them.
+GATEWAY = Gateway(
+    _pieces("GENESYSCLOUD_GATEWAY"),
+    path=("GENESYSCLOUD_GATEWAY_PATH_NAME", "GENESYSCLOUD_GATEWAY_PATH_VALUE"),
+)
+PROXY = Proxy(
+    _pieces("GENESYSCLOUD_PROXY"),
+    "GENESYSCLOUD_PROXY_AUTH_USERNAME",
+    "GENESYSCLOUD_PROXY_AUTH_PASSWORD",
+)
+_PIECES = {*GATEWAY.at, *(GATEWAY.path or ()), *PROXY.at, PROXY.user, PROXY.password}
 
 
 class Family(NamedTuple):
@@ -16,6 +61,10 @@ class Family(NamedTuple):
     client_secret: str
     regions: tuple[str, ...]
     users: str
+    #: Variables with the URLs of the login service and of the API, used with this pair alone.
+    urls: tuple[str, str] | None = None
+    gateway: Gateway = GATEWAY
+    proxy: Proxy = PROXY
 
 
 #: In the order in which they count.
@@ -36,13 +85,24 @@ FAMILIES = (
     Family(
         "GENESYS_CLIENT_ID",
         "GENESYS_CLIENT_SECRET",
-        ("GENESYS_REGION",),
-        "the knowledge connector",
+        ("GENESYS_REGION", "GENESYS_ENVIRONMENT"),
+        "scripts, the knowledge connector",
+        ("GENESYS_LOGIN_URL", "GENESYS_BASE_URL"),
+    ),
+    # Two names for one secret: whichever is set makes the pair whole.
+    *(
+        Family(
+            "PURECLOUD_CLIENT_ID",
+            secret,
+            ("PURECLOUD_REGION", "PURECLOUD_ENVIRONMENT", "PURECLOUD_ENV"),
+            "older samples",
+        )
+        for secret in ("PURECLOUD_CLIENT_SECRET", "PURECLOUD_SECRET")
     ),
 )
 
 #: All that name a region, in the order in which they count.
-REGION_VARIABLES = tuple(name for family in FAMILIES for name in family.regions)
+REGION_VARIABLES = tuple(dict.fromkeys(name for family in FAMILIES for name in family.regions))
 
 LOGIN_URL = "GENESYSCLOUD_LOGIN_URL"
 API_URL = "GENESYSCLOUD_API_URL"
@@ -55,20 +115,45 @@ PROFILE = "GENESYSCLOUD_PROFILE"
 #: How many tokens of one client may be used side by side: the name of Genesys' Terraform provider.
 POOL_SIZE = "GENESYSCLOUD_TOKEN_POOL_SIZE"
 
+#: Requests that one token may make in a minute, or "off": a name of our own.
+RATE_LIMIT = "GENESYSCLOUD_RATE_LIMIT"
+
 #: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
 BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
-#: The variables of this page that are set. Their values print as nothing, since a traceback may show
-#: the frames they pass through, and `os.environ` would show everything.
+#: All variables that are read.
+KNOWN = frozenset(
+    {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN}
+    | {*REGION_VARIABLES, *_PIECES}
+    | {name for one in FAMILIES for name in (one.client_id, one.client_secret, *(one.urls or ()))}
+)
+
+#: A variable of Genesys Cloud's tools, or one that is meant to be.
+_THEIRS = re.compile(r"(?:GENESYS|PURECLOUD|GC_)[A-Z0-9_]{1,60}", re.IGNORECASE)
+
+#: Names that people set and nobody reads, and the right ones.
+_MISNAMED = {
+    "GENESYSCLOUD_CLIENT_ID": "GENESYSCLOUD_OAUTHCLIENT_ID",
+    "GENESYSCLOUD_CLIENT_SECRET": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+    "GENESYSCLOUD_ENVIRONMENT": "GENESYSCLOUD_REGION",
+    "GENESYSCLOUD_BASE_URL": API_URL,
+    "GENESYS_CLOUD_SECRET": "GENESYS_CLOUD_CLIENT_SECRET",
+    "GENESYS_SECRET": "GENESYS_CLIENT_SECRET",
+    "GC_SECRET": "GC_CLIENT_SECRET",
+    "GC_ENVIRONMENT": "GC_REGION",
+}
+
+#: The variables that are set, by name. Of those that are not read, the values are empty; the others
+#: are in boxes, since a traceback may show the frames they pass through, and `os.environ` would show
+#: everything.
 Environment = Mapping[str, SecretBox]
 
 
 def read_environment() -> Environment:
     """What the environment says now."""
-    names = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
-    for family in FAMILIES:
-        names |= {family.client_id, family.client_secret}
-    return {name: SecretBox(os.environ[name]) for name in names if name in os.environ}
+    known = {name: SecretBox(os.environ[name]) for name in KNOWN if name in os.environ}
+    others = (name for name in os.environ if name not in KNOWN and _THEIRS.fullmatch(name))
+    return {**dict.fromkeys(sorted(others), SecretBox("")), **known}
 
 
 def whole_family(environ: Environment) -> Family | None:
@@ -97,28 +182,53 @@ def halves(
     environ: Environment, families: Iterable[Family] = FAMILIES
 ) -> Iterator[tuple[str, str, str]]:
     """Variables whose other half is missing: what is set, what is not, and how it is not."""
+    told: set[str] = set()
     for family in families:
         for have, lack in (
             (family.client_id, family.client_secret),
             (family.client_secret, family.client_id),
         ):
-            if environ.get(have) and not environ.get(lack):
+            if environ.get(have) and not environ.get(lack) and have not in told:
+                told.add(have)
                 yield have, lack, "empty" if lack in environ else "not set"
+
+
+def not_used(environ: Environment, used: Iterable[str]) -> str:
+    """The variables that are set and not used, as a sentence with the likely right names; or empty."""
+    theirs = filter(_THEIRS.fullmatch, environ)
+    names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - set(used))
+    return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""
+
+
+def _with_right_name(name: str) -> str:
+    """The name of a variable, and of the one that is likely meant."""
+    from difflib import get_close_matches  # to word a refusal
+
+    if name in KNOWN:
+        return name
+    likely = [_MISNAMED.get(name)] if name in _MISNAMED else get_close_matches(name, KNOWN, 1, 0.85)
+    return f"{name} (did you mean {likely[0]}?)" if likely else name
 
 
 def what_is_missing(environ: Environment) -> str:
     """Why these variables sign nobody in, and which would."""
+    told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL, *_PIECES}
     lines = ["No Genesys Cloud credentials."]
-    lines += [f"{have} is set, but {lack} is {state}." for have, lack, state in halves(environ)]
+    for have, lack, state in halves(environ):
+        told.add(have)
+        lines.append(f"{have} is set, but {lack} is {state}.")
     if environ.get(BARE_TOKEN):
         lines.append(
             f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"
             " expires or is revoked, so it is not used."
         )
-    lines.append(
-        f"Pass client_id and client_secret, or name a profile of the gc CLI (profile= or {PROFILE}),"
-        " or set one of these pairs: "
-        + "; ".join(f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES)
-        + "."
-    )
-    return " ".join(lines)
+    told |= set(next(([name] for name in REGION_VARIABLES if environ.get(name)), []))
+    others = ", ".join(dict.fromkeys(one.client_id for one in FAMILIES[1:]))
+    lines += [
+        not_used(environ, told),
+        f"Set {FAMILIES[0].client_id} and {FAMILIES[0].client_secret},",
+        "or pass client_id= and client_secret=.",
+        f"Read as well: a profile of the gc CLI (profile= or {PROFILE}),",
+        f"and the pairs that begin with {others}.",
+    ]
+    return " ".join(filter(None, lines))

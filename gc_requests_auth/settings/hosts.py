@@ -15,7 +15,7 @@ import requests
 from ..errors import ConfigurationError, RegionMismatchError
 from ..util.secret import SecretBox, plain
 from .environment import REGION_VARIABLES
-from .regions import DOMAINS, HOW_TO_FIND, known_wrong
+from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
 #: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
 #: downloads (Genesys' tutorials outbound-upload-contact-list and outbound-upload-dnc-list).
@@ -52,7 +52,12 @@ class Place(NamedTuple):
     shortcuts: tuple[str, ...]
 
     @classmethod
-    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Place:
+    def of(
+        cls,
+        region: str | None,
+        login_url: str | None,
+        api_url: str | None,
+    ) -> Place:
         """The place that a region, or URLs, or both together name.
 
         :raises ConfigurationError: if they name none.
@@ -63,7 +68,7 @@ class Place(NamedTuple):
             raise ConfigurationError(
                 "No Genesys Cloud region: there is no default, and a guess would be refused as a"
                 f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
-                f" one of {', '.join(REGION_VARIABLES)}. {HOW_TO_FIND}"
+                f" {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
             )
         if api_url is not None:
             prefixes: tuple[str, ...] = (f"{api_url}/",)
@@ -212,6 +217,11 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
         URL, which may hold a password.
     """
+    if plain(url).strip().lower().startswith("http://"):
+        raise ConfigurationError(
+            f"{field} must begin with https://, since plain http would show secret and token to"
+            " everyone on the way."
+        )
     parts = _plain_https(url)
     if parts is None:
         raise ConfigurationError(
@@ -222,7 +232,8 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
         raise ConfigurationError(
             f"{field} must not hold dot segments, empty segments, '%' or backslashes."
         )
-    wrong = known_wrong(parts.hostname or "")
+    host = parts.hostname or ""
+    wrong = known_wrong(host) or mistaken_domain(re.sub(r"^(?:login|api|apps)\.", "", host))
     if wrong is not None:
         raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
     return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import threading
 
 from ..errors import ConfigurationError
 from ..util import forks
 from ..util.secret import SecretBox, plain
 from .credentials import Identity, Settings
-from .environment import PROFILE, Environment, Family, read_environment, rivals
+from .environment import API_URL, LOGIN_URL, PROFILE, Environment, Family, read_environment, rivals
 from .hosts import Place
-
-if TYPE_CHECKING:
-    from .profiles import Profile
+from .profiles import Profile, read_profile
 
 logger = logging.getLogger("gc_requests_auth")
 
 
 class Lookup:
-    """Who signs in, and where. No lock: what is found is published whole, by one assignment."""
+    """What the arguments leave open, looked up when it is needed; environment and profile are read once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        #: What was found, by the one key there is, so that setdefault() can tell the first finder.
-        self._found: dict[str, Environment] = {}
+        #: None until somebody signs in by it: load_dotenv() may still come.
+        self._environment: Environment | None = None
         self._place = settings.place({}) if settings.names_a_place else None
         given = settings.given
         #: Id and name of the client. Not its secret: a vault's is for one request.
         self._client = None if given is None else (given.client_id, given.name)
+        self._make_lock()
+        forks.at_fork(self._make_lock)
+
+    def _make_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def place(self) -> Place:
         """Where tokens come from and may go.
@@ -38,7 +41,7 @@ class Lookup:
         place = self._place
         if place is None:
             place = self._settings.place(self.environment())
-            if self._found:
+            if self._environment is not None:
                 self._place = place
         return place
 
@@ -59,7 +62,21 @@ class Lookup:
         if self._settings.tokens is not None:
             return self._settings.tokens
         environ = self.environment()
-        return self._settings.pool_size(environ) if self._found else None
+        return None if self._environment is None else self._settings.pool_size(environ)
+
+    def proxy(self) -> SecretBox | None:
+        """The URL of the proxy that environment or profile name for Genesys Cloud, with its password.
+
+        :raises ConfigurationError: if what says so makes no sense.
+        """
+        return self._settings.proxy(self.environment())
+
+    def rate_limit(self) -> int | None:
+        """How many requests one token may make in a minute; None for no count.
+
+        :raises ConfigurationError: if what says so makes no sense.
+        """
+        return self._settings.requests_a_minute(self.environment())
 
     def client_id(self) -> str:
         """The client, a vault's as it last said."""
@@ -77,30 +94,33 @@ class Lookup:
 
         :raises ConfigurationError: if that profile can sign nobody in.
         """
-        known = self._found.get("environment")
-        if known is not None:
-            return known
-        found, warning = read_environment(), None
-        name = self._settings.profile_in(found)
+        if self._environment is None:
+            with self._lock:
+                if self._environment is None:
+                    return self._read()
+        return self._environment
+
+    def _read(self) -> Environment:
+        settings, environ = self._settings, read_environment()
+        warnings = []
+        name = settings.profile_in(environ)
         if name:
-            profile = self._read(name)
-            found = {**found, **profile.values}
+            profile = self._read_profile(name)
+            environ = {**environ, **profile.values}
             if profile.exposed:
-                warning = f"others can read the secrets in {profile.path}: chmod 600 it"
-        elif self._settings.uses_environment:
-            family = self._settings.family(found)
+                warnings.append(f"others can read the secrets in {profile.path}: chmod 600 it")
+        elif settings.uses_environment:
+            family = settings.family(environ)
             if family is None:
-                return found  # not for good: load_dotenv() may still come
-            warning = _rivalry(family, found)
-        published = self._found.setdefault("environment", found)
-        if warning and published is found:  # the other threads, which found the same, keep quiet
+                return environ
+            warnings += _rivalry(family, environ)
+        self._environment = environ
+        warnings += _overridden(settings, environ)
+        for warning in warnings:
             logger.warning(warning)
-        return published
+        return environ
 
-    def _read(self, name: SecretBox) -> Profile:
-        with forks.undivided:
-            from .profiles import read_profile
-
+    def _read_profile(self, name: SecretBox) -> Profile:
         try:
             return read_profile(name)
         except ConfigurationError as error:
@@ -109,14 +129,26 @@ class Lookup:
         raise ConfigurationError(f"{named_by}{problem}")
 
 
-def _rivalry(family: Family, environ: Environment) -> str | None:
+def _overridden(settings: Settings, environ: Environment) -> list[str]:
+    """URLs of the environment, those of a sandbox say, that an explicit region makes void."""
+    names = [name for name in (LOGIN_URL, API_URL) if environ.get(name)]
+    if settings.region is None or not names:
+        return []
+    return [
+        f"region= is given, and so {' and '.join(names)} {'is' if len(names) == 1 else 'are'} not used"
+    ]
+
+
+def _rivalry(family: Family, environ: Environment) -> list[str]:
     """What else of the environment could sign somebody in, and is not asked to."""
     other = rivals(environ)
     if other is not None:
-        return (
-            f"two OAuth clients in the environment: {family.client_id} is used,"
-            f" {other[1].client_id} has another value"
-        )
+        same_id = environ[other[1].client_id] == environ[family.client_id]
+        field = "client_secret" if same_id else "client_id"
+        return [
+            f"two OAuth clients in the environment: {getattr(family, field)} is used,"
+            f" {getattr(other[1], field)} has another value"
+        ]
     if environ.get(PROFILE):
-        return f"{family.client_id} is set and used, and so {PROFILE} is not"
-    return None
+        return [f"{family.client_id} is set and used, and so {PROFILE} is not"]
+    return []

@@ -15,15 +15,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.nesting import DEEPEST, TooDeepError, refuse_too_deep
+from ..util.nesting import DEEPEST, TooDeepError, parse_json, refuse_too_deep
 from ..util.secret import SecretBox, plain
-from .environment import Environment, Family
+from .environment import Environment, Family, Gateway, Pieces, Proxy
 
 FILE = "~/.gc/config.toml"
 
-#: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id. The
-#: file holds more, cached tokens and passwords of proxies among it.
+#: Where Archy, Genesys' tool for flows, keeps its client.
+ARCHY_FILE = "~/.archy_config"
+
+#: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id; those of
+#: a proxy and of a gateway; and the same of Archy's file. The gc CLI's holds more, cached tokens
+#: among it.
 _KEYS = ("client_credentials", "client_secret", "environment")
+_PROXY_KEYS = tuple(f"proxy_{one}" for one in ("protocol", "host", "port", "username", "password"))
+_GATEWAY_KEYS = tuple(f"gateway_{one}" for one in ("protocol", "host", "port", "pathparams"))
+_ARCHY_KEYS = ("clientId", "clientSecret", "location")
 
 #: Besides "1", Client Credentials, which is also what the absence of the key means.
 _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
@@ -33,6 +40,13 @@ _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "
 _KEY = re.compile(
     rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data|redirect_uri|log_file_path"
     r"|(?:proxy|gateway)_[a-z]{1,20})\b"
+)
+
+
+#: Of the gc CLI, and of Archy.
+_WRITTEN_BY = (
+    "The gc CLI writes that file (gc profiles new)",
+    "Archy writes that file (archy setup)",
 )
 
 
@@ -48,17 +62,54 @@ class Profile(NamedTuple):
 
 def family_of(name: SecretBox) -> Family:
     """The keys of a profile as a family of variables, by the names that messages call them."""
-    client_id, client_secret, region = (f"{key} of {_called(name)} in {FILE}" for key in _KEYS)
-    return Family(client_id, client_secret, (region,), "the gc CLI")
+    called = f"of {_called(name)}" if _is_file(name) else f"of {_called(name)} in {FILE}"
+    if _is_file(name):
+        client_id, client_secret, region = (f"{key} {called}" for key in _ARCHY_KEYS)
+        return Family(client_id, client_secret, (region,), "Archy")
+    client_id, client_secret, region = (f"{key} {called}" for key in _KEYS)
+    *proxy, user, password = (f"{key} {called}" for key in _PROXY_KEYS)
+    *gateway, paths = (f"{key} {called}" for key in _GATEWAY_KEYS)
+    return Family(
+        client_id,
+        client_secret,
+        (region,),
+        "the gc CLI",
+        gateway=Gateway(Pieces(*gateway), paths=paths),
+        proxy=Proxy(Pieces(*proxy), user, password),
+    )
 
 
 def read_profile(name: SecretBox) -> Profile:
-    """The profile of that name, as it is now.
+    """The profile of that name, as it is now; or the file of Archy, where the name is a path.
 
     :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
         key, never a value.
     """
     path, text, exposed = _read(name)
+    family = family_of(name)
+    called = [family.client_id, family.client_secret, *family.regions]
+    if _is_file(name):
+        found, keys, where = _archy(name, text), list(_ARCHY_KEYS), _called(name)
+    else:
+        found, keys, where = _profile(name, text, path), list(_KEYS), f"{_called(name)} in {path}"
+        gateway, proxy = family.gateway, family.proxy
+        keys += (*_PROXY_KEYS, *_GATEWAY_KEYS)
+        called += (*proxy.at, proxy.user, proxy.password, *gateway.at, str(gateway.paths))
+    missing = [key for key in keys[:2] if not found.get(key)]
+    if missing:
+        raise ConfigurationError(
+            f"{where} has no {' and no '.join(missing)}: it needs the id and the secret of an OAuth"
+            " client."
+        )
+    values = {name: found.get(key, SecretBox("")) for key, name in zip(keys, called, strict=True)}
+    for key, value in values.items():
+        if isinstance(value, type):
+            raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
+    return Profile(values, path, exposed)
+
+
+def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
+    """The keys of one profile of the gc CLI."""
     profiles = _parsed(text)
     # Upper and lower case are one to the gc CLI, which writes lower case whatever it was told.
     alike = (one for called, one in profiles.items() if called.lower() == plain(name).lower())
@@ -73,27 +124,44 @@ def read_profile(name: SecretBox) -> Profile:
             f"{_called(name)} in {path} is of the grant type {other}. Only the grant type Client"
             ' Credentials (grant_type = "1") signs in without a user.'
         )
-    family = family_of(name)
-    names = dict(zip(_KEYS, (family.client_id, family.client_secret, *family.regions), strict=True))
-    missing = [key for key in _KEYS[:2] if not found.get(key)]
-    if missing:
+    if not grant and found.get("redirect_uri"):
         raise ConfigurationError(
-            f"{_called(name)} in {path} has no {' and no '.join(missing)}: it needs the id and the"
-            " secret of an OAuth client."
+            f"{_called(name)} in {path} has a redirect_uri and no grant_type, so a user signs in with"
+            " it, in a browser. Only the grant type Client Credentials signs in without a user: name"
+            ' a profile of that type, or add grant_type = "1" if this one is.'
         )
-    for key, called in names.items():
-        if isinstance(found.get(key), type):
-            raise ConfigurationError(f"{called} must be text, not {found[key].__name__}.")
-    return Profile({names[key]: found.get(key, SecretBox("")) for key in _KEYS}, path, exposed)
+    return found
+
+
+def _archy(name: SecretBox, text: SecretBox) -> dict[str, Any]:
+    """The keys of a file of Archy (JSON)."""
+    try:
+        found = parse_json(plain(text))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(
+            f"{_called(name)} is no file of Archy: that is a JSON object with the keys"
+            f" {', '.join(_ARCHY_KEYS)}. A profile of the gc CLI is named without a path."
+        )
+    return {key: _hidden(value) for key, value in found.items()}
+
+
+def _is_file(name: SecretBox) -> bool:
+    """Whether a path is given in place of the name of a profile."""
+    return bool(re.match(r"[~./\\]|[A-Za-z]:[/\\]", plain(name)))
 
 
 def _called(name: SecretBox) -> str:
     """The profile for a message; unnamed if the name could be a secret that strayed there."""
+    if _is_file(name):
+        folders = re.split(r"[/\\]", plain(name))
+        return plain(name) if max(map(len, folders)) <= 30 else "<file not shown>"
     return f"profile {plain(name)!a}" if len(name.open()) <= 30 else "profile <name not shown>"
 
 
 def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
-    path = Path(FILE)
+    path = Path(plain(name) if _is_file(name) else FILE)
     try:
         path = path.expanduser()
         # O_NONBLOCK: a pipe that lies there would wait for a writer.
@@ -108,9 +176,10 @@ def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
             return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
+        place = "" if _is_file(name) else f" from {path}"
     raise ConfigurationError(
-        f"{_called(name)} can not be read from {path}: {problem}. The gc CLI writes that file (gc"
-        " profiles new); without it, pass client_id and client_secret or set their variables."
+        f"{_called(name)} can not be read{place}: {problem}. {_WRITTEN_BY[_is_file(name)]};"
+        " without it, pass client_id and client_secret or set their variables."
     )
 
 

@@ -9,6 +9,8 @@ Source of the table: the region lists inside Genesys' own clients (Python SDK 26
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
@@ -47,7 +49,20 @@ REGIONS = (
 
 DOMAINS = frozenset(region.domain for region in REGIONS)
 
-_BY_NAME = {name: region.domain for region in REGIONS for name in (region.aws, region.code)}
+
+def _names(region: Region) -> tuple[str, ...]:
+    """What people call a region, besides its domain."""
+    place = region.label.rpartition("(")[2].removesuffix(")")
+    return region.aws, region.code, region.label, place
+
+
+def _letters(name: str) -> str:
+    """A name without case, accents and separators: ``EU_West_1`` and ``euwest1`` are one."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[ _(),-]", "", plain)
+
+
+_BY_NAME = {_letters(name): region for region in REGIONS for name in _names(region)}
 
 #: Genesys adds regions below these, so what lies there is believed.
 PARENTS = ("pure.cloud", "us-gov-pure.cloud", "eusc-pure.cloud")
@@ -60,6 +75,33 @@ KNOWN_WRONG = {
     "euc1.pure.cloud": "mypurecloud.de",
     "apse2.pure.cloud": "mypurecloud.com.au",
 }
+
+#: Countries in whose domain people look for the region that serves them.
+_COUNTRIES = {
+    "au": "mypurecloud.com.au",
+    "br": "sae1.pure.cloud",
+    "ca": "cac1.pure.cloud",
+    "ch": "euc2.pure.cloud",
+    "in": "aps1.pure.cloud",
+    "kr": "apne2.pure.cloud",
+    "mx": "mxc1.pure.cloud",
+    "sg": "apse1.pure.cloud",
+    "uk": "euw2.pure.cloud",
+    "us": "mypurecloud.com",
+}
+
+#: Such a domain: at its end, since what stands in front of it belongs to the same owner.
+_OF_A_COUNTRY = re.compile(
+    r"(?:.*\.)?(mypurecloud\.(?:(?:com?|org|net|gov|ac)\.)?([a-z]{2}|com|org|net|info))"
+)
+
+#: How alike two texts are that are likely meant to be one, of 0 to 1 (difflib). Domains are judged
+#: more strictly than the ids of regions: by a lower figure, real regions are misspellings of others.
+_ALIKE, _ALIKE_DOMAIN = 0.75, 0.9
+
+#: What Architect Scripting and the Python SDK put in front of a region: ``prod-euw1``, and
+#: ``str(PureCloudRegionHosts.eu_west_1)``.
+_IN_FRONT = ("purecloudregionhosts.", "prod-", "prod_")
 
 #: What a person pastes in front of the domain.
 _SERVICES = ("api-downloads.", "login.", "apps.", "api.")
@@ -82,8 +124,8 @@ HOW_TO_FIND = (
 def parse_region(name: str | SecretBox) -> str:
     """The domain of the region a person means.
 
-    :param name: An AWS id (``eu-west-1``, ``eu_west_1``), a short code (``EUW2``), a domain, one
-        of the region's hosts, or a whole URL.
+    :param name: An AWS id (``eu-west-1``, ``eu_west_1``), a short code (``EUW2``), a label
+        (``Dublin``), a domain, one of the region's hosts, or a whole URL.
     :raises ConfigurationError: if it is no region, or is likely meant to be another one.
     """
     domain, problem = _judged(name)
@@ -94,30 +136,26 @@ def parse_region(name: str | SecretBox) -> str:
 
 def _judged(name: str | SecretBox) -> tuple[str, str | None]:
     """The domain, or what is wrong. Raises nothing: the name may be a secret by mistake."""
-    # Longer than a service in front of any domain: what is cut here is too long, not another one.
     name = plain(name)
+    # Longer than a service in front of any domain: what is cut here is too long, not another one.
     key = name.strip().lower()[:300]
-    domain = _BY_NAME.get(key.replace("_", "-")) or _domain_in(key)
+    for prefix in _IN_FRONT:
+        key = key.removeprefix(prefix)
+    known = _BY_NAME.get(_letters(key))
+    domain = known.domain if known else _domain_in(key)
     if domain in DOMAINS:
         return domain, None
-    wrong = known_wrong(domain)
-    if wrong is not None:
-        return "", wrong
-    if any(domain.endswith(f".{parent}") for parent in PARENTS) and _DOMAIN.fullmatch(domain):
+    folklore = known_wrong(domain)
+    if folklore is not None:
+        return "", folklore
+    well_formed = _DOMAIN.fullmatch(domain)
+    mistake = mistaken_domain(domain) or _below_a_region(domain)
+    if mistake is None and well_formed and domain.endswith(tuple(f".{one}" for one in PARENTS)):
         return domain, None
-    likely = _near_miss(domain)
-    if likely is not None:
-        return (
-            "",
-            f"{_quoted(name)} is no region of Genesys Cloud; it looks like {likely} misspelt.",
-        )
-    if not _DOMAIN.fullmatch(domain):
-        known = ", ".join(region.aws for region in REGIONS)
-        return "", (
-            f"{_quoted(name)} names no region of Genesys Cloud. Known are {known}; a newer one goes"
-            " by its domain."
-        )
-    return domain, None
+    mistake = mistake or _near_miss(domain)
+    if mistake is None and well_formed:
+        return domain, None
+    return "", f"{_quoted(name)} is no region of Genesys Cloud. {mistake or _likely_name(key)}"
 
 
 def known_wrong(domain: str) -> str | None:
@@ -129,6 +167,79 @@ def known_wrong(domain: str) -> str | None:
     return None
 
 
+def mistaken_domain(domain: str) -> str | None:
+    """The likely domain, as a sentence, where this one can be no region; None where it may be one.
+
+    A host there would get the client secret: ``mypurecloud.eu`` belongs to whoever registers it.
+    """
+    for parent in PARENTS:
+        named = _BY_NAME.get(_letters(domain.removesuffix(f".{parent}")))
+        if named is not None and domain != named.domain and domain.endswith(f".{parent}"):
+            return f"Did you mean {named.domain}? That is the domain of {named.aws}, {named.label}."
+    foreign = _OF_A_COUNTRY.fullmatch(domain)
+    if foreign is None or foreign[1] in DOMAINS:
+        return None
+    country = _COUNTRIES.get(foreign[2])
+    return _did_you_mean([country] if country else _closest_of_mypurecloud(foreign[1]))
+
+
+def _below_a_region(domain: str) -> str | None:
+    """The same for a host of a region's domain that serves nobody, as in ``eu.mypurecloud.com``."""
+    likely = [region.domain for region in REGIONS if domain.endswith(f".{region.domain}")]
+    return _did_you_mean(likely) if likely else None
+
+
+def _near_miss(domain: str) -> str | None:
+    """The same for a domain that is misspelt; None if it is a stranger.
+
+    Deliberately narrow: judged by likeness alone, most real regions would be refused as
+    misspellings of each other.
+    """
+    labels = domain.split(".")
+    if domain in PARENTS:
+        return f"The name of a region stands in front of {domain}, as in euw2.pure.cloud."
+    if labels[0] == "mypurecloud":
+        return _did_you_mean(_closest_of_mypurecloud(domain))
+    if len(labels) == 2 and _closest(labels[0], ["mypurecloud"], _ALIKE_DOMAIN):
+        return _did_you_mean(_closest_of_mypurecloud(f"mypurecloud.{labels[1]}"))
+    for start in range(len(labels)):
+        for parent in _closest(".".join(labels[start:]), PARENTS, _ALIKE_DOMAIN):
+            meant = ".".join([*labels[:start], parent])
+            return _did_you_mean(
+                [meant if _QUOTABLE.fullmatch(meant) else f"a region below {parent}"]
+            )
+    return None
+
+
+def _likely_name(key: str) -> str:
+    """The region, as a sentence, whose id, code or place is most like this; or all of them."""
+    by_name = {name.lower(): one for one in REGIONS for name in _names(one)}
+    likely = _closest(key.replace("_", "-"), by_name, _ALIKE)
+    if likely:
+        regions = dict.fromkeys(by_name[name] for name in likely)
+        return _did_you_mean([f"{one.aws} for {one.label}" for one in regions])
+    known = ", ".join(f"{one.aws} for {one.label}" for one in REGIONS)
+    return f"Regions are {known}; a newer one goes by its domain."
+
+
+def _closest_of_mypurecloud(domain: str) -> list[str]:
+    ours = [one for one in sorted(DOMAINS) if one.startswith("mypurecloud.")]
+    return _closest(domain, ours, _ALIKE_DOMAIN) or [*ours, "a region below pure.cloud"]
+
+
+def _closest(word: str, names: Iterable[str], least: float) -> list[str]:
+    """The names that are most like a word, if they are enough so; several if none is more so."""
+    from difflib import SequenceMatcher  # to word a refusal
+
+    likeness = {name: SequenceMatcher(None, name, word[:80]).ratio() for name in names}
+    best = max(likeness.values())
+    return [name for name, one in likeness.items() if one == best >= least]
+
+
+def _did_you_mean(likely: list[str]) -> str:
+    return f"Did you mean {' or '.join(likely)}?"
+
+
 def _domain_in(text: str) -> str:
     """The domain within a URL, a host or a domain."""
     host = re.split(r"[/?#\\]", re.sub(r"^https?://", "", text), maxsplit=1)[0]
@@ -137,41 +248,6 @@ def _domain_in(text: str) -> str:
         if host.startswith(service):
             return host.removeprefix(service)
     return host
-
-
-def _near_miss(domain: str) -> str | None:
-    """The domain, or pattern of domains, that this one misspells; None if it is a stranger.
-
-    Deliberately narrow: judged by plain edit distance, most real regions would be refused as
-    misspellings of each other.
-    """
-    labels = domain.split(".")
-    if domain in PARENTS:
-        return f"a region below {domain}, as in euw2.pure.cloud,"
-    if labels[0] == "mypurecloud":
-        return None if re.fullmatch(r"[a-z]{2}", labels[-1]) else "mypurecloud.com"
-    if len(labels) == 2 and _edits(labels[0], "mypurecloud") <= 2:
-        right = f"mypurecloud.{labels[1]}"
-        return right if right in DOMAINS else "mypurecloud.com"
-    for start in range(len(labels)):
-        tail = ".".join(labels[start:])
-        for parent in PARENTS:
-            if tail != parent and _edits(tail, parent) <= 1:
-                meant = ".".join([*labels[:start], parent])
-                return meant if _QUOTABLE.fullmatch(meant) else f"a region below {parent}"
-    return None
-
-
-def _edits(left: str, right: str) -> int:
-    """Levenshtein's distance; 9 at once where the lengths alone make it large."""
-    if abs(len(left) - len(right)) > 2:
-        return 9
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(right, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]
 
 
 def _quoted(name: str) -> str:

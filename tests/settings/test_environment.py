@@ -9,6 +9,7 @@ from conftest import SECRET
 
 from gc_requests_auth.settings.environment import (
     FAMILIES,
+    KNOWN,
     Environment,
     Family,
     read_environment,
@@ -31,18 +32,46 @@ PROMISED = [
         ("GENESYS_CLOUD_REGION", "GENESYS_CLOUD_ENVIRONMENT"),
     ),
     ("GC_CLIENT_ID", "GC_CLIENT_SECRET", ("GC_REGION",)),
-    ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", ("GENESYS_REGION",)),
+    ("GENESYS_CLIENT_ID", "GENESYS_CLIENT_SECRET", ("GENESYS_REGION", "GENESYS_ENVIRONMENT")),
+    (
+        "PURECLOUD_CLIENT_ID",
+        "PURECLOUD_CLIENT_SECRET",
+        ("PURECLOUD_REGION", "PURECLOUD_ENVIRONMENT", "PURECLOUD_ENV"),
+    ),
+    (
+        "PURECLOUD_CLIENT_ID",
+        "PURECLOUD_SECRET",
+        ("PURECLOUD_REGION", "PURECLOUD_ENVIRONMENT", "PURECLOUD_ENV"),
+    ),
 ]
 BESIDES = [
     "GENESYSCLOUD_LOGIN_URL",
     "GENESYSCLOUD_API_URL",
     "GENESYSCLOUD_PROFILE",
     "GENESYSCLOUD_TOKEN_POOL_SIZE",
+    "GENESYSCLOUD_RATE_LIMIT",
     "GENESYSCLOUD_ACCESS_TOKEN",
+    "GENESYS_LOGIN_URL",
+    "GENESYS_BASE_URL",
+    "GENESYSCLOUD_PROXY_PROTOCOL",
+    "GENESYSCLOUD_PROXY_HOST",
+    "GENESYSCLOUD_PROXY_PORT",
+    "GENESYSCLOUD_PROXY_AUTH_USERNAME",
+    "GENESYSCLOUD_PROXY_AUTH_PASSWORD",
+    "GENESYSCLOUD_GATEWAY_PROTOCOL",
+    "GENESYSCLOUD_GATEWAY_HOST",
+    "GENESYSCLOUD_GATEWAY_PORT",
+    "GENESYSCLOUD_GATEWAY_PATH_NAME",
+    "GENESYSCLOUD_GATEWAY_PATH_VALUE",
 ]
-NAMES = [name for one in PROMISED for name in (one[0], one[1], *one[2])] + BESIDES
+NAMES = [*dict.fromkeys(name for one in PROMISED for name in (one[0], one[1], *one[2])), *BESIDES]
 EMPTY: Environment = {}
-TWO_FAMILIES = list(itertools.combinations(FAMILIES, 2))
+#: But for the two names that one secret has.
+TWO_FAMILIES = [
+    (one, other)
+    for one, other in itertools.combinations(FAMILIES, 2)
+    if one.client_id != other.client_id
+]
 
 
 def pair(
@@ -59,8 +88,9 @@ def test_families_are_the_promised_ones_in_the_promised_order() -> None:
     assert found == PROMISED
 
 
-def test_no_variable_belongs_to_two_families() -> None:
+def test_no_variable_has_two_meanings() -> None:
     assert len(set(NAMES)) == len(NAMES)
+    assert set(NAMES) == KNOWN
 
 
 def test_an_empty_environment_says_nothing() -> None:
@@ -70,9 +100,11 @@ def test_an_empty_environment_says_nothing() -> None:
 
 
 def test_what_is_set_is_read_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*NAMES, "GC_OTHER", "GENESYSCLOUD_OAUTHCLIENT_ID_OLD"]:
+    others = ["GC_OTHER", "GENESYSCLOUD_OAUTHCLIENT_ID_OLD"]
+    for name in [*NAMES, *others]:
         monkeypatch.setenv(name, f"value of {name}")
-    assert read_environment() == {name: f"value of {name}" for name in NAMES}
+    read = {name: f"value of {name}" for name in NAMES}
+    assert read_environment() == {**read, **dict.fromkeys(others, "")}, "of others, the names"
 
 
 def test_values_print_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +160,7 @@ def test_a_second_whole_family_with_the_same_values_is_no_rival() -> None:
 
 
 def test_a_rival_behind_an_echo_is_found() -> None:
-    first, echo, other, _ = FAMILIES
+    first, echo, other, *_ = FAMILIES
     environ = pair(first) | pair(echo) | pair(other, "other-id")
     assert rivals(environ) == (first, other)
 
@@ -137,9 +169,12 @@ def test_a_rival_behind_an_echo_is_found() -> None:
 @pytest.mark.parametrize("half", [0, 1])
 def test_half_a_family_is_named_with_what_it_lacks(family: Family, half: int) -> None:
     have, lack = str(family[half]), str(family[1 - half])
-    assert f"{have} is set, but {lack} is not set." in what_is_missing({have: SecretBox(SECRET)})
+    # Of two names for one secret, the first is asked for.
+    asked = lack.replace("PURECLOUD_SECRET", "PURECLOUD_CLIENT_SECRET")
+    assert f"{have} is set, but {asked} is not set." in what_is_missing({have: SecretBox(SECRET)})
     empty: Environment = {have: SecretBox(SECRET), lack: SecretBox("")}
-    assert f"{have} is set, but {lack} is empty." in what_is_missing(empty)
+    state = "not set" if asked != lack else "empty"
+    assert f"{have} is set, but {asked} is {state}." in what_is_missing(empty)
 
 
 def test_halves_of_two_families_are_both_named() -> None:
@@ -151,11 +186,79 @@ def test_halves_of_two_families_are_both_named() -> None:
 
 
 @pytest.mark.parametrize("environ", [EMPTY, {"GC_CLIENT_ID": SecretBox("")}])
-def test_what_is_missing_lists_every_pair_that_was_looked_for(environ: Environment) -> None:
+def test_what_is_missing_names_the_recommended_pair_first_and_then_what_else_is_read(
+    environ: Environment,
+) -> None:
     said = what_is_missing(environ)
-    for client_id, client_secret, _ in PROMISED:
-        assert f"{client_id} and {client_secret}" in said
-    assert "is set, but" not in said
+    assert said.startswith(
+        "No Genesys Cloud credentials. Set GENESYSCLOUD_OAUTHCLIENT_ID and"
+        " GENESYSCLOUD_OAUTHCLIENT_SECRET, or pass client_id= and client_secret=."
+    )
+    assert [client_id for client_id, *_ in PROMISED if client_id not in said] == []
+    assert len(said) < 420
+
+
+#: Variables that people set and nobody reads, and the right names.
+MISNAMED = {
+    "GENESYSCLOUD_CLIENT_ID": "GENESYSCLOUD_OAUTHCLIENT_ID",
+    "GENESYSCLOUD_CLIENT_SECRET": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+    "GENESYSCLOUD_OAUTH_CLIENT_ID": "GENESYSCLOUD_OAUTHCLIENT_ID",
+    "GENESYS_CLOUD_OAUTHCLIENT_SECRET": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
+    "GENESYSCLOUD_ENVIRONMENT": "GENESYSCLOUD_REGION",
+    "GENESYSCLOUD_REGON": "GENESYSCLOUD_REGION",
+    "GENESYSCLOUD_BASE_URL": "GENESYSCLOUD_API_URL",
+    "GENESYS_CLOUD_SECRET": "GENESYS_CLOUD_CLIENT_SECRET",
+    "GENESYS_SECRET": "GENESYS_CLIENT_SECRET",
+    "GC_SECRET": "GC_CLIENT_SECRET",
+    "GC_ENVIRONMENT": "GC_REGION",
+    "PURECLOUD_CLIENTID": "PURECLOUD_CLIENT_ID",
+    "PURECLOUD_CLIENTSECRET": "PURECLOUD_CLIENT_SECRET",
+    "genesyscloud_client_id": None,
+    "GC_NOTHING_LIKE_IT": None,
+}
+
+
+@pytest.mark.parametrize(("name", "right"), MISNAMED.items())
+def test_a_variable_that_is_not_read_is_answered_with_the_right_name(
+    name: str, right: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, SECRET)
+    monkeypatch.setenv("AWS_REGION", SECRET)
+    said = what_is_missing(read_environment())
+    question = f" (did you mean {right}?)" if right else ""
+    assert f"Set, but not used: {name}{question}." in said
+    assert SECRET not in said
+
+
+def test_every_variable_that_is_set_and_not_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = {"GENESYSCLOUD_REGION": "eu-west-1", "GENESYSCLOUD_RATE_LIMIT": "9", "GC_CLIENT_ID": "x"}
+    others = {
+        "GENESYS_REGION": "eu-west-2",
+        "GC_THINGS": "9",
+        "PURECLOUD_THINGS": "x",
+        "OTHER": "x",
+    }
+    for name, value in {**used, **others, "GENESYS_ENVIRONMENT": ""}.items():
+        monkeypatch.setenv(name, value)
+    said = what_is_missing(read_environment())
+    assert "Set, but not used: GC_THINGS, GENESYS_REGION, PURECLOUD_THINGS. " in said
+    assert said.count("GC_CLIENT_ID") == 2, "as half a pair, and among what is read"
+
+
+def test_the_secret_of_purecloud_has_two_names() -> None:
+    either = {"PURECLOUD_CLIENT_ID": SecretBox("id"), "PURECLOUD_SECRET": SecretBox(SECRET)}
+    found = whole_family(either)
+    assert found is not None
+    assert found.client_secret == "PURECLOUD_SECRET"
+    both = {**either, "PURECLOUD_CLIENT_SECRET": SecretBox("other")}
+    first, second = rivals(both) or (None, None)
+    assert first is not None
+    assert second is not None
+    assert (first.client_secret, second.client_secret) == (
+        "PURECLOUD_CLIENT_SECRET",
+        "PURECLOUD_SECRET",
+    )
+    assert what_is_missing({"PURECLOUD_CLIENT_ID": SecretBox("id")}).count("is set, but") == 1
 
 
 def test_a_bare_access_token_is_told_why_it_is_not_enough() -> None:
