@@ -93,14 +93,14 @@ class Answer:
         if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
         token = said.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
-        if not B64TOKEN.fullmatch(token):
+        if not B64TOKEN.fullmatch(token.open()):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = said.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(SecretBox(token), said.get("expires_in"))
+        return Grant(token, said.get("expires_in"))
 
     def _refused(self, said: dict[str, Any]) -> Setback:
         """An OAuth error (RFC 6749, section 5.2)."""
@@ -254,8 +254,8 @@ class Answer:
         identity = self.identity
         hidden = [SecretBox(basic_credentials(identity)), *forms_of(identity.client_secret)]
         token = (self._object() or {}).get("access_token")
-        if isinstance(token, str):
-            hidden.append(SecretBox(token))
+        if isinstance(token, SecretBox):
+            hidden.append(token)
         text = redacted(text, hidden, identity.client_id, identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ import rich.traceback
 import sentry_sdk
 import sentry_sdk.transport
 import structlog.tracebacks
+import urllib3
 import wire
 
 from gc_requests_auth import (
@@ -80,6 +82,11 @@ def by_sentry(error: BaseException) -> str:
         scope.set_client(client)
         scope.capture_exception(error)
     return json.dumps(events)
+
+
+def by_repr(error: BaseException) -> str:
+    """What the reporters above do, without the source code that they show."""
+    return repr([frame.f_locals for frame in frames(error)])
 
 
 def by_str(error: BaseException) -> str:
@@ -317,3 +324,82 @@ def test_no_crash_reporter_shows_the_password_of_a_redis_client() -> None:
     redis = pytest.importorskip("redis")
     client = redis.Redis(password=SECRET, socket_timeout=None)
     assert_nothing_is_shown(raised(lambda: RedisTokenStore(client)))
+
+
+# -- Ctrl-C while a token arrives -----------------------------------------------------------------
+
+#: Whose lines are interrupted: all that see an answer of the login service, but for their sockets.
+READERS = (
+    "/gc_requests_auth/",
+    "/json/",
+    "/oauthlib/",
+    "/requests_oauthlib/",
+    "/requests/models.py",
+)
+
+#: What is handed a text in order to hide it.
+HIDING = ("/util/secret.py", "_with_hidden_texts")
+
+
+class Granting(requests.adapters.BaseAdapter):
+    """The login service, in this process: the quickest way to be asked some hundred times."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        said = {
+            "access_token": TOKEN,
+            "token_type": "bearer",
+            "expires_in": 300,
+            "a": [{"id_token": NEW}],
+        }
+        raw = urllib3.HTTPResponse(
+            io.BytesIO(json.dumps(said).encode()), status=200, preload_content=False
+        )
+        return requests.adapters.HTTPAdapter().build_response(request, raw)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def interrupted(at: int | None) -> tuple[list[tuple[str, int]], KeyboardInterrupt | None]:
+    """Ask for a token, with Ctrl-C at so many lines after the answer came; and the lines until then."""
+    session = requests.Session()
+    session.mount("https://", Granting())
+    auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
+    lines: list[tuple[str, int]] = []
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        code = frame.f_code
+        if not lines and (code.co_name, code.co_filename[-17:]) != ("read", "tokens/request.py"):
+            return None
+        where = f"{code.co_filename} {code.co_qualname}"
+        if not any(part in where for part in READERS) or any(part in where for part in HIDING):
+            return None
+        if event == "line":
+            lines.append((code.co_filename, frame.f_lineno))
+            if len(lines) - 1 == at:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        auth.access_token()
+    except KeyboardInterrupt as error:
+        return lines, error
+    finally:
+        sys.settrace(before)
+    return lines, None
+
+
+def test_ctrl_c_at_any_line_while_a_token_arrives_shows_no_token() -> None:  # pragma: no cover
+    """Not measured: its trace function takes the place of coverage's."""
+    lines, nothing = interrupted(None)
+    last = {line: number for number, line in enumerate(lines)}
+    assert nothing is None
+    assert any("oauthlib" in file for file, _ in last)
+    assert any("json" in file for file, _ in last)
+    for line, number in last.items():
+        _, error = interrupted(number)
+        assert error is not None
+        told = by_repr(error) + by_str(error) + by_cutting(error) + by_text(error)
+        assert [piece for piece in PIECES if piece in told] == [], line
