@@ -11,6 +11,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ from gc_requests_auth import (
 
 ME = "/api/v2/tokens/me"
 
-#: As long as those of Genesys Cloud. Each piece of six characters occurs in neither of the others.
+#: As long as those of Genesys Cloud, and nowhere alike.
 SECRET = "".join(f"s{n:02}-" for n in range(11))[:43]
 TOKEN = "".join(f"t{n:02}-" for n in range(22))[:86]
 NEW = "".join(f"n{n:02}-" for n in range(22))[:86]
 
-PIECES = {text[at : at + 6] for text in (SECRET, TOKEN, NEW) for at in range(len(text) - 5)}
+#: One of them is in each nine characters of the above.
+PIECES = {text[at : at + 6] for text in (SECRET, TOKEN, NEW) for at in range(0, len(text) - 5, 4)}
 
 
 # -- reporters ------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ OVER_THE_WIRE: dict[str, tuple[Callable[[wire.Server], None], list[wire.Act]]] =
 
 def raised(call: Callable[[], object]) -> BaseException:
     """What it raises, without the frames of tests, which hold what they please."""
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(BaseException) as caught:
         call()
     for one in chain(caught.value):
         while one.__traceback__ and "/tests/" in one.__traceback__.tb_frame.f_code.co_filename:
@@ -342,64 +344,64 @@ HIDING = ("/util/secret.py", "_with_hidden_texts")
 
 
 class Granting(requests.adapters.BaseAdapter):
-    """The login service, in this process: the quickest way to be asked some hundred times."""
+    """The login service, in this process; from its answer on, each line is told to `tell`."""
+
+    def __init__(self, tell: Callable[[str, int], object]) -> None:
+        super().__init__()
+        self._tell = tell
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        said = {
-            "access_token": TOKEN,
-            "token_type": "bearer",
-            "expires_in": 300,
-            "a": [{"id_token": NEW}],
-        }
+        said = {"access_token": TOKEN, "token_type": "bearer", "a": [{"id_token": NEW}]}
         raw = urllib3.HTTPResponse(
             io.BytesIO(json.dumps(said).encode()), status=200, preload_content=False
         )
-        return requests.adapters.HTTPAdapter().build_response(request, raw)
+        answer = requests.adapters.HTTPAdapter().build_response(request, raw)
+        frame = sys._getframe().f_back
+        while frame is not None and "/tests/" not in frame.f_code.co_filename:
+            frame.f_trace = self._trace(frame, "call", None)
+            frame = frame.f_back
+        sys.settrace(self._trace)
+        return answer
+
+    def _trace(self, frame: Any, event: str, _: object) -> Any:
+        where = f"{frame.f_code.co_filename} {frame.f_code.co_qualname}"
+        if not any(part in where for part in READERS) or any(part in where for part in HIDING):
+            return None
+        if event == "line":
+            self._tell(frame.f_code.co_filename, frame.f_lineno)
+        return self._trace
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def interrupted(at: int | None) -> tuple[list[tuple[str, int]], KeyboardInterrupt | None]:
-    """Ask for a token, with Ctrl-C at so many lines after the answer came; and the lines until then."""
-    session = requests.Session()
-    session.mount("https://", Granting())
-    auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
+def lines_of_a_token_request(interrupted_at: int = -1) -> list[tuple[str, int]]:
+    """The lines that are run once an answer came; with Ctrl-C at one of them."""
     lines: list[tuple[str, int]] = []
 
-    def trace(frame: Any, event: str, _: object) -> Any:
-        code = frame.f_code
-        if not lines and (code.co_name, code.co_filename[-17:]) != ("read", "tokens/request.py"):
-            return None
-        where = f"{code.co_filename} {code.co_qualname}"
-        if not any(part in where for part in READERS) or any(part in where for part in HIDING):
-            return None
-        if event == "line":
-            lines.append((code.co_filename, frame.f_lineno))
-            if len(lines) - 1 == at:
-                raise KeyboardInterrupt
-        return trace
+    def tell(file: str, number: int) -> None:
+        lines.append((file, number))
+        if len(lines) - 1 == interrupted_at:
+            raise KeyboardInterrupt
 
+    session = requests.Session()
+    session.mount("https://", Granting(tell))
+    auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
     before = sys.gettrace()
-    sys.settrace(trace)
     try:
         auth.access_token()
-    except KeyboardInterrupt as error:
-        return lines, error
     finally:
         sys.settrace(before)
-    return lines, None
+    return lines
 
 
 def test_ctrl_c_at_any_line_while_a_token_arrives_shows_no_token() -> None:  # pragma: no cover
     """Not measured: its trace function takes the place of coverage's."""
-    lines, nothing = interrupted(None)
-    last = {line: number for number, line in enumerate(lines)}
-    assert nothing is None
+    last = {line: number for number, line in enumerate(lines_of_a_token_request())}
     assert any("oauthlib" in file for file, _ in last)
     assert any("json" in file for file, _ in last)
     for line, number in last.items():
-        _, error = interrupted(number)
-        assert error is not None
+        error = raised(partial(lines_of_a_token_request, number))
         told = by_repr(error) + by_str(error) + by_cutting(error) + by_text(error)
+        assert type(error) is KeyboardInterrupt
         assert [piece for piece in PIECES if piece in told] == [], line
