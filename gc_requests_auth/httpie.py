@@ -70,15 +70,13 @@ class _Auth(GenesysCloudAuth):
         way = make_send_kwargs_mergeable_from_env(options)
         for name in ("verify", "cert", "proxies"):
             setattr(self._way, name, way[name])
-        r = _told(super().__call__, r)
-        _do_not_show(r)
-        return r
+        return _told(super().__call__, r)
 
     def _unsent(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """The request as it would be, but for the token, which nobody has asked for."""
         place = self._lookup.place()
         if place.takes_token(r.url or ""):
-            r.headers["Authorization"] = _Unshown("Bearer")
+            r.headers["Authorization"] = Secret("Bearer")
         else:
             place.object_to(r.url or "")
         return r
@@ -86,25 +84,7 @@ class _Auth(GenesysCloudAuth):
     def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        request = response.request
-        answer = _told(super()._on_answer, response, options)
-        # After a replay both go on: the next hop of a redirect is made from the first.
-        _do_not_show(request)
-        _do_not_show(answer.request)
-        return answer
-
-
-def _do_not_show(request: requests.PreparedRequest) -> None:
-    header: object = request.headers.get("Authorization")
-    if isinstance(header, Secret):
-        request.headers["Authorization"] = _Unshown(header)
-
-
-class _Unshown(Secret):
-    """A header that is sent as it is, while ``http -v`` shows it as ``<hidden>``."""
-
-    __slots__ = ()
-    __str__ = Secret.__repr__
+        return _told(super()._on_answer, response, options)
 
 
 def _told(call: Callable[..., T], *arguments: Any) -> T:

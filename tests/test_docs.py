@@ -21,7 +21,7 @@ import pytest
 import requests
 import requests_cache
 import requests_mock
-from conftest import TOKEN, Counted, FakeTime, Sweep, run_python
+from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, run_python
 from pages import DOCS, ROOT, Page, plain
 from wire import Proxy
 
@@ -225,11 +225,21 @@ def test_caching_spares_calls_and_keeps_the_tokens_out(
         assert cached[name].settings.filter_fn is cached["is_direct"]
 
 
-@pytest.mark.parametrize("direct", [True, False])
-def test_caching_with_the_filter_writes_no_token_and_without_it_some(
-    cached: dict[str, Any], here: Counted, tmp_path: Path, sweep: Sweep, direct: bool
+@pytest.mark.parametrize(
+    ("direct", "serializer", "tokens"),
+    [(True, "json", 0), (False, "json", 2), (False, "yaml", 0), (False, "pickle", 0)],
+)
+def test_caching_writes_no_token_but_without_the_filter_into_json(
+    cached: dict[str, Any],
+    here: Counted,
+    tmp_path: Path,
+    sweep: Sweep,
+    direct: bool,
+    serializer: str,
+    tokens: int,
 ) -> None:
-    options = {"filter_fn": cached["is_direct"]} if direct else {}
+    options: dict[str, Any] = {"filter_fn": cached["is_direct"]} if direct else {}
+    options["serializer"] = serializer
     with cached["CachedGenesysCloudSession"]("other", **options) as session:
         session.get("/api/v2/tokens/me")
         here.sandbox.revoke_all()
@@ -240,7 +250,7 @@ def test_caching_with_the_filter_writes_no_token_and_without_it_some(
 
     assert [len(one.history) for one in (replayed, redirected)] == [1, 1]
     assert again.from_cache is not direct
-    assert tokens_in(tmp_path, sweep) == (0 if direct else 2)
+    assert tokens_in(tmp_path, sweep) == tokens
 
 
 def tokens_in(directory: Path, sweep: Sweep) -> int:
@@ -269,6 +279,60 @@ def test_caching_keeps_no_error(cached: dict[str, Any], here: Counted, path: str
         seen = [session.get(path) for _ in range(2)]
 
     assert [one.from_cache for one in seen] == [False, False]
+
+
+def test_caching_finds_no_answer_again_that_varies_with_the_authorization(
+    requests_mock: requests_mock.Mocker,
+) -> None:
+    requests_mock.post("https://login.mypurecloud.ie/oauth/token", json={"access_token": TOKEN})
+    requests_mock.get("https://api.mypurecloud.ie/x", headers={"Vary": "Authorization"})
+    signed: dict[str, Any] = {"auth": GenesysCloudAuth("client", SECRET, region="eu-west-1")}
+    by_hand = {"headers": {"Authorization": f"Bearer {TOKEN}"}}
+    with requests_cache.CachedSession(backend="memory") as session:
+        seen = [session.get("https://api.mypurecloud.ie/x", **how) for how in [signed, by_hand] * 2]
+
+    assert [one.from_cache for one in seen] == [False] * 4
+
+
+# -- recording.rst --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json"])
+def test_recording_leaves_no_secret_in_a_cassette_that_plays_without_any(
+    here: Counted,
+    tmp_path: Path,
+    sweep: Sweep,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, logger="vcr")  # as the page says
+    page = Page("recording").run()
+    recorder = page["recorder"]
+    recorder.serializer = kind
+    cassette = tmp_path / "cassettes" / "queues"
+    page["test_queues"](str(cassette))
+    asked = here.token_requests, here.api_requests
+    written = cassette.read_text()
+
+    assert asked == (1, 1)
+    assert "recorded" in written
+    assert [secret for secret in sweep.secrets if secret in written] == []
+    assert "uthorization" not in written
+
+    monkeypatch.setenv(FAMILIES[0].client_id, "id")
+    monkeypatch.setenv(FAMILIES[0].client_secret, "no secret")
+    recorder.record_mode = "none"
+    page["test_queues"](str(cassette))
+
+    assert (here.token_requests, here.api_requests) == asked
+
+
+def test_recording_takes_no_other_answer_for_a_token() -> None:
+    without_token = Page("recording").run()["without_token"]
+    for body in (b"<html>", b"[]", b'{"total": 60}', b"\xff"):
+        answer = {"headers": {}, "body": {"string": body}}
+        assert without_token(answer)["body"]["string"] == body
 
 
 # -- export.rst -----------------------------------------------------------------------------------

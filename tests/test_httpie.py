@@ -24,7 +24,6 @@ pytest.importorskip("httpie", reason="HTTPie is not installed (it comes with the
 from httpie.context import Environment
 from httpie.core import main
 
-from gc_requests_auth.httpie import _Unshown
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
 
@@ -191,8 +190,6 @@ def test_a_request_is_shown_without_the_token_it_carries(
     assert "HTTP/1.1 200 OK" in done.out
     sent = sandbox.sandbox.api_exchanges[-1].headers["Authorization"]
     assert sent.startswith("Bearer ")
-    shown = _Unshown(sent)
-    assert f"{shown} {shown!s} {shown!r}" == "<hidden> <hidden> <hidden>"
 
 
 @pytest.mark.usefixtures("pair")

@@ -92,14 +92,14 @@ class TokenResponse:
         if self._object() is None:
             return self._bad(f"answers {self._kind()} instead of a token")
         token = fields.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
-        if not B64TOKEN.fullmatch(token):
+        if not B64TOKEN.fullmatch(token.open()):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(SecretBox(token), fields.get("expires_in"))
+        return Grant(token, fields.get("expires_in"))
 
     def _refused(self, fields: dict[str, Any]) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
@@ -254,7 +254,7 @@ class TokenResponse:
         basic = SecretBox(basic_credentials(self.identity))
         hidden = [basic, *forms_of(self.identity.client_secret)]
         token = (self._object() or {}).get("access_token")
-        return [*hidden, SecretBox(token)] if isinstance(token, str) else hidden
+        return [*hidden, token] if isinstance(token, SecretBox) else hidden
 
 
 def look_swapped(identity: Identity) -> bool:

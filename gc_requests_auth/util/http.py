@@ -47,18 +47,23 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
 
 
 def hidden_json(body: bytes) -> Any:
-    """The JSON of a body, with each text in it as a Secret: an answer may hold a token.
+    """The JSON of a body that may hold a token: tokens in boxes, and each other text as a Secret.
 
     :raises ValueError: if it is no JSON, or nested too deep; the error holds the text.
     """
-    # As a Secret before it is parsed, since Ctrl-C may show the frames of the parser.
-    text = Secret(body.decode(json.detect_encoding(body), "surrogatepass"))
-    refuse_too_deep(text)
-    return json.loads(text, object_pairs_hook=_with_hidden_texts)
+    # In a box, and a Secret where it is parsed: Ctrl-C may show these frames and the parser's.
+    text = SecretBox(body.decode(json.detect_encoding(body), "surrogatepass"))
+    refuse_too_deep(text.open())
+    return json.loads(text.open(), object_pairs_hook=_with_hidden_texts)
 
 
 def _with_hidden_texts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: Secret(one) if isinstance(one, str) else one for name, one in pairs}
+    return {
+        name: (SecretBox if name.endswith("token") else Secret)(one)
+        if isinstance(one, str)
+        else one
+        for name, one in pairs
+    }
 
 
 def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:

@@ -22,6 +22,7 @@ class Secret(str):
 
     def __new__(cls, text: object = "") -> Self:
         """The text; of a Secret the text as well, and not its placeholder."""
+        tell_yaml()
         return super().__new__(cls, plain(text) if isinstance(text, str) else text)
 
     def __repr__(self) -> str:
@@ -147,11 +148,11 @@ def tell_yaml() -> None:
     """Let PyYAML write a Secret, once there is a PyYAML: VCR.py and requests-cache use it.
 
     PyYAML looks at the exact class of a value, so that no subclass of `str` is text to it. Called
-    wherever a Secret is put on a request, since PyYAML may be imported at any time; 0.05 us.
+    for each signed request, since PyYAML may be imported at any time; takes 0.05 us.
     """
     global _yaml_knows  # noqa: PLW0603 -- PyYAML is told once in a process
     if not _yaml_knows and "yaml" in sys.modules:
-        import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+        import yaml
 
         # A dumper that has representers of its own copied those of its base class.
         for representer in (yaml.representer.SafeRepresenter, yaml.representer.Representer):
