@@ -40,9 +40,6 @@ CROWDED, AWAY = "/api/v2/crowded", "/api/v2/away"
 #: Status, headers and body.
 Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 
-#: Seconds for which the answer that a token lives may be taken for true.
-LIVES_FOR = 2.0
-
 #: Whether the library keeps each token below `Cloud.rate_limit` by its own count.
 PACED = False
 
@@ -172,8 +169,10 @@ class Cloud:
         self.sent: dict[str, deque[float]] = {}
         #: Tokens that were answered 401, in order.
         self.refusals: list[str] = []
-        #: Whether several threads call: then the clocks may have moved since a request was signed.
+        #: Whether other threads may move the clocks at any moment, also since a request was signed.
         self.races = False
+        #: Seconds for which the answer that a token lives may be taken for true.
+        self.lives_for = 2.0
 
     # -- what a test does -------------------------------------------------------------------------
 
@@ -232,7 +231,9 @@ class Cloud:
         known = was_over and token.used < call.event
         told = [one for one in self.questions if one.token == last.token]
         unclear = any(one.status not in {200, 401} and one.at >= call.at for one in told)
-        lived_just_now = any(one.status == 200 and one.at >= last.at - LIVES_FOR for one in told)
+        lived_just_now = any(
+            one.status == 200 and one.at >= last.at - self.lives_for for one in told
+        )
         again = len(refused) > 1 and not known
         return last.alive or again or unclear or lived_just_now
 
