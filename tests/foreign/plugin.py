@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import requests
 
 from .loopback import only_loopback
 from .modes import MODES
+from .suites import TRUST
 from .swap import NOBODY, SwappedSession, swap
 from .verdict import MODE, RECORD
 
@@ -29,11 +29,11 @@ if _mode.ours:
 
 def pytest_configure() -> None:
     """Start the front, now that pytest has loaded pytest-httpbin."""
-    if not find_spec("pytest_httpbin"):
-        return  # the suite has no HTTP server
+    if not (_mode.tls or TRUST in os.environ):
+        return
     from pytest_httpbin import certs, serve
 
-    # In place of certifi's certificates: pytest-httpbin has a TLS server of its own, too.
+    # In place of certifi's certificates.
     requests.adapters.DEFAULT_CA_BUNDLE_PATH = certs.where()  # type: ignore[attr-defined]
     if not _mode.tls:
         return
@@ -53,16 +53,17 @@ def pytest_configure() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep the worst of setup, call and teardown."""
-    known = _outcomes.get(report.nodeid)
+    test = report.nodeid.replace(os.getcwd(), "<folder>")  # some tests are named after a path
+    known = _outcomes.get(test)
     if report.failed:
-        _outcomes[report.nodeid] = "failed"
+        _outcomes[test] = "failed"
         crash = getattr(report.longrepr, "reprcrash", None)
         said = str(crash.message if crash else report.longrepr)
-        _reasons.setdefault(report.nodeid, said[:300])
+        _reasons.setdefault(test, said[:300])
     elif report.skipped and known != "failed":  # an expected failure as well
-        _outcomes[report.nodeid] = "skipped"
+        _outcomes[test] = "skipped"
     elif report.when == "call" and known is None:
-        _outcomes[report.nodeid] = "passed"
+        _outcomes[test] = "passed"
 
 
 def pytest_sessionfinish() -> None:

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from .modes import MODES
 
+#: A variable that has the Session trust the TLS server of pytest-httpbin in each mode, as suites want it
+#: that talk to the server themselves. In the modes with TLS, the Session always trusts the server.
+TRUST = "FOREIGN_TRUST"
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -120,6 +124,7 @@ SUITES = {
                 "--deselect=tests/integration/test_requests.py::test_post_chunked_binary",
             ),
             with_server=("tests/integration/test_requests.py",),
+            environment={TRUST: "yes"},
         ),
     )
 }
