@@ -72,6 +72,22 @@ def test_a_test_that_is_in_the_list_and_no_longer_fails_is_a_fault() -> None:
     ]
 
 
+def test_an_asterisk_stands_for_all_tests_of_such_a_name_each_of_which_has_to_fail() -> None:
+    entry = replace(ENTRY, tests=("t.py::b*",))
+    plain = record(a="passed", b1="passed", b2="passed")
+
+    assert found(plain, record(a="passed", b1="failed", b2="failed"), entry) == []
+    assert found(plain, record(a="passed", b1="failed", b2="passed"), entry) == [
+        "foreign-hosts: t.py::b2 is in the list and does not fail"
+    ]
+
+
+def test_an_asterisk_that_stands_for_no_test_is_a_fault() -> None:
+    (fault,) = found(BOTH_PASS, BOTH_PASS, replace(ENTRY, tests=("t.py::c*",)))
+
+    assert fault == "foreign-hosts: t.py::c* is in the list and does not pass without our Session"
+
+
 def test_a_test_that_is_in_the_list_and_fails_anyway_is_a_fault() -> None:
     plain = record(a="passed", b="failed", c="passed")
     ours = record(a="passed", b="failed", c="passed")

@@ -19,9 +19,8 @@ EXPECTED = Path(__file__).with_name("expected.toml")
 MODE, RECORD = "FOREIGN_MODE", "FOREIGN_RECORD"
 
 #: Why a test fails with our Session: by a promise of the README; or since the test looks at something
-#: that the exchange of the Session or the conditions of the mode bring about; or by a fault of ours that
-#: is known and not mended yet.
-Kind = Literal["promise", "artefact", "fault"]
+#: that the exchange of the Session or the conditions of the mode bring about.
+Kind = Literal["promise", "artefact"]
 
 
 @dataclass(frozen=True)
