@@ -19,6 +19,7 @@ from .swap import NOBODY, SwappedSession, swap
 from .verdict import MODE, RECORD
 
 _mode = MODES[os.environ[MODE]]
+_folder = str(Path.cwd())
 _outcomes: dict[str, str] = {}
 _reasons: dict[str, str] = {}
 
@@ -53,7 +54,7 @@ def pytest_configure() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep the worst of setup, call and teardown."""
-    test = report.nodeid.replace(os.getcwd(), "<folder>")  # some tests are named after a path
+    test = report.nodeid.replace(_folder, "<folder>")  # some tests are named after a path
     known = _outcomes.get(test)
     if report.failed:
         _outcomes[test] = "failed"
