@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import Counted, FakeTime
+from gc_requests_auth.calls.pacing import Manner
 from requests.adapters import HTTPAdapter
 
 from gc_requests_auth import (
@@ -22,7 +23,6 @@ from gc_requests_auth import (
     RateLimitError,
 )
 from gc_requests_auth.calls import pacing
-from gc_requests_auth.calls.pacing import Manner
 from gc_requests_auth.calls.replay import token_lives
 from gc_requests_auth.tokens.rate_limit import Standing
 from gc_requests_auth.util.secret import plain

@@ -21,9 +21,9 @@ from gc_requests_auth.auth import GenesysCloudAuth
 from gc_requests_auth.errors import LoginUnreachableError, TokenError
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores import shared as module
-from gc_requests_auth.stores.shared import Sharing
-from gc_requests_auth.stores.signed import Seal
-from gc_requests_auth.stores.store import StoreError, TokenStore, wait_for_turn
+from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
+from gc_requests_auth.stores.shared import SharedToken
+from gc_requests_auth.stores.signed import SignedValue
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.secret import SecretBox
@@ -54,7 +54,7 @@ class Cupboard(TokenStore):
 
 
 class TestCupboard(StoreContract):
-    locks = False
+    locks = counts = False
 
     def make(self, place: Path) -> Cupboard:
         return Cupboard(str(place))
@@ -128,7 +128,7 @@ class Process:
     """What one process does to come by a token."""
 
     def __init__(self, store: TokenStore, login: Login) -> None:
-        self._sharing = Sharing(store, lambda: URL, login, login.time.clock)
+        self._sharing = SharedToken(store, lambda: URL, login, login.time.clock)
 
     def __call__(
         self,
@@ -384,7 +384,7 @@ def test_a_store_that_returns_garbage_is_said_and_what_it_holds_is_replaced(
     store: Kept,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store.values[Seal(IDENTITY, URL).key] = value
+    store.values[SignedValue(IDENTITY, URL).key] = value
     token = process()
 
     assert len(said(caplog)) == 1
@@ -397,8 +397,8 @@ def test_nobody_can_plant_a_token_under_our_key(
 ) -> None:
     clock = login.time.clock
     planted = AccessToken.issued("of-somebody-else", 86400, Moment.now(clock), clock)
-    other = Seal(Identity(IDENTITY.client_id, SecretBox("guessed")), URL)
-    store.values[Seal(IDENTITY, URL).key] = other.close(planted)
+    other = SignedValue(Identity(IDENTITY.client_id, SecretBox("guessed")), URL)
+    store.values[SignedValue(IDENTITY, URL).key] = other.sign(planted)
 
     assert process().value == f"{TOKEN}-1"
     assert said(caplog) == [
@@ -443,7 +443,7 @@ class Hanging:
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     """And limits that do not keep the tests."""
-    for name in ("LOOK", "LOCK", "LEAVE"):
+    for name in ("ANSWER_WAIT", "LOCK_WAIT", "SET_WAIT"):
         monkeypatch.setattr(module, name, 0.05)
     hanging = Hanging()
     yield hanging
@@ -468,13 +468,13 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
 
 
 def test_the_limits_are_what_the_readme_says() -> None:
-    assert (module.LOOK, module.LOCK, module.LEAVE) == (2.0, 30.0, 0.5)
+    assert (module.ANSWER_WAIT, module.LOCK_WAIT, module.SET_WAIT) == (2.0, 30.0, 0.5)
 
 
 def test_where_no_thread_can_be_started_the_store_serves_all_the_same(
     process: Process, login: Login, store: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.visit.in_background", lambda work: False)
+    monkeypatch.setattr("gc_requests_auth.stores.worker.in_background", lambda work: False)
 
     assert process().value == process().value == f"{TOKEN}-1"
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
@@ -504,7 +504,7 @@ def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
 
 
 def test_there_is_nothing_to_drop_where_nothing_was_taken(store: Kept, login: Login) -> None:
-    Sharing(store, lambda: URL, login, login.time.clock).drop(SecretBox(TOKEN))
+    SharedToken(store, lambda: URL, login, login.time.clock).drop(SecretBox(TOKEN))
 
     assert store.asked == []
 
@@ -633,19 +633,19 @@ def test_a_store_lacks_nothing_but_three_methods() -> None:
 def test_who_waits_for_its_turn_takes_it_when_it_comes() -> None:
     answers = iter([False, False, True])
 
-    assert wait_for_turn(lambda: next(answers), lambda: None)
+    assert wait_for_lock(lambda: next(answers), lambda: None)
     assert list(answers) == []
 
 
 def test_who_waits_for_its_turn_goes_on_when_another_has_left_something() -> None:
     looks = iter(["old", "old", "new"])
 
-    assert not wait_for_turn(lambda: False, lambda: next(looks))
+    assert not wait_for_lock(lambda: False, lambda: next(looks))
 
 
 def test_who_waits_for_its_turn_waits_so_long_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.store.TURN", 0.0)
+    monkeypatch.setattr("gc_requests_auth.stores.base.LOCK_WAIT", 0.0)
 
-    assert not wait_for_turn(lambda: False, lambda: None)
+    assert not wait_for_lock(lambda: False, lambda: None)
