@@ -104,6 +104,10 @@ class RedisTokenStore(TokenStore):
             url = SecretBox(client)  # it may hold a password: no frame of ours shows it
             del client
             client = _client_of(url)
+        if not (hasattr(client, "connection_pool") or hasattr(client, "get_connection_kwargs")):
+            raise ConfigurationError(
+                f"RedisTokenStore takes a redis.Redis() or a URL, not {type(client).__name__}."
+            )
         if iscoroutinefunction(getattr(client, "execute_command", None)):
             raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
         if not lock_term > 0:  # for ever, says redis-py

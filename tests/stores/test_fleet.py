@@ -537,7 +537,7 @@ def most_in_a_window(moments: list[float]) -> int:
     return most
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(
     limit=st.integers(4, 30),
     processes=st.integers(1, 4),
@@ -557,12 +557,12 @@ def test_in_no_minute_more_requests_of_a_fleet_reach_the_api_than_the_limit(
     """Whatever the answers take, whenever on the way the API counts, and however calls come."""
     with patch.object(module, "in_background", at_once):
         schedule = Schedule(limit, processes, threads)
-        schedule.run(600, delays, counted_at, pauses)
+        schedule.run(400, delays, counted_at, pauses)
 
     assert most_in_a_window(schedule.counted) <= limit
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     limit=st.integers(100, 300),
     processes=st.integers(1, 8),
