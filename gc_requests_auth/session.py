@@ -98,7 +98,15 @@ class GenesysCloudSession(requests.Session):
             "rate_limit": rate_limit,
         }
         # Where None is the default, it says nothing; elsewhere it is a mistake or a value.
-        says_nothing = {"credentials", "profile", "region", "login_url", "api_url", "store", "tokens"}
+        says_nothing = {
+            "credentials",
+            "profile",
+            "region",
+            "login_url",
+            "api_url",
+            "store",
+            "tokens",
+        }
         given = [
             name
             for name, one in making.items()

@@ -123,9 +123,14 @@ class FleetPermits:
         return self._take_slowly(count)
 
     def answered(self, count: OwnCount) -> None:
-        """Tell the store of a late answer: what is under way counts there for a limited time."""
-        late = self._clock.monotonic() - self._asked_at > self._term
-        if late and not self._is_alone and self._forks == forks.process():
+        """Tell the store of a late answer: what is under way counts there for a limited time.
+
+        Who never takes a permit, since he never waits, tells the store nothing.
+        """
+        asked = self._asked_at
+        if asked == -math.inf or self._clock.monotonic() - asked <= self._term:
+            return
+        if not self._is_alone and self._forks == forks.process():
             self._ask(count, wants=False)
 
     def free(self) -> float:

@@ -1,4 +1,4 @@
-"""file_store.py: files that only their owner can read, and processes that share them."""
+"""file.py: files that only their owner can read, and processes that share them."""
 
 from __future__ import annotations
 

@@ -223,6 +223,18 @@ def test_an_answer_that_comes_late_is_told(store: Counting) -> None:
 
 
 @pytest.mark.usefixtures("inline")
+def test_who_never_waits_does_not_trouble_the_store(store: Counting) -> None:
+    """A plain `auth=` counts its requests, and sends them whatever the limit says."""
+    count = process(store, store.time)
+    for _ in range(10):
+        count.count()
+        store.time.advance(10)
+        count.answered()
+
+    assert store.asked == []
+
+
+@pytest.mark.usefixtures("inline")
 def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Counting) -> None:
     count = process(store, store.time)
     count.refused(0.0, 180)

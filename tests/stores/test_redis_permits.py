@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from store_contract import KEY
 from test_redis_store import Server
 
 from gc_requests_auth import GenesysCloudSession
+from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.fleet import FleetPermits
 from gc_requests_auth.stores.permits import PermitRequest
@@ -176,14 +179,13 @@ def test_redis_killed_between_taking_and_using_costs_no_call_and_is_said_once(
 
     assert members.send(60) == [40, 40], "each of them for itself"
     members.settle()
-    assert len(said()) == 1
-    assert said()[0] in (FAILS + "ConnectionError", FAILS + "ConnectionResetError")
+    assert said() == [FAILS + "ConnectionError"] * 2, "once for each"
 
     server.start()
     members.time.advance(2 * WINDOW)
     members.send(1)
     members.settle()
-    assert said()[1:] == [WORKS]
+    assert said()[2:] == [WORKS] * 2
     members.send(1)
     members.settle()
     assert sum(members.send(60)) == 40 - 4
@@ -216,7 +218,7 @@ def test_redis_slowed_between_taking_and_using_costs_no_call_and_is_said_once(
         server.go_on()
     members.settle()
 
-    assert said() == [FAILS + "TimeoutError"]
+    assert said() == [FAILS + "TimeoutError"] * 2, "once for each"
 
 
 def test_no_call_waits_for_redis_longer_than_patience(
@@ -233,7 +235,7 @@ def test_no_call_waits_for_redis_longer_than_patience(
             server.go_on()
         until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
 
-    assert said() == [FAILS + "it does not answer within 0.01 s"]
+    assert said()[0] == FAILS + "it does not answer within 0.01 s"
 
 
 @pytest.mark.parametrize("planted", ["text", "list"])
@@ -246,15 +248,14 @@ def test_what_somebody_else_put_there_costs_no_call(
         client.lpush(NAME, "x")
 
     assert members.send(60) == [40, 40]
-    assert len(said()) == 1
-    assert "ResponseError" in said()[0]
+    assert said() == [FAILS + "ResponseError"] * 2, "once for each"
 
 
 def test_a_redis_that_runs_no_scripts_costs_no_call(
     server: Server, client: Any, fake_time: FakeTime, said: Any
 ) -> None:
-    client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], categories=["+@all"])
-    client.acl_setuser("plain", categories=["-@scripting"])
+    rights = ["+@all", "-@scripting"]
+    client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], categories=rights)
     with server.client(username="plain", password="any") as of_store:
         store = RedisTokenStore(of_store)
         count = RateLimit(3, fake_time.clock, FleetPermits(store, KEY, fake_time.clock))
@@ -334,40 +335,28 @@ def test_a_url_makes_a_client_with_a_socket_timeout(
 
 @pytest.mark.parametrize("wrong", [f"http://user:{SECRET}@there.invalid", f"{SECRET}", ""])
 def test_what_is_no_url_of_a_redis_is_said_without_its_password(wrong: str) -> None:
-    from gc_requests_auth.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError) as caught:
         RedisTokenStore(wrong)
 
     assert "redis://host:6379/0" in str(caught.value)
     assert SECRET not in repr(caught.value)
-    frame = caught.tb
-    while frame is not None:
-        if "gc_requests_auth" in frame.tb_frame.f_code.co_filename:
-            assert SECRET not in repr(frame.tb_frame.f_locals)
-        frame = frame.tb_next
+    for frame, _ in traceback.walk_tb(caught.tb):
+        if "gc_requests_auth" in frame.f_code.co_filename:
+            assert SECRET not in repr(frame.f_locals)
 
 
 def test_a_url_that_names_no_timeout_at_all_is_refused() -> None:
-    from gc_requests_auth.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError, match="socket time-out"):
         RedisTokenStore("redis://localhost?socket_timeout=0")
 
 
 @pytest.mark.parametrize("wrong", [None, 6379, b"redis://localhost", object()])
 def test_what_is_neither_a_client_nor_a_url_is_refused(wrong: Any) -> None:
-    from gc_requests_auth.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError, match=r"redis\.Redis\(\) or a URL"):
         RedisTokenStore(wrong)
 
 
 def test_without_the_extra_a_url_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    from gc_requests_auth.errors import ConfigurationError
-
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'gc-requests-auth\[redis\]'"):
         RedisTokenStore("redis://localhost")

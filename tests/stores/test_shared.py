@@ -1,4 +1,4 @@
-"""sharing.py: one token for many processes, and a store that fails costs no call."""
+"""shared.py: one token for many processes, and a store that fails costs no call."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from gc_requests_auth.errors import LoginUnreachableError, TokenError
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores import shared as module
 from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
+from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest
 from gc_requests_auth.stores.shared import SharedToken
 from gc_requests_auth.stores.signed import SignedValue
+from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import SecretBox
+from gc_requests_auth.util.secret import SecretBox, plain
 
 ME = "/api/v2/tokens/me"
 URL = "https://login.mypurecloud.ie"
@@ -618,6 +620,106 @@ def test_a_token_in_the_store_is_no_secret_of_ours_but_no_other_secret_is_there(
 
     for hidden in (sandbox.client_secret, sandbox.client_id, sandbox.login_url):
         assert hidden not in kept
+
+
+# -- looking, and the limit of the fleet ------------------------------------------------------------
+
+
+def test_to_look_asks_for_no_token_and_takes_no_lock(
+    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    assert sharing.look(IDENTITY) is None
+    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+    store.asked.clear()
+    found = SharedToken(store, lambda: URL, login, login.time.clock).look(IDENTITY)
+
+    assert found is not None
+    assert found.value == token.value
+    assert (store.asked, len(login.calls)) == (["get"], 1)
+    login.time.advance(90_000)
+    assert sharing.look(IDENTITY) is None
+    assert len(login.calls) == 1
+    assert caplog.records == []
+
+
+def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
+    slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
+    token = slots[1](IDENTITY, instead_of=None, within=60, persist=True)
+    found = slots[1].look(IDENTITY)
+
+    assert slots[0].look(IDENTITY) is None
+    assert found is not None
+    assert found.value == token.value
+
+
+def test_a_store_that_fails_has_no_token_to_be_seen(
+    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise StoreError("it is full")
+
+    store.before["get"] = fail
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+
+    assert sharing.look(IDENTITY) is sharing.look(IDENTITY) is None
+    assert [record.getMessage() for record in caplog.records] == [FAILS + "it is full"]
+
+
+class KeptAndCounted(Kept):
+    """A store that can count requests, and tells what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[tuple[str, PermitRequest]] = []
+
+    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
+        self.requests.append((key, request))
+        return PermitAnswer(request.wanted, 0, 0.0, 0)
+
+
+def test_processes_that_share_a_token_ask_for_permits_under_one_key_that_tells_nothing(
+    login: Login,
+) -> None:
+    store, tokens = KeptAndCounted(), []
+    for _ in range(2):
+        sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        tokens.append(token)
+        limit = RateLimit(300, login.time.clock, sharing.permits(token))
+        assert limit.take() == 0.0
+    keys = {key for key, _ in store.requests}
+
+    assert len({plain(token.value) for token in tokens}) == len(keys) == 1
+    assert keys.isdisjoint(store.values)
+    assert plain(tokens[0].value) not in str(store.requests)
+    assert len({request.process for _, request in store.requests}) == 2
+
+
+def test_two_tokens_have_two_limits(login: Login) -> None:
+    store = KeptAndCounted()
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    for _ in range(2):
+        store.values.clear()
+        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        RateLimit(300, login.time.clock, sharing.permits(token)).take()
+
+    assert len({key for key, _ in store.requests}) == 2
+
+
+def test_a_store_that_can_not_count_is_not_asked(login: Login, store: Kept) -> None:
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+
+    assert sharing.permits(token) is None
+    assert store.take_permits("key", PermitRequest("a", 10, 60.0, 1, 0, [])) is None
+
+
+def test_a_token_that_came_from_elsewhere_has_no_limit_there(login: Login) -> None:
+    store = KeptAndCounted()
+    token = login(IDENTITY)
+
+    assert SharedToken(store, lambda: URL, login, login.time.clock).permits(token) is None
 
 
 # -- a store's own business -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""sealed.py: what is put into a store, and what is believed of what comes out."""
+"""signed.py: what is put into a store, and what is believed of what comes out."""
 
 from __future__ import annotations
 
