@@ -16,9 +16,9 @@ from .errors import (
     TokenError,
 )
 from .session import GenesysCloudSession
+from .stores.base import TokenStore
 from .stores.file import FileTokenStore
 from .stores.redis import RedisTokenStore
-from .stores.store import TokenStore
 from .util.http import VERSION as __version__
 
 __all__ = [

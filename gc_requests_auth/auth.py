@@ -23,8 +23,8 @@ from .errors import ConfigurationError, GenesysCloudError, TokenError, without_s
 from .settings.credentials import Settings
 from .settings.hosts import Place
 from .settings.lookup import Lookup
-from .stores.shared import Sharing
-from .stores.store import TokenStore
+from .stores.base import TokenStore
+from .stores.shared import SharedToken
 from .tokens.pool import TokenPool
 from .tokens.rate_limit import RateLimit
 from .tokens.request import TokenRequest, token_request
@@ -86,7 +86,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     _lookup: Lookup
     #: Where each token comes from, and how it is shared, if it is.
-    _slots: list[tuple[TokenSource, Sharing | None]]
+    _slots: list[tuple[TokenSource, SharedToken | None]]
     _pool: TokenPool | None
     #: Whether the log has said that a header was replaced.
     _replaced_a_header: bool
@@ -423,13 +423,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 self._pool = TokenPool([source for source, _ in self._slots], self._clock)
         return self._pool
 
-    def _slot(self, number: int) -> tuple[TokenSource, Sharing | None]:
+    def _slot(self, number: int) -> tuple[TokenSource, SharedToken | None]:
         lookup, sharing = self._lookup, None
         request: TokenRequest = token_request(
             lookup.place, self._session, self._settings.token_timeout, self._clock
         )
         if self._store is not None:
-            request = sharing = Sharing(
+            request = sharing = SharedToken(
                 self._store, lambda: lookup.place().login_url, request, self._clock, number
             )
 
@@ -437,7 +437,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             """Give a token its rate limit; one token that came twice, from a store say, has one."""
             held = (slot.in_hand() for slot, _ in self._slots)
             same = next((one for one in held if one and one.value == token.value), None)
-            limit = same.limit if same else RateLimit(self._rate_limit, self._clock)
+            shared = None if same or sharing is None else sharing.permits(token)
+            limit = same.limit if same else RateLimit(self._rate_limit, self._clock, shared)
             return token._replace(limit=limit, slot=number)
 
         source = TokenSource(

@@ -19,7 +19,7 @@ from .calls.replay import refused_before
 from .calls.signed import other_hooks
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
-from .stores.store import TokenStore
+from .stores.base import TokenStore
 from .util.bodies import rewind
 from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT

@@ -12,10 +12,13 @@ import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
-from gc_requests_auth.stores.store import TokenStore
+from gc_requests_auth.stores.base import TokenStore
+from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest, Record, answer_to
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 
@@ -25,6 +28,9 @@ class StoreContract(ABC):
 
     #: Whether `lock` keeps others out; by default it is always free.
     locks = True
+
+    #: Whether `take_permits` counts the requests of all processes; by default it can not.
+    counts = True
 
     @abstractmethod
     def make(self, place: Path) -> TokenStore:
@@ -133,6 +139,111 @@ class StoreContract(ABC):
         assert found <= set(setting)
         if self.locks:
             assert len(setting) == 1
+
+    def ask(self, store: TokenStore, **what: Any) -> PermitAnswer:
+        """Ask for permits as the process "a", of 10 in 60 seconds; what is given differs."""
+        plain = {
+            "process": "a",
+            "limit": 10,
+            "window": 60.0,
+            "wanted": 0,
+            "held": 0,
+            "answered": (),
+        }
+        key = what.pop("key", KEY)
+        answer = store.take_permits(key, PermitRequest(**{**plain, **what}))
+        assert answer is not None
+        return answer
+
+    def test_a_store_that_can_not_count_requests_says_so(self, store: TokenStore) -> None:
+        answer = store.take_permits(KEY, PermitRequest("a", 10, 60.0, 1, 0, ()))
+
+        assert (answer is not None) is self.counts
+
+    def test_all_processes_together_get_no_more_permits_than_the_limit(
+        self, store: TokenStore, twin: TokenStore
+    ) -> None:
+        if not self.counts:
+            return
+        first = self.ask(store, process="a", wanted=7)
+        second = self.ask(twin, process="b", wanted=7)
+
+        assert (first.granted, first.left, first.waiting) == (7, 3, 0)
+        assert (second.granted, second.left, second.waiting) == (3, 0, 0)
+        assert 69 < second.more_in <= 70
+        assert self.ask(twin, process="c", wanted=1).waiting == 1
+
+    def test_permits_of_two_tokens_are_counted_apart(self, store: TokenStore) -> None:
+        if not self.counts:
+            return
+        self.ask(store, wanted=10)
+
+        assert self.ask(store, key=OTHER, wanted=10).granted == 10
+
+    def test_permits_are_no_token(self, store: TokenStore) -> None:
+        if not self.counts:
+            return
+        store.set(KEY, "value", 60)
+        self.ask(store, wanted=10)
+
+        assert store.get(KEY) == "value"
+        store.delete(KEY)
+        assert self.ask(store, process="b", wanted=1).granted == 0
+
+    def test_a_request_counts_until_a_window_after_its_answer_by_the_clock_of_the_store(
+        self, store: TokenStore, twin: TokenStore
+    ) -> None:
+        if not self.counts:
+            return
+        answered = [(59.8, 6), (10.0, 4)]
+        waits = self.ask(store, answered=answered)
+        assert waits.more_in < 0.21
+        pause = threading.Event()
+        while not (found := self.ask(twin, process="b", wanted=10)).granted:
+            assert found.more_in <= 0.2
+            pause.wait(0.01)
+
+        assert (found.granted, found.left) == (6, 0)
+
+    def test_of_many_that_take_permits_at_once_none_gets_too_many(
+        self, store: TokenStore, tmp_path: Path
+    ) -> None:
+        if not self.counts:
+            return
+        barrier = threading.Barrier(8)
+
+        def take(name: str) -> int:
+            mine, got = self.make(tmp_path), 0
+            barrier.wait(30)
+            for _ in range(10):
+                got += self.ask(mine, process=name, wanted=1, held=got, limit=30).granted
+            return got
+
+        with ThreadPoolExecutor(8) as pool:
+            got = [one.result(60) for one in [pool.submit(take, name) for name in "abcdefgh"]]
+
+        assert sum(got) == 30
+
+    def test_it_counts_as_is_written_down(self, store: TokenStore) -> None:
+        """The same questions, asked of `answer_to`."""
+        if not self.counts:
+            return
+        records: dict[str, Record] = {}
+        random = Random(429)
+        for _ in range(200):
+            request = PermitRequest(
+                process=random.choice("abcdef"),
+                limit=random.choice([30, 30, 30, 20]),
+                window=60.0,
+                wanted=random.randrange(6),
+                held=random.randrange(6),
+                answered=[(float(age), 1) for age in random.sample(range(30), random.randrange(5))],
+            )
+            expected, records = answer_to(request, records, 1000.0)
+            answer = store.take_permits(KEY, request)
+            assert answer is not None
+            assert answer.more_in == pytest.approx(expected.more_in, abs=5)
+            assert answer._replace(more_in=0) == expected._replace(more_in=0)
 
     def test_a_deep_copy_is_the_same_place(self, store: TokenStore) -> None:
         twin = copy.deepcopy(store)

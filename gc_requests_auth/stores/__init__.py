@@ -1,1 +1,1 @@
-"""Sharing a token between processes."""
+"""Where tokens outlive a process: stores, and what several processes share through one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -10,17 +11,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..util import forks
+from ..util.nesting import parse_json
 from ..util.threads import precede_at_forks
-from .store import StoreError, TokenStore, wait_for_turn
+from .base import StoreError, TokenStore, wait_for_lock
+from .permits import PermitAnswer, PermitRequest, Record, answer_to, checked_records
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 #: Seconds after which a half-written file was left by a process that died.
 ABANDONED = 60.0
 
 #: Bytes of a file that are read; a value has some 250.
 LONGEST_FILE = 64 * 1024
+
+#: Bytes of a file of permits that are read; 300 requests are some 9,000.
+LONGEST_PERMITS = 1024 * 1024
+
+#: Seconds after which what was counted of a token counts no more, and then some.
+OLD_PERMITS = 600.0
+
+#: Seconds to wait for the lock of the permits, which is held for about a millisecond.
+PERMITS_WAIT = 0.4
 
 #: Whether the mode and the owner of a file say who can read it. On Windows its ACL does.
 POSIX = os.name == "posix"
@@ -59,40 +75,14 @@ class FileTokenStore(TokenStore):
 
         :raises StoreError: if it can not be trusted.
         """
-        file = self._file(key)
-        # O_NONBLOCK: to open a pipe that somebody put there would else wait for a writer.
-        flags = os.O_RDONLY
-        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
-            flags |= getattr(os, name, 0)
-        try:
-            self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
-            if file.is_symlink():  # O_NOFOLLOW would do, and say "too many levels"
-                raise StoreError(f"{file} is a symbolic link")
-            handle = os.open(file, flags)
-        except FileNotFoundError:
-            return None
-        try:
-            self._check(os.fstat(handle), file, stat.S_ISREG, stat.S_IRWXG | stat.S_IRWXO)
-            return os.read(handle, LONGEST_FILE).decode("utf-8", "replace")
-        finally:
-            os.close(handle)
+        return self._read(self._file(key), LONGEST_FILE)
 
     def set(self, key: str, value: str, ttl: float) -> None:  # noqa: ARG002
         """Replace the key's file; `ttl` is not used, the value says it itself."""
-        with forks.undivided:
-            from tempfile import mkstemp
-
         file = self._file(key)
         self._make_directory()
-        self._sweep(key)
-        handle, name = mkstemp(prefix=f"{key}.", suffix=".new", dir=self.path)  # with mode 0600
-        try:
-            with os.fdopen(handle, "wb") as opened:
-                opened.write(value.encode())
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        self._sweep(f"{key}.*.new", ABANDONED)
+        self._replace(file, value)
 
     def delete(self, key: str) -> None:
         """Remove the key's file."""
@@ -101,30 +91,51 @@ class FileTokenStore(TokenStore):
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """The operating system's lock on a file beside, which dies with its holder."""
-        with forks.undivided:
-            from filelock import FileLock, Timeout
-
-            # It stops its own locks at a fork, and our threads in them.
-            precede_at_forks("filelock")
         self._file(key)
-        self._make_directory()
-        # A soft lock, to which it falls back otherwise, would outlive its holder.
-        lock = FileLock(
-            self.path / f"{key}.lock", mode=0o600, thread_local=False, fallback_to_soft=False
-        )
+        lock = self._lock(f"{key}.lock")
 
         def take() -> bool:
-            with suppress(Timeout):
+            with suppress(TimeoutError):  # filelock's own is one
                 lock.acquire(timeout=0)
                 return True
             return False
 
-        won = wait_for_turn(take, lambda: self._stamp(key))
+        won = wait_for_lock(take, lambda: self._stamp(key))
         try:
             yield
         finally:
             if won:
                 lock.release()
+
+    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
+        """Count in a file, by the clock of the machine.
+
+        :raises StoreError: if another process keeps the file locked.
+        """
+        file = self._file(key).with_suffix(".permits")
+        try:
+            # One lock for all tokens: a name for each would leave a file for each token there ever was.
+            with self._lock("permits.lock").acquire(PERMITS_WAIT, poll_interval=PERMITS_WAIT / 100):
+                records = self._permit_records(file)
+                answer, records = answer_to(request, records, time.time())
+                self._replace(file, json.dumps(records, separators=(",", ":")))
+        except TimeoutError:  # filelock's own is one
+            raise StoreError(f"{file.with_name('permits.lock')} is locked by others") from None
+        return answer
+
+    def _permit_records(self, file: Path) -> dict[str, Record]:
+        """What was counted; nothing if that can not be believed: at worst, requests are answered 429."""
+        try:
+            text = self._read(file, LONGEST_PERMITS)
+        except StoreError:
+            return {}
+        if text is None:  # a new token: time to remove what was counted of old ones
+            self._sweep("*.permits", OLD_PERMITS)
+            return {}
+        try:
+            return checked_records(parse_json(text))
+        except ValueError:
+            return {}
 
     def _file(self, key: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
@@ -145,11 +156,54 @@ class FileTokenStore(TokenStore):
             return status.st_ino, status.st_mtime_ns
         return None
 
-    def _sweep(self, key: str) -> None:
-        for left in self.path.glob(f"{key}.*.new"):
+    def _sweep(self, pattern: str, age: float) -> None:
+        """Remove files that nobody has written to for so many seconds."""
+        for left in self.path.glob(pattern):
             with suppress(OSError):
-                if time.time() - left.lstat().st_mtime > ABANDONED:
+                if time.time() - left.lstat().st_mtime > age:
                     left.unlink()
+
+    def _lock(self, name: str) -> FileLock:
+        with forks.undivided:
+            from filelock import FileLock
+
+            # It stops its own locks at a fork, and our threads in them.
+            precede_at_forks("filelock")
+        self._make_directory()
+        # A soft lock, to which it falls back otherwise, would outlive its holder.
+        return FileLock(self.path / name, mode=0o600, thread_local=False, fallback_to_soft=False)
+
+    def _read(self, file: Path, longest: int) -> str | None:
+        # O_NONBLOCK: to open a pipe that somebody put there would else wait for a writer.
+        flags = os.O_RDONLY
+        for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
+            flags |= getattr(os, name, 0)
+        try:
+            self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
+            if file.is_symlink():  # O_NOFOLLOW would do, and say "too many levels"
+                raise StoreError(f"{file} is a symbolic link")
+            handle = os.open(file, flags)
+        except FileNotFoundError:
+            return None
+        try:
+            self._check(os.fstat(handle), file, stat.S_ISREG, stat.S_IRWXG | stat.S_IRWXO)
+            return os.read(handle, longest).decode("utf-8", "replace")
+        finally:
+            os.close(handle)
+
+    def _replace(self, file: Path, text: str) -> None:
+        with forks.undivided:
+            from tempfile import mkstemp
+
+        # With mode 0600.
+        handle, name = mkstemp(prefix=f"{file.stem}.", suffix=".new", dir=self.path)
+        try:
+            with os.fdopen(handle, "wb") as opened:
+                opened.write(text.encode())
+            Path(name).replace(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     @staticmethod
     def _check(

@@ -37,14 +37,14 @@ class SharedPermits(Protocol):
     def take(self, count: RateLimit) -> float:
         """As `RateLimit.take`, asked for a request that the count of this process allows."""
 
-    def give_back(self) -> None:
-        """As `RateLimit.give_back`."""
-
     def answered(self, count: RateLimit) -> None:
         """As `RateLimit.answered`, told after the count of this process was."""
 
     def free(self) -> float:
         """How many requests the fleet may send now; infinite where that is not known."""
+
+    def wait(self) -> float:
+        """Seconds until the fleet may send one, as far as that is known; else 0."""
 
     def oldest(self) -> float:
         """Seconds since the oldest request that still counts was answered; 0 if that is not known."""
@@ -74,9 +74,9 @@ class RateLimit:
         self._accepted = itertools.count(1)
         #: How many answers other than 401 the token has brought.
         self.accepted = 0
-        self._forks = forks.forks
         self._slept = 0.0
         self._lead = clock.wall() - clock.monotonic()
+        self._process = forks.process()
 
     def __repr__(self) -> str:
         return f"<RateLimit of {self.limit}, {self.free} free>"
@@ -88,7 +88,7 @@ class RateLimit:
             is counted. No more than `WINDOW`, or than what `refused` was told.
         """
         wait = self._take()
-        if wait and self._has_woken():
+        if wait and self._time_has_passed():
             wait = self._take()
         if wait or self._shared is None or self.limit is None:
             return wait
@@ -117,16 +117,12 @@ class RateLimit:
             try:
                 self._ready.pop()
             except IndexError:
-                self._surplus.append(
-                    None
-                )  # for a permit too many, which comes back with the answer
+                self._surplus.append(None)  # for the permit that comes back with the answer
 
     def give_back(self) -> None:
         """A counted request never reached the API."""
         if self.limit is not None:
-            self._put_back()
-            if self._shared is not None:
-                self._shared.give_back()
+            self._put_back()  # what a fleet was told before is put right when it is told again
 
     def answered(self, *, accepted: bool = True) -> None:
         """The answer to a counted request has arrived, or its failure: it counts `WINDOW` more seconds.
@@ -169,12 +165,16 @@ class RateLimit:
 
     @property
     def wait(self) -> float:
-        """Seconds until this process may send one; 0.0 if it may now."""
+        """Seconds until one may be sent; 0.0 if it may now."""
         now = self._now()
         if now < self._closed_until:
             return self._closed_until - now
         self._wake(now)
-        return 0.0 if self._ready or self.limit is None else self._until_ready(now)
+        if self.limit is None:
+            return 0.0
+        if not self._ready:
+            return self._until_ready(now)
+        return 0.0 if self._shared is None else self._shared.wait()
 
     @property
     def runs_short(self) -> bool:
@@ -193,9 +193,8 @@ class RateLimit:
     @property
     def under_way(self) -> int:
         """How many counted requests are not answered yet; rather too many than too few."""
-        here = len(self._resting) + len(
-            self._ready
-        )  # in this order: permits move from left to right
+        # In this order: a permit that has rested meanwhile is found in neither, not in both.
+        here = len(self._ready) + len(self._resting)
         return max(0, (self.limit or 0) + len(self._surplus) - here)
 
     def ages(self) -> list[float]:
@@ -204,8 +203,8 @@ class RateLimit:
         return [now + WINDOW - ready for ready in self._resting.copy() if ready > now]
 
     def start_afresh(self) -> None:
-        """Nothing was sent: in a forked process whose parent goes on counting what it has sent."""
-        self._forks = forks.forks
+        """Nothing was sent: in a child of a fork, whose parent tells a fleet what it has sent."""
+        self._process = forks.process()
         self._resting.clear()
         self._surplus.clear()
         self._ready[:] = [None] * (self.limit or 0)
@@ -259,22 +258,22 @@ class RateLimit:
                 except IndexError:
                     self._surplus.append(None)
 
-    def _has_woken(self) -> bool:
+    def _time_has_passed(self) -> bool:
         """Whether there was a suspension or a fork; then what was counted before is looked at anew.
 
         Looked at only when a request would have to wait. In a suspension the monotonic clock stands
         still: a process that is thawed an hour later would else wait for what is long over. A wall
         clock that was set forward looks the same, and costs at worst a 429.
         """
+        process = forks.process()
         with forks.undivided:
             lead = self._clock.wall() - self._clock.monotonic()
             slept, self._lead = lead - self._lead, lead
             if slept > SUSPENDED:
                 self._slept += slept
-            forked, self._forks = self._forks != forks.forks, forks.forks
+            forked, self._process = self._process != process, process
             if forked:  # the threads whose requests are under way are not in this process
-                ready = self._now() + WINDOW
-                self._resting.extend([ready] * self.under_way)
+                self._resting.extend([self._now() + WINDOW] * self.under_way)
         return slept > SUSPENDED or forked
 
 

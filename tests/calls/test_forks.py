@@ -39,7 +39,9 @@ print(len(before), before == ports(), before.isdisjoint(in_child))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a fork in C is found by its name on Linux")
 @pytest.mark.parametrize("by", ["python", "c"])
-def test_parent_and_child_of_a_fork_never_use_the_same_connection(sandbox: Counted, by: str) -> None:
+def test_parent_and_child_of_a_fork_never_use_the_same_connection(
+    sandbox: Counted, by: str
+) -> None:
     done = run_python(SCRIPT, by, env={**os.environ, **sandbox.sandbox.environ})
 
     assert (done.stdout, done.stderr) == ("1 True True\n", "")

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, TokenStore
 from gc_requests_auth.settings.credentials import Identity
-from gc_requests_auth.stores.signed import Seal, UnsoundError
+from gc_requests_auth.stores.signed import SignedValue, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.secret import SecretBox, plain
 
 URL = "https://login.mypurecloud.ie"
-SEAL = Seal(Identity(SecretBox("client-12345678"), SecretBox(SECRET)), URL)
+SEAL = SignedValue(Identity(SecretBox("client-12345678"), SecretBox(SECRET)), URL)
 #: What the store gives away must be this one; what the login service answers is another.
 STORED = f"stored-{TOKEN}"
 GOOD = response(json.dumps({"access_token": TOKEN, "expires_in": 86399}).encode())
@@ -54,13 +54,13 @@ def auth_with(store: TokenStore, wire: Wire) -> GenesysCloudAuth:
 
 def genuine(clock: Clock, lifetime: float = 86399.0) -> str:
     """What this client would store."""
-    return SEAL.close(AccessToken.issued(STORED, lifetime, Moment.now(clock), clock))
+    return SEAL.sign(AccessToken.issued(STORED, lifetime, Moment.now(clock), clock))
 
 
 def opened(value: object, clock: Clock) -> AccessToken | None:
     """The token that is believed; None for a miss."""
     try:
-        return SEAL.open(value, clock)
+        return SEAL.check(value, clock)
     except UnsoundError as error:
         said = str(error)
     assert TOKEN not in said
@@ -223,9 +223,9 @@ def test_so_is_that_of_another_client_or_place(client_id: str, secret: str, url:
     clock = FakeTime().clock
     token = AccessToken.issued(STORED, 86399, Moment.now(clock), clock)
     same = (client_id, secret, url) == ("client-12345678", SECRET, URL)
-    theirs = Seal(Identity(SecretBox(client_id), SecretBox(secret)), url)
+    theirs = SignedValue(Identity(SecretBox(client_id), SecretBox(secret)), url)
 
-    assert (opened(theirs.close(token), clock) is None) is not same
+    assert (opened(theirs.sign(token), clock) is None) is not same
     assert (theirs.key == SEAL.key) is same
 
 

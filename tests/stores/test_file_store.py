@@ -1,4 +1,4 @@
-"""file_store.py: files that only their owner can read, and processes that share them."""
+"""file.py: files that only their owner can read, and processes that share them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from fleet import Fleet
 from store_contract import KEY, OTHER, StoreContract
 
 from gc_requests_auth.errors import ConfigurationError
+from gc_requests_auth.stores import base as stores
 from gc_requests_auth.stores import file as file_store
-from gc_requests_auth.stores import store as stores
+from gc_requests_auth.stores.base import StoreError
 from gc_requests_auth.stores.file import ABANDONED, LONGEST_FILE, FileTokenStore
-from gc_requests_auth.stores.store import StoreError
 
 ME = "/api/v2/tokens/me"
 
@@ -270,8 +270,8 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
         holder.set(KEY, "new", 60)
         start = time.monotonic()
         assert going_on.result(30) == "new"
-        assert time.monotonic() - start < stores.TURN / 2
-        patched.setattr(stores, "TURN", 0.0)
+        assert time.monotonic() - start < stores.LOCK_WAIT / 2
+        patched.setattr(stores, "LOCK_WAIT", 0.0)
         with third.lock(KEY):
             assert is_locked(directory), "neither has taken it"
         assert is_locked(directory), "nor left it in the holder's place"

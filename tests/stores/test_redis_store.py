@@ -1,4 +1,4 @@
-"""redis_store.py, against a real redis-server: locks with a term, and a Redis that goes away."""
+"""redis.py, against a real redis-server: locks with a term, and a Redis that goes away."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from store_contract import KEY, StoreContract
 
 from gc_requests_auth.auth import GenesysCloudAuth
 from gc_requests_auth.errors import ConfigurationError
-from gc_requests_auth.stores import store as stores
+from gc_requests_auth.stores import base as stores
 from gc_requests_auth.stores.redis import RedisTokenStore
 from gc_requests_auth.tokens import request
 
@@ -337,14 +337,14 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_keeps_off_the_loc
         client.set(NAME, "new")
         start = time.monotonic()
         assert waiting.result(30) == "new"
-    assert time.monotonic() - start < stores.TURN / 2
+    assert time.monotonic() - start < stores.LOCK_WAIT / 2
     assert client.get(LOCK) == b"another's"
 
 
 def test_who_has_waited_for_a_lock_long_enough_goes_on_and_keeps_off_it(
     store: RedisTokenStore, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "TURN", 0.01)
+    monkeypatch.setattr(stores, "LOCK_WAIT", 0.01)
     client.set(LOCK, "another's")
     with store.lock(KEY):
         pass

@@ -16,6 +16,7 @@ import requests
 import requests_cache
 from conftest import SECRET, TOKEN, Counted, FakeTime
 from fleet import until
+from gc_requests_auth.calls.second_try import SecondTry
 from requests.adapters import BaseAdapter
 
 from gc_requests_auth import (
@@ -28,7 +29,6 @@ from gc_requests_auth import (
 )
 from gc_requests_auth.calls.call import Hook
 from gc_requests_auth.calls.replay import replay
-from gc_requests_auth.calls.second_try import SecondTry
 from gc_requests_auth.tokens.flight import Flight
 from gc_requests_auth.tokens.pool import DOUBT, TOKENS, Pool
 from gc_requests_auth.tokens.rate_limit import Standing

@@ -1,4 +1,4 @@
-"""sealed.py: what is put into a store, and what is believed of what comes out."""
+"""signed.py: what is put into a store, and what is believed of what comes out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from conftest import SECRET, TOKEN, FakeTime
 
 from gc_requests_auth.settings.credentials import Identity
-from gc_requests_auth.stores.signed import AHEAD, LONGEST_VALUE, Seal, UnsoundError
+from gc_requests_auth.stores.signed import CLOCKS_DIFFER, LONGEST_VALUE, SignedValue, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.secret import SecretBox, plain
@@ -19,8 +19,8 @@ CLIENT = "client-12345678"
 URL = "https://login.mypurecloud.ie"
 
 
-def seal_of(client_id: str = CLIENT, secret: str = SECRET, login_url: str = URL) -> Seal:
-    return Seal(Identity(SecretBox(client_id), SecretBox(secret)), login_url)
+def seal_of(client_id: str = CLIENT, secret: str = SECRET, login_url: str = URL) -> SignedValue:
+    return SignedValue(Identity(SecretBox(client_id), SecretBox(secret)), login_url)
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def token(fake_time: FakeTime) -> AccessToken:
     return AccessToken.issued(TOKEN, 86400, Moment.now(fake_time.clock), fake_time.clock)
 
 
-def refused(value: object, fake_time: FakeTime, seal: Seal | None = None) -> str:
+def refused(value: object, fake_time: FakeTime, seal: SignedValue | None = None) -> str:
     """What is said of a value that is not believed."""
     with pytest.raises(UnsoundError) as caught:
-        (seal or seal_of()).open(value, fake_time.clock)
+        (seal or seal_of()).check(value, fake_time.clock)
     said = str(caught.value)
     assert caught.value.args == (said,)
     assert TOKEN not in said
@@ -69,7 +69,7 @@ def test_another_client_secret_or_login_service_is_another_key(other: dict[str, 
 
 def test_the_key_of_a_store_is_no_proof_of_a_value(token: AccessToken, fake_time: FakeTime) -> None:
     """Keys are seen by whoever lists the store; a proof made of one would be worth nothing."""
-    value = json.loads(seal_of().close(token))
+    value = json.loads(seal_of().sign(token))
 
     assert value["mac"] != seal_of().key
 
@@ -80,7 +80,7 @@ def test_the_key_of_a_store_is_no_proof_of_a_value(token: AccessToken, fake_time
 def test_a_value_is_the_token_its_request_its_lifetime_a_version_and_a_proof(
     token: AccessToken,
 ) -> None:
-    value = json.loads(seal_of().close(token))
+    value = json.loads(seal_of().sign(token))
     mac = value.pop("mac")
 
     assert value == {
@@ -93,10 +93,10 @@ def test_a_value_is_the_token_its_request_its_lifetime_a_version_and_a_proof(
 
 
 def test_what_was_closed_opens_in_another_process(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
     fake_time.advance(1000)
     fake_time.monotonic = 5.0  # of a machine that has just been started
-    opened = seal_of().open(value, fake_time.clock)
+    opened = seal_of().check(value, fake_time.clock)
 
     assert (plain(opened.value), opened.header) == (TOKEN, f"Bearer {TOKEN}")
     assert opened.remaining(fake_time.clock) == pytest.approx(85400)
@@ -106,9 +106,9 @@ def test_what_was_closed_opens_in_another_process(token: AccessToken, fake_time:
 
 
 def test_a_restored_token_grows_old_by_both_clocks(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
     fake_time.advance(400)
-    opened = seal_of().open(value, fake_time.clock)
+    opened = seal_of().check(value, fake_time.clock)
     fake_time.wall += 1000  # a suspension
 
     assert opened.remaining(fake_time.clock) == pytest.approx(85000)
@@ -121,17 +121,17 @@ def test_a_token_can_be_stored_again_by_whoever_took_it(
     token: AccessToken, fake_time: FakeTime
 ) -> None:
     fake_time.advance(100.5)
-    opened = seal_of().open(seal_of().close(token), fake_time.clock)
-    again = seal_of().open(seal_of().close(opened), fake_time.clock)
+    opened = seal_of().check(seal_of().sign(token), fake_time.clock)
+    again = seal_of().check(seal_of().sign(opened), fake_time.clock)
 
     assert again.remaining(fake_time.clock) == pytest.approx(86400 - 100.5)
 
 
 def test_a_dead_token_opens_as_a_dead_one(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
     fake_time.advance(86401)
 
-    assert seal_of().open(value, fake_time.clock).remaining(fake_time.clock) == pytest.approx(-1)
+    assert seal_of().check(value, fake_time.clock).remaining(fake_time.clock) == pytest.approx(-1)
 
 
 # -- who may write them ---------------------------------------------------------------------------
@@ -149,12 +149,12 @@ def test_a_dead_token_opens_as_a_dead_one(token: AccessToken, fake_time: FakeTim
 def test_a_value_that_was_moved_to_another_key_is_refused(
     token: AccessToken, fake_time: FakeTime, other: dict[str, str]
 ) -> None:
-    assert "somebody else" in refused(seal_of(**other).close(token), fake_time)
+    assert "somebody else" in refused(seal_of(**other).sign(token), fake_time)
 
 
 def test_nobody_can_plant_a_token(token: AccessToken, fake_time: FakeTime) -> None:
     """Of all that can be seen in a store, keys included, no proof can be made for other facts."""
-    value = json.loads(seal_of().close(token))
+    value = json.loads(seal_of().sign(token))
     for name, planted in [
         ("token", "another-token"),
         ("requested", value["requested"] + 1),
@@ -176,7 +176,7 @@ def test_nobody_can_plant_a_token(token: AccessToken, fake_time: FakeTime) -> No
 
 def test_every_single_changed_character_is_refused(token: AccessToken, fake_time: FakeTime) -> None:
     """Blanks aside, which mean nothing in JSON."""
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
     for at, one in enumerate(value):
         if one != " ":
             for other in {"0", "1", "a", "f", "Z", '"', ",", "\0", "é"} - {one}:
@@ -212,11 +212,11 @@ def test_what_is_no_text_is_refused(value: object, fake_time: FakeTime) -> None:
 
 
 def test_what_is_too_long_is_not_even_looked_at(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
 
     assert "too long" in refused(value + " " * LONGEST_VALUE, fake_time)
     full = value + " " * (LONGEST_VALUE - len(value))
-    assert seal_of().open(full, fake_time.clock).value == TOKEN
+    assert seal_of().check(full, fake_time.clock).value == TOKEN
 
 
 def test_a_value_of_another_version_is_refused(
@@ -225,7 +225,7 @@ def test_a_value_of_another_version_is_refused(
     """Genuine, for that release knows the secret as well."""
     with monkeypatch.context() as patched:
         patched.setattr("gc_requests_auth.stores.signed.VERSION", 2)
-        value = seal_of().close(token)
+        value = seal_of().sign(token)
 
     assert "another release" in refused(value, fake_time)
 
@@ -233,15 +233,15 @@ def test_a_value_of_another_version_is_refused(
 # -- clocks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ahead", [0.5, 30.0, AHEAD])
+@pytest.mark.parametrize("ahead", [0.5, 30.0, CLOCKS_DIFFER])
 def test_a_request_a_little_in_the_future_is_believed_and_lives_no_longer_for_it(
     token: AccessToken, fake_time: FakeTime, ahead: float
 ) -> None:
     """The other machine's clock is ahead, or this one's behind."""
-    value = seal_of().close(token)
+    value = seal_of().sign(token)
     fake_time.wall -= ahead
 
-    opened = seal_of().open(value, fake_time.clock)
+    opened = seal_of().check(value, fake_time.clock)
 
     assert opened.remaining(fake_time.clock) == 86400
 
@@ -249,8 +249,8 @@ def test_a_request_a_little_in_the_future_is_believed_and_lives_no_longer_for_it
 def test_a_request_more_than_a_minute_in_the_future_is_refused(
     token: AccessToken, fake_time: FakeTime
 ) -> None:
-    value = seal_of().close(token)
-    fake_time.wall -= AHEAD + 0.5
+    value = seal_of().sign(token)
+    fake_time.wall -= CLOCKS_DIFFER + 0.5
 
     assert "future" in refused(value, fake_time)
 
@@ -267,8 +267,8 @@ def test_a_seal_shows_no_secret(token: AccessToken, fake_time: FakeTime) -> None
 # -- the tokens of a pool -------------------------------------------------------------------------
 
 
-def slot(number: int) -> Seal:
-    return Seal(Identity(SecretBox(CLIENT), SecretBox(SECRET)), URL, number)
+def slot(number: int) -> SignedValue:
+    return SignedValue(Identity(SecretBox(CLIENT), SecretBox(SECRET)), URL, number)
 
 
 def test_each_slot_has_a_key_of_its_own() -> None:
@@ -285,7 +285,7 @@ def test_the_first_slot_has_the_key_of_releases_without_a_pool() -> None:
 
 def test_a_value_of_another_slot_is_not_believed(token: AccessToken, fake_time: FakeTime) -> None:
     """Who can write to the store can not have one token used for all of a pool."""
-    assert refused(slot(1).close(token), fake_time, slot(2)) == (
+    assert refused(slot(1).sign(token), fake_time, slot(2)) == (
         "what the store holds is damaged, or was written by somebody else"
     )
-    assert slot(1).open(slot(1).close(token), fake_time.clock).value == TOKEN
+    assert slot(1).check(slot(1).sign(token), fake_time.clock).value == TOKEN

@@ -1,4 +1,4 @@
-"""sharing.py: one token for many processes, and a store that fails costs no call."""
+"""shared.py: one token for many processes, and a store that fails costs no call."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from gc_requests_auth.auth import GenesysCloudAuth
 from gc_requests_auth.errors import LoginUnreachableError, TokenError
 from gc_requests_auth.settings.credentials import Identity
 from gc_requests_auth.stores import shared as module
-from gc_requests_auth.stores.shared import Sharing
-from gc_requests_auth.stores.signed import Seal
-from gc_requests_auth.stores.store import StoreError, TokenStore, wait_for_turn
+from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
+from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest
+from gc_requests_auth.stores.shared import SharedToken
+from gc_requests_auth.stores.signed import SignedValue
+from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import SecretBox
+from gc_requests_auth.util.secret import SecretBox, plain
 
 ME = "/api/v2/tokens/me"
 URL = "https://login.mypurecloud.ie"
@@ -54,7 +56,7 @@ class Cupboard(TokenStore):
 
 
 class TestCupboard(StoreContract):
-    locks = False
+    locks = counts = False
 
     def make(self, place: Path) -> Cupboard:
         return Cupboard(str(place))
@@ -128,7 +130,7 @@ class Process:
     """What one process does to come by a token."""
 
     def __init__(self, store: TokenStore, login: Login) -> None:
-        self._sharing = Sharing(store, lambda: URL, login, login.time.clock)
+        self._sharing = SharedToken(store, lambda: URL, login, login.time.clock)
 
     def __call__(
         self,
@@ -384,7 +386,7 @@ def test_a_store_that_returns_garbage_is_said_and_what_it_holds_is_replaced(
     store: Kept,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store.values[Seal(IDENTITY, URL).key] = value
+    store.values[SignedValue(IDENTITY, URL).key] = value
     token = process()
 
     assert len(said(caplog)) == 1
@@ -397,8 +399,8 @@ def test_nobody_can_plant_a_token_under_our_key(
 ) -> None:
     clock = login.time.clock
     planted = AccessToken.issued("of-somebody-else", 86400, Moment.now(clock), clock)
-    other = Seal(Identity(IDENTITY.client_id, SecretBox("guessed")), URL)
-    store.values[Seal(IDENTITY, URL).key] = other.close(planted)
+    other = SignedValue(Identity(IDENTITY.client_id, SecretBox("guessed")), URL)
+    store.values[SignedValue(IDENTITY, URL).key] = other.sign(planted)
 
     assert process().value == f"{TOKEN}-1"
     assert said(caplog) == [
@@ -443,7 +445,7 @@ class Hanging:
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     """And limits that do not keep the tests."""
-    for name in ("LOOK", "LOCK", "LEAVE"):
+    for name in ("ANSWER_WAIT", "LOCK_WAIT", "SET_WAIT"):
         monkeypatch.setattr(module, name, 0.05)
     hanging = Hanging()
     yield hanging
@@ -468,13 +470,13 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
 
 
 def test_the_limits_are_what_the_readme_says() -> None:
-    assert (module.LOOK, module.LOCK, module.LEAVE) == (2.0, 30.0, 0.5)
+    assert (module.ANSWER_WAIT, module.LOCK_WAIT, module.SET_WAIT) == (2.0, 30.0, 0.5)
 
 
 def test_where_no_thread_can_be_started_the_store_serves_all_the_same(
     process: Process, login: Login, store: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.visit.in_background", lambda work: False)
+    monkeypatch.setattr("gc_requests_auth.stores.worker.in_background", lambda work: False)
 
     assert process().value == process().value == f"{TOKEN}-1"
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
@@ -504,7 +506,7 @@ def test_a_store_that_hangs_is_not_asked_again_until_it_has_answered(
 
 
 def test_there_is_nothing_to_drop_where_nothing_was_taken(store: Kept, login: Login) -> None:
-    Sharing(store, lambda: URL, login, login.time.clock).drop(SecretBox(TOKEN))
+    SharedToken(store, lambda: URL, login, login.time.clock).drop(SecretBox(TOKEN))
 
     assert store.asked == []
 
@@ -620,6 +622,106 @@ def test_a_token_in_the_store_is_no_secret_of_ours_but_no_other_secret_is_there(
         assert hidden not in kept
 
 
+# -- looking, and the limit of the fleet ------------------------------------------------------------
+
+
+def test_to_look_asks_for_no_token_and_takes_no_lock(
+    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    assert sharing.look(IDENTITY) is None
+    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+    store.asked.clear()
+    found = SharedToken(store, lambda: URL, login, login.time.clock).look(IDENTITY)
+
+    assert found is not None
+    assert found.value == token.value
+    assert (store.asked, len(login.calls)) == (["get"], 1)
+    login.time.advance(90_000)
+    assert sharing.look(IDENTITY) is None
+    assert len(login.calls) == 1
+    assert caplog.records == []
+
+
+def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
+    slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
+    token = slots[1](IDENTITY, instead_of=None, within=60, persist=True)
+    found = slots[1].look(IDENTITY)
+
+    assert slots[0].look(IDENTITY) is None
+    assert found is not None
+    assert found.value == token.value
+
+
+def test_a_store_that_fails_has_no_token_to_be_seen(
+    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise StoreError("it is full")
+
+    store.before["get"] = fail
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+
+    assert sharing.look(IDENTITY) is sharing.look(IDENTITY) is None
+    assert [record.getMessage() for record in caplog.records] == [FAILS + "it is full"]
+
+
+class KeptAndCounted(Kept):
+    """A store that can count requests, and tells what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[tuple[str, PermitRequest]] = []
+
+    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
+        self.requests.append((key, request))
+        return PermitAnswer(request.wanted, 0, 0.0, 0)
+
+
+def test_processes_that_share_a_token_ask_for_permits_under_one_key_that_tells_nothing(
+    login: Login,
+) -> None:
+    store, tokens = KeptAndCounted(), []
+    for _ in range(2):
+        sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        tokens.append(token)
+        limit = RateLimit(300, login.time.clock, sharing.permits(token))
+        assert limit.take() == 0.0
+    keys = {key for key, _ in store.requests}
+
+    assert len({plain(token.value) for token in tokens}) == len(keys) == 1
+    assert keys.isdisjoint(store.values)
+    assert plain(tokens[0].value) not in str(store.requests)
+    assert len({request.process for _, request in store.requests}) == 2
+
+
+def test_two_tokens_have_two_limits(login: Login) -> None:
+    store = KeptAndCounted()
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    for _ in range(2):
+        store.values.clear()
+        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        RateLimit(300, login.time.clock, sharing.permits(token)).take()
+
+    assert len({key for key, _ in store.requests}) == 2
+
+
+def test_a_store_that_can_not_count_is_not_asked(login: Login, store: Kept) -> None:
+    sharing = SharedToken(store, lambda: URL, login, login.time.clock)
+    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+
+    assert sharing.permits(token) is None
+    assert store.take_permits("key", PermitRequest("a", 10, 60.0, 1, 0, [])) is None
+
+
+def test_a_token_that_came_from_elsewhere_has_no_limit_there(login: Login) -> None:
+    store = KeptAndCounted()
+    token = login(IDENTITY)
+
+    assert SharedToken(store, lambda: URL, login, login.time.clock).permits(token) is None
+
+
 # -- a store's own business -----------------------------------------------------------------------
 
 
@@ -633,19 +735,19 @@ def test_a_store_lacks_nothing_but_three_methods() -> None:
 def test_who_waits_for_its_turn_takes_it_when_it_comes() -> None:
     answers = iter([False, False, True])
 
-    assert wait_for_turn(lambda: next(answers), lambda: None)
+    assert wait_for_lock(lambda: next(answers), lambda: None)
     assert list(answers) == []
 
 
 def test_who_waits_for_its_turn_goes_on_when_another_has_left_something() -> None:
     looks = iter(["old", "old", "new"])
 
-    assert not wait_for_turn(lambda: False, lambda: next(looks))
+    assert not wait_for_lock(lambda: False, lambda: next(looks))
 
 
 def test_who_waits_for_its_turn_waits_so_long_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.store.TURN", 0.0)
+    monkeypatch.setattr("gc_requests_auth.stores.base.LOCK_WAIT", 0.0)
 
-    assert not wait_for_turn(lambda: False, lambda: None)
+    assert not wait_for_lock(lambda: False, lambda: None)

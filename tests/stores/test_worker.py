@@ -1,4 +1,4 @@
-"""visit.py: nobody waits for a store longer than he will, and no lock is kept for it."""
+"""worker.py: nobody waits for a store longer than he will, and no lock is kept for it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from conftest import TOKEN
 from fleet import until
 
-from gc_requests_auth.stores import visit as module
+from gc_requests_auth.stores import worker as module
+from gc_requests_auth.stores.base import StoreError
 from gc_requests_auth.stores.signed import UnsoundError
-from gc_requests_auth.stores.store import StoreError
-from gc_requests_auth.stores.visit import Visit
+from gc_requests_auth.stores.worker import Worker
 from gc_requests_auth.util import forks
 
 LONG = 30.0
@@ -64,19 +64,19 @@ def _no_thread_stays() -> Iterator[None]:
 
 
 def test_a_step_returns_what_its_work_does() -> None:
-    visit = Visit()
+    worker = Worker()
 
-    assert visit.do(lambda: 7, LONG) == 7
-    assert visit.do(lambda: None, LONG) is None
-    assert visit.problem is None
-    visit.end(LONG)
+    assert worker.run(lambda: 7, LONG) == 7
+    assert worker.run(lambda: None, LONG) is None
+    assert worker.problem is None
+    worker.end(LONG)
 
 
 def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None:
-    visit, lock = Visit(), Lock()
-    threads = [visit.do(threading.current_thread, LONG) for _ in range(2)]
-    visit.hold(lock, LONG)
-    visit.end(LONG)
+    worker, lock = Worker(), Lock()
+    threads = [worker.run(threading.current_thread, LONG) for _ in range(2)]
+    worker.enter(lock, LONG)
+    worker.end(LONG)
 
     assert len({*threads, *lock.threads}) == 1
     assert threads[0] is not threading.current_thread()
@@ -85,41 +85,41 @@ def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None
 
 
 def test_a_lock_is_held_to_the_end_of_the_visit() -> None:
-    visit, lock = Visit(), Lock()
-    visit.hold(lock, LONG)
-    visit.do(lambda: None, LONG)
+    worker, lock = Worker(), Lock()
+    worker.enter(lock, LONG)
+    worker.run(lambda: None, LONG)
 
     assert not lock.left.is_set()
-    visit.end(LONG)
+    worker.end(LONG)
     assert lock.left.is_set()
 
 
 def test_a_step_that_fails_is_a_problem_and_the_next_one_is_taken() -> None:
-    visit = Visit()
+    worker = Worker()
 
     def fail() -> None:
         raise StoreError("it is full")
 
-    assert visit.do(fail, LONG) is None
-    assert visit.do(lambda: 7, LONG) == 7
-    assert visit.problem == "it is full"
-    visit.end(LONG)
+    assert worker.run(fail, LONG) is None
+    assert worker.run(lambda: 7, LONG) == 7
+    assert worker.problem == "it is full"
+    worker.end(LONG)
 
 
 def test_the_first_problem_is_told() -> None:
-    visit = Visit()
+    worker = Worker()
 
     def fail(text: str) -> None:
         raise StoreError(text)
 
-    visit.do(lambda: fail("one"), LONG)
-    visit.do(lambda: fail("other"), LONG)
+    worker.run(lambda: fail("one"), LONG)
+    worker.run(lambda: fail("other"), LONG)
     hanging = Hanging()
-    visit.do(hanging, 0)
+    worker.run(hanging, 0)
 
-    assert visit.problem == "one"
+    assert worker.problem == "one"
     hanging.let_go.set()
-    visit.end(LONG)
+    worker.end(LONG)
 
 
 @pytest.mark.parametrize(
@@ -141,44 +141,44 @@ def test_the_first_problem_is_told() -> None:
 )
 def test_a_problem_is_told_without_the_text_of_others(error: BaseException, told: str) -> None:
     """Which may hold the value that could not be kept."""
-    visit = Visit()
+    worker = Worker()
 
     def fail() -> None:
         raise error
 
-    assert visit.do(fail, LONG) is None
-    assert visit.problem == told
-    visit.end(LONG)
+    assert worker.run(fail, LONG) is None
+    assert worker.problem == told
+    worker.end(LONG)
 
 
 def test_a_step_that_hangs_is_waited_for_no_longer_than_said() -> None:
-    visit, hanging = Visit(), Hanging()
+    worker, hanging = Worker(), Hanging()
 
-    assert visit.do(hanging, 0.05) is None
-    assert visit.problem == "it does not answer within 0.1 s"
+    assert worker.run(hanging, 0.05) is None
+    assert worker.problem == "it does not answer within 0.1 s"
     hanging.let_go.set()
-    visit.end(LONG)
+    worker.end(LONG)
 
 
 def test_after_a_step_that_hangs_no_other_is_taken() -> None:
-    visit, hanging, taken = Visit(), Hanging(), []
-    visit.do(hanging, 0)
-    visit.do(lambda: taken.append(1), LONG)
-    visit.hold(Lock(), LONG)
+    worker, hanging, taken = Worker(), Hanging(), []
+    worker.run(hanging, 0)
+    worker.run(lambda: taken.append(1), LONG)
+    worker.enter(Lock(), LONG)
     hanging.let_go.set()
     for thread in visitors():
-        visit.end(LONG)
+        worker.end(LONG)
         thread.join(LONG)
 
     assert taken == []
 
 
 def test_a_lock_that_is_entered_late_is_left_again() -> None:
-    visit, before = Visit(), Hanging()
+    worker, before = Worker(), Hanging()
     lock = Lock(before)
-    visit.hold(lock, 0)
+    worker.enter(lock, 0)
     assert before.begun.wait(LONG)
-    visit.end(LONG)
+    worker.end(LONG)
     assert lock.threads == []
     before.let_go.set()
 
@@ -187,10 +187,10 @@ def test_a_lock_that_is_entered_late_is_left_again() -> None:
 
 
 def test_a_lock_is_left_if_a_later_step_hangs() -> None:
-    visit, lock, hanging = Visit(), Lock(), Hanging()
-    visit.hold(lock, LONG)
-    visit.do(hanging, 0)
-    visit.end(LONG)
+    worker, lock, hanging = Worker(), Lock(), Hanging()
+    worker.enter(lock, LONG)
+    worker.run(hanging, 0)
+    worker.end(LONG)
 
     assert not lock.left.is_set(), "what hangs may be what the lock is for"
     hanging.let_go.set()
@@ -198,23 +198,23 @@ def test_a_lock_is_left_if_a_later_step_hangs() -> None:
 
 
 def test_the_end_waits_for_a_lock_that_hangs_no_longer_than_said() -> None:
-    visit, hanging = Visit(), Hanging()
+    worker, hanging = Worker(), Hanging()
 
     @contextmanager
     def lock() -> Iterator[None]:
         yield
         hanging()
 
-    visit.hold(lock, LONG)
-    visit.end(0)
+    worker.enter(lock, LONG)
+    worker.end(0)
 
-    assert visit.problem == "it does not answer within 0.0 s"
+    assert worker.problem == "it does not answer within 0.0 s"
     hanging.let_go.set()
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
-    visit, before = Visit(), Hanging()
+    worker, before = Worker(), Hanging()
 
     @contextmanager
     def lock() -> Iterator[None]:
@@ -224,20 +224,20 @@ def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
 
     if not late:
         before.let_go.set()
-    visit.hold(lock, 0 if late else LONG)
-    visit.end(LONG)
+    worker.enter(lock, 0 if late else LONG)
+    worker.end(LONG)
     before.let_go.set()
 
-    assert visit.problem == ("it does not answer within 0.0 s" if late else "SystemExit")
+    assert worker.problem == ("it does not answer within 0.0 s" if late else "SystemExit")
 
 
 def test_what_is_no_lock_is_a_problem() -> None:
-    visit = Visit()
-    visit.hold(lambda: None, LONG)  # type: ignore[arg-type, return-value]
-    visit.end(LONG)
+    worker = Worker()
+    worker.enter(lambda: None, LONG)  # type: ignore[arg-type, return-value]
+    worker.end(LONG)
 
-    assert visit.problem is not None
-    assert visit.problem.startswith(("TypeError", "AttributeError"))
+    assert worker.problem is not None
+    assert worker.problem.startswith(("TypeError", "AttributeError"))
 
 
 def test_where_no_thread_can_be_started_the_steps_are_taken_here(
@@ -245,36 +245,36 @@ def test_where_no_thread_can_be_started_the_steps_are_taken_here(
 ) -> None:
     """Python 3.12 starts none once the main thread has ended, though others may run for days."""
     monkeypatch.setattr(module, "in_background", lambda work: False)
-    visit, lock = Visit(), Lock()
+    worker, lock = Worker(), Lock()
 
-    assert visit.do(threading.current_thread, LONG) is threading.current_thread()
-    visit.hold(lock, LONG)
+    assert worker.run(threading.current_thread, LONG) is threading.current_thread()
+    worker.enter(lock, LONG)
     assert not lock.left.is_set()
-    visit.end(LONG)
+    worker.end(LONG)
     assert lock.left.is_set()
-    assert (visit.problem, visit.is_stuck) == (None, False)
+    assert (worker.problem, worker.is_stuck) == (None, False)
 
 
 def test_a_visit_is_stuck_while_its_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    visit, hanging = Visit(), Hanging()
-    seen = [visit.is_stuck]
-    visit.do(hanging, 0)
-    visit.end(LONG)
-    seen.append(visit.is_stuck)
+    worker, hanging = Worker(), Hanging()
+    seen = [worker.is_stuck]
+    worker.run(hanging, 0)
+    worker.end(LONG)
+    seen.append(worker.is_stuck)
     with monkeypatch.context() as child:  # of a fork, to which the thread does not come along
         child.setattr(forks, "forks", forks.forks + 1)
-        seen.append(visit.is_stuck)
+        seen.append(worker.is_stuck)
     hanging.let_go.set()
     for thread in visitors():
         thread.join(LONG)
 
-    assert [*seen, visit.is_stuck] == [False, True, False, False]
+    assert [*seen, worker.is_stuck] == [False, True, False, False]
 
 
 def test_a_visit_that_is_over_leaves_no_thread() -> None:
-    visit = Visit()
+    worker = Worker()
     (thread,) = visitors()
-    visit.end(LONG)
+    worker.end(LONG)
     thread.join(LONG)
 
     assert not thread.is_alive()

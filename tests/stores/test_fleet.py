@@ -1,0 +1,596 @@
+"""fleet.py: one limit for many processes, and a store that fails costs no call."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from conftest import TOKEN, FakeTime
+from fleet import until
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from gc_requests_auth.stores import fleet as module
+from gc_requests_auth.stores.base import StoreError, TokenStore
+from gc_requests_auth.stores.fleet import FleetPermits
+from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest, Record, answer_to
+from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
+from gc_requests_auth.util import forks
+
+KEY = "a1" * 32
+FAILS = "the token store can not count the requests of all processes, each counts for itself meanwhile: "
+WORKS = "the token store counts the requests of all processes again"
+
+
+class Counting(TokenStore):
+    """A store in memory that counts, by a clock of its own."""
+
+    def __init__(self, time: FakeTime) -> None:
+        self.time = time
+        self.records: dict[str, dict[str, Record]] = {}
+        self.asked: list[PermitRequest] = []
+        #: What it does before it counts.
+        self.before: Callable[[], object] = lambda: None
+        #: Its answer, if that is not what it has counted.
+        self.says: Any = ...
+
+    def get(self, key: str) -> str | None:
+        raise NotImplementedError  # pragma: no cover -- nobody asks for it
+
+    def set(self, key: str, value: str, ttl: float) -> None:
+        raise NotImplementedError  # pragma: no cover
+
+    def delete(self, key: str) -> None:
+        raise NotImplementedError  # pragma: no cover
+
+    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer | None:
+        self.asked.append(request)
+        self.before()
+        answer, self.records[key] = answer_to(
+            request, self.records.get(key, {}), self.time.wall + 12_345
+        )
+        if self.says is not ...:
+            says: PermitAnswer | None = self.says
+            return says
+        return answer
+
+
+def at_once(work: Callable[[], None]) -> bool:
+    """In place of a thread."""
+    work()
+    return True
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is asked in the thread of the call, and in the same instant."""
+    monkeypatch.setattr(module, "in_background", at_once)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    module._failing.clear()
+    until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
+
+
+@pytest.fixture
+def store(fake_time: FakeTime) -> Counting:
+    return Counting(fake_time)
+
+
+def process(store: TokenStore, time: FakeTime, limit: int = 300) -> RateLimit:
+    """The count of one process of the fleet."""
+    return RateLimit(limit, time.clock, FleetPermits(store, KEY, time.clock))
+
+
+def send(count: RateLimit, requests: int = 1) -> int:
+    """Try to send requests that are answered at once; how many were sent."""
+    sent = 0
+    for _ in range(requests):
+        if not count.take():
+            count.answered()
+            sent += 1
+    return sent
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "gc_requests_auth"]
+
+
+# -- one limit ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("inline")
+def test_processes_together_send_no_more_than_the_limit(store: Counting) -> None:
+    fleet = [process(store, store.time) for _ in range(4)]
+    sent = 0
+    for _ in range(100):
+        sent += sum(send(count, 5) for count in fleet)
+        store.time.advance(0.1)
+
+    assert sent == 300
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store: Counting) -> None:
+    one, other = process(store, store.time), process(store, store.time)
+    for _ in range(100):
+        send(one, 3)
+        store.time.advance(0.1)
+    asked = len(store.asked)
+    wait = other.take()
+
+    assert WINDOW - 10.1 < wait < WINDOW - 5
+    assert other.wait == pytest.approx(wait)
+    assert (other.free, other.plausibly_spent) == (0, True)
+    for _ in range(50):
+        assert other.take() > 0
+    assert len(store.asked) == asked + 1, "nothing has changed since"
+    store.time.advance(wait + 1)
+    assert other.take() == 0.0
+
+
+@pytest.mark.usefixtures("inline")
+def test_far_from_the_limit_few_calls_ask_the_store(store: Counting) -> None:
+    count = process(store, store.time)
+    for _ in range(100):
+        assert send(count) == 1
+        store.time.advance(0.01)
+
+    assert len(store.asked) < 20
+    assert max(request.wanted for request in store.asked) == 15
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_process_that_calls_now_and_then_takes_one_permit_at_a_time(store: Counting) -> None:
+    count = process(store, store.time)
+    for _ in range(20):
+        assert send(count) == 1
+        store.time.advance(5.0)
+
+    assert {request.wanted for request in store.asked} == {1}
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_batch_that_was_not_used_goes_back_with_the_next_question(store: Counting) -> None:
+    count = process(store, store.time)
+    send(count, 60)
+    store.time.advance(2.0)
+    send(count)
+
+    assert store.asked[-1].held == 0
+    assert sum(number for _, number in store.asked[-1].answered) == 60
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_permit_is_void_after_a_second(store: Counting) -> None:
+    count = process(store, store.time)
+    send(count, 4)
+    asked = len(store.asked)
+    store.time.advance(WINDOW / 60)
+    send(count)
+
+    assert len(store.asked) == asked + 1
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_request_that_was_not_sent_counts_no_longer(store: Counting) -> None:
+    one, other = process(store, store.time, 1), process(store, store.time, 1)
+    for _ in range(5):
+        assert one.take() == 0.0
+        one.give_back()
+    assert other.take() > 0
+    store.time.advance(2)
+    one.take()
+    one.give_back()
+
+    assert store.asked[-1].held == 0
+
+
+@pytest.mark.usefixtures("inline")
+def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
+    store: Counting,
+) -> None:
+    dead, other = process(store, store.time, 20), process(store, store.time, 20)
+    for _ in range(20):
+        assert dead.take() == 0.0
+    assert other.take() > 0
+    store.time.advance(WINDOW * 7 / 6 + 0.1)
+
+    assert send(other, 20) == 20
+
+
+@pytest.mark.usefixtures("inline")
+def test_an_answer_that_comes_late_is_told(store: Counting) -> None:
+    """Else its request would not count for a whole window after it."""
+    one, other = process(store, store.time, 1), process(store, store.time, 1)
+    assert one.take() == 0.0
+    store.time.advance(30)
+    one.answered()
+    store.time.advance(WINDOW - 1)
+    assert other.take() > 0
+    store.time.advance(3)
+
+    assert other.take() == 0.0
+
+
+@pytest.mark.usefixtures("inline")
+def test_who_never_waits_does_not_trouble_the_store(store: Counting) -> None:
+    """A plain `auth=` counts its requests, and sends them whatever the limit says."""
+    count = process(store, store.time)
+    for _ in range(10):
+        count.count()
+        store.time.advance(10)
+        count.answered()
+
+    assert store.asked == []
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Counting) -> None:
+    count = process(store, store.time)
+    count.refused(0.0, 180)
+    send(count)
+
+    assert store.asked[-1].limit == 180
+
+
+@pytest.mark.usefixtures("inline")
+def test_what_is_free_is_known_of_the_whole_fleet(store: Counting) -> None:
+    one, other = process(store, store.time, 100), process(store, store.time, 100)
+    assert (other.free, other.runs_short) == (100, False)
+    send(one, 60)
+    send(other)
+
+    assert 30 <= other.free <= 40
+    assert (other.plausibly_spent, other.runs_short) == (True, True)
+    store.time.advance(WINDOW / 6)
+    assert other.free == 99, "what the store said is too old"
+    store.time.advance(WINDOW)
+    for _ in range(80):
+        send(one)
+        store.time.advance(1)
+    send(other)
+    assert (other.free, other.plausibly_spent) == (39, True)
+    assert not other.runs_short, "at this pace it comes back as fast as it is used"
+
+
+# -- a store that does not help ----------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("inline")
+def test_with_a_store_that_can_not_count_each_process_counts_for_itself(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.says = None
+    count = process(store, store.time, 10)
+
+    assert send(count, 20) == 10
+    store.time.advance(1000)
+    assert send(count, 6) == 6
+    assert count.runs_short
+    assert send(count, 20) == 4
+    assert len(store.asked) == 1
+    assert said(caplog) == []
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_store_that_fails_costs_no_call_and_is_said_once(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    def fail() -> None:
+        raise StoreError("it is full")
+
+    store.before = fail
+    fleet = [process(store, store.time, 20) for _ in range(2)]
+    for _ in range(20):
+        assert [send(count) for count in fleet] == [1, 1]
+        store.time.advance(2)
+    assert said(caplog) == [FAILS + "it is full"]
+    assert len(store.asked) < 20, "it is tried now and then"
+    assert [count.free for count in fleet] == [0, 0]
+
+    store.before = lambda: None
+    store.time.advance(70)
+    assert [send(count) for count in fleet] == [1, 1], "asked in the background"
+    assert said(caplog) == [FAILS + "it is full", WORKS]
+    assert sum(send(count, 20) for count in fleet) <= 18
+
+
+@pytest.mark.usefixtures("inline")
+def test_the_text_of_an_error_that_is_not_ours_is_not_logged(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise LookupError(f"no {TOKEN}")
+
+    store.before = fail
+    assert send(process(store, store.time)) == 1
+    assert said(caplog) == [FAILS + "LookupError"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        PermitAnswer(2, 0, 0.0, 0),
+        PermitAnswer(-1, 0, 0.0, 0),
+        PermitAnswer(1, -1, 0.0, 0),
+        PermitAnswer(1, 0, -1.0, 0),
+        PermitAnswer(1, 0, math.nan, 0),
+        PermitAnswer(1, 0, 1e9, 0),
+        PermitAnswer(1, 0, 0.0, -1),
+        PermitAnswer(True, 0, 0.0, 0),
+        PermitAnswer(1.0, 0, 0.0, 0),  # type: ignore[arg-type]
+        (1, 0, 0.0),
+        "1",
+        {},
+    ],
+)
+@pytest.mark.usefixtures("inline")
+def test_an_answer_that_makes_no_sense_is_none(
+    store: Counting, caplog: pytest.LogCaptureFixture, says: Any
+) -> None:
+    store.says = says
+
+    assert send(process(store, store.time, 10), 20) == 10
+    assert len(said(caplog)) == 1
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_store_that_never_gives_a_permit_is_not_believed_for_ever(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was tampered with: in so long a time, everything that anybody sent has stopped counting."""
+    caplog.set_level(logging.INFO)
+    store.says = PermitAnswer(0, 0, 5.0, 0)
+    count = process(store, store.time, 10)
+    waited = 0
+    while not send(count):
+        store.time.advance(1)
+        waited += 1
+    assert 2 * WINDOW <= waited <= 2 * WINDOW + 5
+    for _ in range(300):
+        assert send(count) == 1
+        store.time.advance(WINDOW / 9)
+    assert said(caplog) == [FAILS + "it gives no permits"]
+
+    store.says = ...
+    store.time.advance(WINDOW)
+    send(count)
+    assert said(caplog)[-1] == WORKS
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_store_that_is_always_slow_is_asked_in_vain_and_keeps_no_call_waiting(
+    store: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    store.before = lambda: store.time.advance(2.0)
+    count = process(store, store.time, 100)
+    for _ in range(10):
+        assert send(count) == 1
+        store.time.advance(20)
+
+    assert said(caplog) == [FAILS + "it does not answer within 0.5 s"]
+    assert len(store.asked) == 2 + 9, "in the background, later"
+
+
+def test_no_call_waits_for_a_store_that_hangs_and_no_thread_more_is_started(
+    store: Counting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    let_go = threading.Event()
+    store.before = lambda: let_go.wait(30)
+    count = process(store, store.time, 10)
+    for _ in range(3):
+        assert send(count) == 1
+        store.time.advance(15)
+    threads = [one for one in threading.enumerate() if one.name == "gc_requests_auth"]
+    let_go.set()
+
+    assert (len(threads), len(store.asked)) == (1, 1)
+    assert said(caplog) == [FAILS + "it does not answer within 0.01 s"]
+
+
+def test_threads_that_come_at_once_ask_once(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what they ask for is enough for all of them."""
+    monkeypatch.setattr(module, "PATIENCE", 30.0)
+    count, let_go = process(store, store.time), threading.Event()
+    store.before = lambda: let_go.wait(30)
+    first = threading.Thread(target=count.take)
+    first.start()
+    until(lambda: bool(store.asked))
+    others = [threading.Thread(target=count.take) for _ in range(8)]
+    for thread in others:
+        thread.start()
+    until(lambda: count.under_way == 9)
+    let_go.set()
+    for thread in [first, *others]:
+        thread.join(30)
+    send(count)
+
+    assert len(store.asked) <= 4
+    assert store.asked[0].held == 0, "who waits for a permit has sent nothing"
+    store.time.advance(2)
+    send(count)
+    assert store.asked[-1].held == 9
+
+
+def test_where_no_thread_can_be_started_the_own_count_is_enough(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "in_background", lambda work: False)
+
+    assert send(process(store, store.time, 10), 20) == 10
+    assert store.asked == []
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_store_that_was_emptied_knows_what_was_sent_with_the_next_question(
+    store: Counting,
+) -> None:
+    fleet = [process(store, store.time, 40) for _ in range(2)]
+    assert [send(count, 15) for count in fleet] == [15, 15]
+    store.records.clear()
+    store.time.advance(2)
+    for count in fleet:
+        send(count)
+
+    assert sum(send(count, 40) for count in fleet) == 8
+
+
+@pytest.mark.usefixtures("inline")
+def test_an_answer_that_was_lost_costs_nothing(store: Counting) -> None:
+    """The store has counted what this process never got to know of."""
+    count = process(store, store.time, 20)
+    store.says = "lost"
+    send(count, 2)
+    store.says = ...
+    store.time.advance(20)
+    send(count)
+    store.time.advance(2)
+    send(count)
+
+    assert store.asked[-1].held == 0
+    assert count.free == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+@pytest.mark.usefixtures("inline")
+def test_a_forked_process_counts_what_it_sends_and_not_what_its_parent_sent(
+    store: Counting,
+) -> None:
+    count = process(store, store.time)
+    send(count, 50)
+    count.take()
+    child = os.fork()
+    if not child:  # pragma: no cover -- another process
+        sent, asked = send(count), store.asked[-1]
+        is_new = asked.process not in {one.process for one in store.asked[:-1]}
+        os._exit(0 if (sent, is_new, asked.held, list(asked.answered)) == (1, True, 0, []) else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_fork_is_noticed_by_the_next_call_and_no_answer_of_before_is_told(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = process(store, store.time, 20)
+    send(count, 10)
+    count.take()
+    monkeypatch.setattr(forks, "forks", forks.forks + 1)
+    store.time.advance(30)
+    asked = len(store.asked)
+    count.answered()
+    assert len(store.asked) == asked
+    send(count)
+
+    assert (store.asked[-1].held, list(store.asked[-1].answered)) == (0, [])
+    assert store.asked[-1].process != store.asked[0].process
+
+
+# -- properties --------------------------------------------------------------------------------------
+
+
+class Schedule:
+    """Threads of several processes that send as they may, and an API that counts."""
+
+    def __init__(self, limit: int, processes: int, threads: int) -> None:
+        self.time = FakeTime()
+        self.store = Counting(self.time)
+        self.counts = [process(self.store, self.time, limit) for _ in range(processes)]
+        self.counted: list[float] = []
+        self._agenda: list[tuple[float, int, RateLimit, bool]] = []
+        self._next = 0
+        for number in range(processes * threads):
+            self._put(self.time.monotonic, self.counts[number % processes], False)
+
+    def _put(self, moment: float, count: RateLimit, is_answer: bool) -> None:
+        self._next += 1
+        heapq.heappush(self._agenda, (moment, self._next, count, is_answer))
+
+    def run(
+        self, steps: int, delays: list[float], counted_at: list[float], pauses: list[float]
+    ) -> None:
+        for step in range(steps):
+            moment, _, count, is_answer = heapq.heappop(self._agenda)
+            self.time.advance(max(0.0, moment - self.time.monotonic))
+            if is_answer:
+                count.answered()
+                self._put(self.time.monotonic + pauses[step % len(pauses)], count, False)
+            elif wait := count.take():
+                self._put(self.time.monotonic + min(wait, 1.0), count, False)
+            else:
+                delay = delays[step % len(delays)]
+                share = counted_at[step % len(counted_at)]
+                self.counted.append(self.time.monotonic + delay * share)
+                self._put(self.time.monotonic + delay, count, True)
+
+
+def most_in_a_window(moments: list[float]) -> int:
+    moments, first, most = sorted(moments), 0, 0
+    for at, moment in enumerate(moments):
+        while moments[first] <= moment - WINDOW + 1e-6:
+            first += 1
+        most = max(most, at - first + 1)
+    return most
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limit=st.integers(4, 30),
+    processes=st.integers(1, 4),
+    threads=st.integers(1, 6),
+    delays=st.lists(st.floats(0.0, 15.0), min_size=1, max_size=20),
+    counted_at=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=7),
+    pauses=st.lists(st.floats(0.0, 30.0), min_size=1, max_size=9),
+)
+def test_in_no_minute_more_requests_of_a_fleet_reach_the_api_than_the_limit(
+    limit: int,
+    processes: int,
+    threads: int,
+    delays: list[float],
+    counted_at: list[float],
+    pauses: list[float],
+) -> None:
+    """Whatever the answers take, whenever on the way the API counts, and however calls come."""
+    with patch.object(module, "in_background", at_once):
+        schedule = Schedule(limit, processes, threads)
+        schedule.run(400, delays, counted_at, pauses)
+
+    assert most_in_a_window(schedule.counted) <= limit
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    limit=st.integers(100, 300),
+    processes=st.integers(1, 8),
+    threads=st.integers(1, 8),
+    delay=st.floats(0.01, 0.5),
+)
+def test_with_work_at_hand_a_fleet_sends_nearly_as_much_as_it_may(
+    limit: int, processes: int, threads: int, delay: float
+) -> None:
+    """After three windows, three times the limit; if there are threads enough to send as many."""
+    assume(processes * threads / delay * WINDOW > 2 * limit)
+    with patch.object(module, "in_background", at_once):
+        schedule = Schedule(limit, processes, threads)
+        start = schedule.time.monotonic
+        while len(schedule.counted) <= 3 * limit:
+            schedule.run(100, [delay], [0.0], [0.0])
+
+    assert most_in_a_window(schedule.counted) <= limit
+    assert schedule.counted[3 * limit] - start < 3 * WINDOW / 0.95
