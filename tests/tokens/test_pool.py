@@ -17,6 +17,7 @@ import requests_cache
 from conftest import SECRET, TOKEN, Counted, FakeTime
 from fleet import until
 from gc_requests_auth.calls.second_try import SecondTry
+from gc_requests_auth.tokens.trouble import Trouble
 from requests.adapters import BaseAdapter
 
 from gc_requests_auth import (
@@ -34,7 +35,6 @@ from gc_requests_auth.tokens.pool import DOUBT, TOKENS, Pool
 from gc_requests_auth.tokens.rate_limit import Standing
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
-from gc_requests_auth.tokens.trouble import Trouble
 from gc_requests_auth.util import forks
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.secret import Secret, SecretBox
