@@ -29,10 +29,11 @@ class Lookup:
         self._client = None if given is None else (given.client_id, given.name)
         self._proxy: SecretBox | None = None
         self._proxy_known = False
-        self._make_lock()
-        forks.at_fork(self._make_lock)
+        self.start_afresh()
+        forks.minds_forks(self)
 
-    def _make_lock(self) -> None:
+    def start_afresh(self) -> None:
+        """In a child of a fork as well: a thread of the parent may hold the lock."""
         self._lock = threading.Lock()
 
     def place(self) -> Place:
