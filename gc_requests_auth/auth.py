@@ -343,6 +343,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                     self.api_url,
                     session=self._session,
                     timeout=self._settings.token_timeout,
+                    proxy=self._lookup.proxy(),
                 )
             except TokenError as error:  # the others end all the same
                 problem = problem or error
@@ -426,7 +427,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def _slot(self, number: int) -> tuple[TokenSource, SharedToken | None]:
         lookup, sharing = self._lookup, None
         request: TokenRequest = token_request(
-            lookup.place, self._session, self._settings.token_timeout, self._clock
+            lookup.place, self._session, self._settings.token_timeout, self._clock, lookup.proxy
         )
         if self._store is not None:
             request = sharing = SharedToken(

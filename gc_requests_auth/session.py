@@ -23,7 +23,7 @@ from .stores.base import TokenStore
 from .util.bodies import rewind
 from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, Vault, boxed
+from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -189,6 +189,9 @@ class GenesysCloudSession(requests.Session):
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
         """Called by requests for every call: its own answer, from :mod:`.util.environment`."""
+        of_settings = self._proxy_to(url)
+        if of_settings is not None:
+            proxies = {"https": plain(of_settings), **(proxies or {})}
         if not self.trust_env:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         if proxies is not None:
@@ -203,6 +206,17 @@ class GenesysCloudSession(requests.Session):
             "verify": merge_setting(verify, self.verify),
             "cert": merge_setting(cert, self.cert),
         }
+
+    def _proxy_to(self, url: str) -> SecretBox | None:
+        """The proxy that the settings name for an own host; one of the session counts before it."""
+        auth: object = self.auth  # somebody may have put another one there
+        if self.proxies or not isinstance(auth, GenesysCloudAuth):
+            return None
+        try:
+            proxy = auth._lookup.proxy()
+            return proxy if proxy is not None and auth._hosts.is_own_host(url) else None
+        except ConfigurationError:  # nobody says who signs in, and so nothing of ours is called
+            return None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a prepared request, as `requests.Session.send` does.

@@ -22,6 +22,7 @@ from .environment import (
     REGION_VARIABLES,
     Environment,
     Family,
+    Gateway,
     not_used,
     what_is_missing,
     whole_family,
@@ -181,12 +182,8 @@ class Settings(NamedTuple):
         region, login_url, api_url = self.region, self.login_url, self.api_url
         family = self.family(environ)
         if region is None:
-            behind = self._gateway_urls(environ) or (None, None)
-            login_name, api_name = self.url_variables(environ)
-            login_url = (
-                login_url or _login_url(login_name, environ.get(login_name) or None) or behind[0]
-            )
-            api_url = api_url or _api_url(api_name, environ.get(api_name) or None) or behind[1]
+            login_url = login_url or self._url(environ, 0)
+            api_url = api_url or self._url(environ, 1)
             named = None if login_url and api_url else self.region_variable(environ)
             if named:
                 region = _from(named, environ)
@@ -202,23 +199,39 @@ class Settings(NamedTuple):
             missing = f"{missing} {unused}" if unused else missing
         raise ConfigurationError(missing)
 
-    def url_variables(self, environ: Environment) -> tuple[str, str]:
-        """The variables that hold the URLs of login service and API, as far as one does.
+    def url_variables(self, environ: Environment) -> tuple[str | None, str | None]:
+        """What names the URLs of login service and API, where no argument does: None for the region.
 
-        Those of a family count with its pair alone, and not beside a region of that family: people
-        who have GENESYS_REGION use GENESYS_BASE_URL for other things.
+        First our own variables, then a gateway, then those of a family. The latter count with its
+        pair alone, and not beside a region of that family: people who have GENESYS_REGION use
+        GENESYS_BASE_URL for other things.
         """
+        gateway = self._gateway(environ)
         family = self.family(environ)
         own = family.urls if family and not any(map(environ.get, family.regions)) else None
-        return (
-            own[0] if own and not environ.get(LOGIN_URL) else LOGIN_URL,
-            own[1] if own and not environ.get(API_URL) else API_URL,
+        login_url, api_url = (
+            next((name for name in (ours, host, theirs) if name and environ.get(name)), None)
+            for ours, host, theirs in zip(
+                (LOGIN_URL, API_URL),
+                (gateway.at.host, gateway.at.host),
+                own or (None, None),
+                strict=True,
+            )
         )
+        return login_url, api_url
 
-    def _gateway_urls(self, environ: Environment) -> tuple[str, str] | None:
+    def _url(self, environ: Environment, which: int) -> str | None:
+        """The URL of the login service (0) or of the API (1) that environment or profile name."""
+        name = self.url_variables(environ)[which]
+        gateway = self._gateway(environ)
+        if name == gateway.at.host:
+            return gateway_urls(gateway, environ)[which]
+        return None if name is None else (_login_url, _api_url)[which](name, environ[name])
+
+    def _gateway(self, environ: Environment) -> Gateway:
+        """The names under which a gateway stands, if one does: that of a profile comes first."""
         family = self.family(environ)
-        own = gateway_urls(family.gateway, environ) if family else None
-        return own or gateway_urls(GATEWAY, environ)
+        return family.gateway if family and environ.get(family.gateway.at.host) else GATEWAY
 
     def proxy(self, environ: Environment) -> SecretBox | None:
         """The URL of the proxy that environment or profile name, with its password.

@@ -23,13 +23,11 @@ _PORT = re.compile(
 )
 
 
-def gateway_urls(gateway: Gateway, environ: Environment) -> tuple[str, str] | None:
-    """The URLs of login service and API behind a gateway; None if there is none.
+def gateway_urls(gateway: Gateway, environ: Environment) -> tuple[str, str]:
+    """The URLs of login service and API behind a gateway.
 
     :raises ConfigurationError: naming the piece that makes no sense.
     """
-    if not environ.get(gateway.at.host):
-        return None
     origin = _origin(gateway.at, environ, ("https",))
     paths = _paths(gateway, environ)
     login_url = SecretBox(f"{origin}/{paths.get('login', '')}")

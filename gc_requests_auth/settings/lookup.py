@@ -27,10 +27,13 @@ class Lookup:
         given = settings.given
         #: Id and name of the client. Not its secret: a vault's is for one request.
         self._client = None if given is None else (given.client_id, given.name)
-        self._make_lock()
-        forks.at_fork(self._make_lock)
+        self._proxy: SecretBox | None = None
+        self._proxy_known = False
+        self.start_afresh()
+        forks.minds_forks(self)
 
-    def _make_lock(self) -> None:
+    def start_afresh(self) -> None:
+        """In a child of a fork as well: a thread of the parent may hold the lock."""
         self._lock = threading.Lock()
 
     def place(self) -> Place:
@@ -69,7 +72,10 @@ class Lookup:
 
         :raises ConfigurationError: if what says so makes no sense.
         """
-        return self._settings.proxy(self.environment())
+        if not self._proxy_known:
+            self._proxy = self._settings.proxy(self.environment())
+            self._proxy_known = self._environment is not None
+        return self._proxy
 
     def rate_limit(self) -> int | None:
         """How many requests one token may make in a minute; None for no count.
@@ -145,10 +151,11 @@ def _rivalry(family: Family, environ: Environment) -> list[str]:
     if other is not None:
         same_id = environ[other[1].client_id] == environ[family.client_id]
         field = "client_secret" if same_id else "client_id"
-        return [
+        warning = (
             f"two OAuth clients in the environment: {getattr(family, field)} is used,"
             f" {getattr(other[1], field)} has another value"
-        ]
+        )
+        return [warning]
     if environ.get(PROFILE):
         return [f"{family.client_id} is set and used, and so {PROFILE} is not"]
     return []

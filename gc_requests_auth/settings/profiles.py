@@ -161,6 +161,20 @@ def _called(name: SecretBox) -> str:
 
 
 def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
+    found = _content(name)
+    if not isinstance(found, str):
+        return found
+    raise ConfigurationError(
+        f"{_called(name)} can not be read{found}. {_WRITTEN_BY[_is_file(name)]}; without it, pass"
+        " client_id and client_secret or set their variables."
+    )
+
+
+def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
+    """The file, its text, and whether others can read it; or what is wrong.
+
+    Raises nothing: the path may be a secret by mistake.
+    """
     path = Path(plain(name) if _is_file(name) else FILE)
     try:
         path = path.expanduser()
@@ -174,13 +188,9 @@ def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
             exposed = sys.platform != "win32" and bool(mode & 0o044)
             # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
             return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
-        place = "" if _is_file(name) else f" from {path}"
-    raise ConfigurationError(
-        f"{_called(name)} can not be read{place}: {problem}. {_WRITTEN_BY[_is_file(name)]};"
-        " without it, pass client_id and client_secret or set their variables."
-    )
+        return f": {problem}" if _is_file(name) else f" from {path}: {problem}"
 
 
 def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:

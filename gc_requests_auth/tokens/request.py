@@ -20,7 +20,7 @@ from ..util import forks
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
 from ..util.http import USER_AGENT
-from ..util.secret import SecretBox
+from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .retry import wait_before_next
 from .token import AccessToken
@@ -52,6 +52,7 @@ def token_request(
     session: requests.Session | None,
     timeout: tuple[float, float],
     clock: Clock,
+    proxy: Callable[[], SecretBox | None],
 ) -> TokenRequest:
     """The plain way to come by a token: each time, :func:`request_token` asks the login service."""
 
@@ -70,6 +71,7 @@ def token_request(
             within=within,
             persist=persist,
             clock=clock,
+            proxy=proxy(),
         )
 
     return ask
@@ -84,6 +86,7 @@ def request_token(
     within: float,
     persist: bool,
     clock: Clock,
+    proxy: SecretBox | None = None,
 ) -> AccessToken:
     """An access token by the client-credentials grant (RFC 6749, section 4.4).
 
@@ -91,6 +94,7 @@ def request_token(
     :param timeout: Seconds to connect and seconds to read, of each attempt.
     :param within: Seconds for all attempts together.
     :param persist: Whether to try again what is worth trying again.
+    :param proxy: The URL of a proxy, used where `session` has none of its own.
     :raises TokenError: with neither a cause nor a context: those would hold the token request, and
         that the secret.
     """
@@ -98,7 +102,7 @@ def request_token(
     attempt, waited, warned = 1, 0.0, False
     while True:
         fitting = _fit(timeout, within - max(waited, clock.monotonic() - start))
-        outcome = _attempt(identity, token_url, session, fitting, clock)
+        outcome = _attempt(identity, token_url, session, fitting, clock, proxy)
         if isinstance(outcome, AccessToken):
             return outcome
         # The waits are added up as well: a clock that a test has frozen does not count them.
@@ -122,6 +126,7 @@ def _attempt(
     session: requests.Session | None,
     timeout: tuple[float, float],
     clock: Clock,
+    proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
     """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
     with forks.undivided:  # imported now: these two take longer to import than all of ours
@@ -134,7 +139,7 @@ def _attempt(
     # requests-oauthlib's forgets the living token while it asks for the next.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
-    verify = send_as(session, oauth)
+    verify = send_as(session, oauth, proxy)
     try:
         with _muted():
             oauth.fetch_token(token_url, auth=_Basic(identity), timeout=timeout, verify=verify)
@@ -229,7 +234,9 @@ def _unreadable(token_url: str) -> FailedAttempt:
     return FailedAttempt(BadTokenAnswerError(text, host=host))
 
 
-def send_as(session: requests.Session | None, ours: requests.Session) -> bool | str | None:
+def send_as(
+    session: requests.Session | None, ours: requests.Session, proxy: SecretBox | None
+) -> bool | str | None:
     """Let `ours` send the way `session` does; the `verify` to pass along.
 
     Its proxies, verify, cert, trust_env and adapters are used as they are now; no headers, cookies,
@@ -239,6 +246,8 @@ def send_as(session: requests.Session | None, ours: requests.Session) -> bool | 
     # One request a day needs no connection kept, and two processes after a fork must not share one.
     ours.headers["Connection"] = "close"
     ours.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    if proxy is not None and not (session and session.proxies):
+        go_by_proxy(ours, proxy)
     if session is None:
         return None
     ours.adapters = session.adapters
@@ -248,6 +257,16 @@ def send_as(session: requests.Session | None, ours: requests.Session) -> bool | 
     ours.trust_env = session.trust_env
     # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
     return None if session.verify is True else session.verify
+
+
+def go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
+    """Send everything by a proxy, whatever the environment says: its variables beat `ours.proxies`."""
+    merge = ours.merge_environment_settings
+
+    def with_proxy(url: Any, proxies: Any, *others: Any) -> Any:
+        return merge(url, {**(proxies or {}), "https": plain(proxy)}, *others)
+
+    ours.merge_environment_settings = with_proxy  # type: ignore[assignment,method-assign]
 
 
 def close_when_read(response: requests.Response) -> None:

@@ -7,6 +7,7 @@ Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the b
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -33,6 +34,12 @@ _NOT_ACCEPTED = (
     " the client is disabled, inactive or deleted, or id and secret are swapped. A secret is shown"
     " only when it is made (Admin > Integrations > OAuth); a client exists in one region only."
     f" {HOW_TO_FIND}"
+)
+
+#: What tools that record answers put in place of a token.
+_REDACTED = re.compile(
+    r"<.*>|\[.*\]|\{.*\}|\*+|\.{3,}|x{3,}|-*(?:redacted|filtered|hidden|scrubbed|removed|masked)-*",
+    re.IGNORECASE,
 )
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
@@ -94,6 +101,12 @@ class TokenResponse:
         token = fields.get("access_token")
         if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
+        if _REDACTED.fullmatch(token.open()):
+            text = (
+                "answers a token that looks redacted: the answer was recorded without its token. Put a"
+                " made-up token of letters in its place in the cassette, or wherever it was recorded."
+            )
+            return FailedAttempt(self._error(BadTokenAnswerError, text))
         if not B64TOKEN.fullmatch(token.open()):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = fields.get("token_type", "bearer")

@@ -23,6 +23,7 @@ def revoke_token(
     *,
     session: requests.Session | None,
     timeout: tuple[float, float],
+    proxy: SecretBox | None = None,
 ) -> None:
     """Have the API end the token of this ``Authorization``. A token that is over counts as done.
 
@@ -32,7 +33,7 @@ def revoke_token(
     :raises TokenError: if the answer is another one.
     """
     url = f"{api_url}/api/v2/tokens/me"
-    answer = _send(bearer, url, session, timeout)
+    answer = _send(bearer, url, session, timeout, proxy)
     if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
         raise answer
     if answer.status_code // 100 == 2 or answer.status_code == 401:
@@ -67,10 +68,11 @@ def _send(
     url: str,
     session: requests.Session | None,
     timeout: tuple[float, float],
+    proxy: SecretBox | None,
 ) -> requests.Response | TokenError:
     """The answer, its body given up; or what the exception amounts to."""
     ours = requests.Session()
-    verify = send_as(session, ours)
+    verify = send_as(session, ours, proxy)
     try:
         answer = ours.delete(
             url,

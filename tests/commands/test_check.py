@@ -227,7 +227,7 @@ def test_what_was_found_and_is_not_used_is_named_with_its_reason(
     monkeypatch.setenv("GC_REGION", "eu-west-1")
     monkeypatch.setenv("GENESYS_REGION", SECRET)
     monkeypatch.setenv("GENESYS_CLOUD_REGION", "gateway.example.com")
-    monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "proxy.example.com")
+    monkeypatch.setenv("GENESYSCLOUD_SDK_DEBUG", "true")
     monkeypatch.setenv("PURECLOUD_CLIENTSECRET", SECRET)
 
     assert walk()["settings"].facts["not_used"] == [
@@ -241,7 +241,7 @@ def test_what_was_found_and_is_not_used_is_named_with_its_reason(
         "GENESYS_CLOUD_REGION, since both URLs are set",
         "GC_REGION (mypurecloud.ie), since both URLs are set",
         "GENESYS_REGION, since both URLs are set",
-        "GENESYSCLOUD_PROXY_HOST, which this library does not read",
+        "GENESYSCLOUD_SDK_DEBUG, which this library does not read",
         "PURECLOUD_CLIENTSECRET, which this library does not read",
     ]
 

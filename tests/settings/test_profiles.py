@@ -81,7 +81,6 @@ def test_a_profile_of_the_gc_cli_signs_in(sandbox: Counted, write: Callable[...,
         grant_type = "1"
         logging_enabled = false
         oauth_token_data = '{{"access_token": "{TOKEN}", "oauth_token_expiry": "2999"}}'
-        proxy_host = "proxy.example"
         redirect_uri = ""
         """
     )

@@ -457,7 +457,26 @@ BOMB = gzip.compress(b" " * 32_000_000)
 
 RATE_LIMIT = "rate limit exceeded; please try again later"
 
+#: What tools that record answers put in place of a token.
+SCRUBBED = (
+    "<redacted>",
+    "***",
+    "REDACTED",
+    "[FILTERED]",
+    "xxxxxxxx",
+    "...",
+    "{{ token }}",
+    "-hidden-",
+)
+
 BAD_ANSWERS = {
+    **{
+        f"scrubbed {one}": no_token(
+            json.dumps({"access_token": one, "expires_in": 86400}),
+            "answers a token that looks redacted: the answer was recorded without its token.",
+        )
+        for one in SCRUBBED
+    },
     # what is no JSON object
     "empty": no_token("", "answers nothing instead of a token"),
     "white space": no_token(" \r\n ", "answers nothing instead of a token"),

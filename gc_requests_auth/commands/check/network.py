@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ...tokens.request import go_by_proxy
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ...util.clock import Clock
 from ...util.http import USER_AGENT
+from ...util.secret import SecretBox
 from .bounded import TooLongError, within
 from .causes import no_name, stalled, unreachable
 from .certificates import issuer_shown
@@ -49,6 +51,10 @@ class Network:
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+
+    def go_by_proxy(self, proxy: SecretBox) -> None:
+        """Go by the proxy that a profile names, or Terraform's variables."""
+        go_by_proxy(self._session, proxy)
 
     def route(self, url: str) -> Route:
         """The way to a URL.

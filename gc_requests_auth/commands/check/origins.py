@@ -17,8 +17,8 @@ from ...settings.environment import (
     API_URL,
     BARE_TOKEN,
     FAMILIES,
+    KNOWN,
     LOGIN_URL,
-    POOL_SIZE,
     PROFILE,
     REGION_VARIABLES,
     Environment,
@@ -35,7 +35,7 @@ from ...util.secret import SecretBox
 from .report import Cause, Fact, Finding, Status, Trouble
 
 #: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
-_PREFIXES = ("GENESYS", "PURECLOUD")
+_PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
 
 _WHICH_PAIR = "; ".join(
     f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES
@@ -102,9 +102,10 @@ def place_found(settings: Settings, environ: Environment) -> tuple[Place, Findin
         raise misconfigured(error) from None
     _same_region(place)
     region_from = settings.region_variable(environ) if place.region else None
+    login_url, api_url = settings.url_variables(environ)
     sources = {
-        "login_url_from": LOGIN_URL if environ.get(LOGIN_URL) else region_from,
-        "api_url_from": API_URL if environ.get(API_URL) else region_from,
+        "login_url_from": login_url or region_from,
+        "api_url_from": api_url or region_from,
     }
     facts = {
         "region": place.region,
@@ -168,9 +169,7 @@ def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
     yield from _regions_not_used(used, environ)
-    known = {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, BARE_TOKEN, *REGION_VARIABLES}
-    known |= {name for one in FAMILIES for name in (one.client_id, one.client_secret)}
-    for name in sorted(set(os.environ) - known):
+    for name in sorted(set(os.environ) - KNOWN):
         if name.startswith(_PREFIXES):
             yield f"{name}, which this library does not read"
 
@@ -191,7 +190,8 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
         yield f"{family.client_id} ({which}), since {used.client_id} comes first"
     else:
         for have, lack, state in halves(environ, [family]):
-            yield f"{have}, since {lack} is {state}"
+            if used is None or have not in used:
+                yield f"{have}, since {lack} is {state}"
 
 
 def _regions_not_used(used: Family | None, environ: Environment) -> Iterator[str]:

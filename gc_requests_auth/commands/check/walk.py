@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from ...errors import TokenError
+from ...errors import ConfigurationError, TokenError
 from ...settings.credentials import Identity, Settings
 from ...settings.environment import Environment
 from ...settings.hosts import Place
 from ...tokens.token import AccessToken
 from ...util.clock import Clock
+from ...util.secret import SecretBox
 from .api import idle_timeout, who_am_i
 from .bounded import TooLongError, within
 from .causes import refused, stalled
 from .network import SLACK, Network, compare_clocks
-from .origins import credentials_found, place_found, read_settings
+from .origins import credentials_found, misconfigured, place_found, read_settings
 from .report import Finding, Step, Trouble
 from .route import routes_found
 
@@ -40,6 +41,7 @@ class Walk:
         self._environ: Environment
         self._identity: Identity
         self._place: Place
+        self._proxy: SecretBox | None
         self._date: str | None
         self._token: AccessToken
 
@@ -86,6 +88,12 @@ class Walk:
 
     def _region(self) -> Finding:
         self._place, found = place_found(self._settings, self._environ)
+        try:
+            self._proxy = self._settings.proxy(self._environ)
+        except ConfigurationError as error:
+            raise misconfigured(error) from None
+        if self._proxy is not None:
+            self._network.go_by_proxy(self._proxy)
         return found
 
     def _login_service(self) -> Finding:
@@ -107,6 +115,7 @@ class Walk:
                     within=sum(timeout),
                     persist=False,
                     clock=self._clock,
+                    proxy=self._proxy,
                 ),
             )
         except TokenError as error:
