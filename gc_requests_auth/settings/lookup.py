@@ -27,10 +27,11 @@ class Lookup:
         given = settings.given
         #: Id and name of the client. Not its secret: a vault's is for one request.
         self._client = None if given is None else (given.client_id, given.name)
-        self._make_lock()
-        forks.at_fork(self._make_lock)
+        self.start_afresh()
+        forks.minds_forks(self)
 
-    def _make_lock(self) -> None:
+    def start_afresh(self) -> None:
+        """Make a new lock, in a child of a fork as well."""
         self._lock = threading.Lock()
 
     def place(self) -> Place:
