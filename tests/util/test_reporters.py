@@ -339,8 +339,8 @@ READERS = (
     "/requests/models.py",
 )
 
-#: What is handed a text in order to hide it.
-HIDING = ("/util/secret.py", "_with_hidden_texts")
+#: What is handed a text in order to hide it, or to look at its brackets.
+HIDING = ("/util/secret.py", "/util/nesting.py", "_with_hidden_texts")
 
 
 class Granting(requests.adapters.BaseAdapter):
