@@ -233,7 +233,9 @@ class GenesysCloudSession(requests.Session):
                 request=request,
             )
         call = Call.of(request)
-        if call is not None and call.url != request.url:
+        if call is None:
+            self._keep_token_to_own_hosts(request)
+        elif call.url != request.url:
             _keep_to_own_hosts(call, request)
         if call is not None and self._has_other_adapters:
             self._tell_of_adapter(call, str(request.url))
@@ -245,6 +247,15 @@ class GenesysCloudSession(requests.Session):
             # Also where it is empty: requests empties it to look at a redirect not to be followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
+
+    def _keep_token_to_own_hosts(self, request: requests.PreparedRequest) -> None:
+        """Take the token from a request that somebody has taken the hook from, and sends elsewhere."""
+        auth: object = self.auth
+        headers = getattr(request, "headers", None) or {}
+        if isinstance(headers.get("Authorization"), Secret) and not (
+            isinstance(auth, GenesysCloudAuth) and auth._hosts.takes_token(request.url or "")
+        ):
+            del headers["Authorization"]
 
     def _tell_of_adapter(self, call: Call, url: str) -> None:
         adapter = self.get_adapter(url)

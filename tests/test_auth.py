@@ -21,6 +21,7 @@ import requests
 import requests_cache
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, FakeTime
+from fleet import until
 
 from gc_requests_auth import (
     ConfigurationError,
@@ -174,13 +175,13 @@ def test_a_second_401_is_returned_with_one_warning_a_minute(
             fake_time.advance(advance)
             response = session.get(f"{sandbox.api_url}/sandbox/status/401")
             assert response.status_code == 401
-            assert [one.status_code for one in response.history] == before, "futile, for a minute"
+            assert [one.status_code for one in response.history] == before
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
 
     assert len(warned) == 2
     assert "code bad.credentials" in warned[0].getMessage()
     assert "correlation id 5a6d0000-0000-4000-8000-00000000c0de" in warned[0].getMessage()
-    assert sandbox.api_requests == 5
+    assert sandbox.api_requests == 3 + 2 + 3, "the last of each: whether the token lives"
 
 
 def test_a_streamed_second_401_is_left_unread_and_its_code_is_the_firsts(
@@ -779,13 +780,15 @@ def test_a_missing_connection_does_no_harm(sandbox: Counted, revoked: requests.S
     assert sandbox.token_requests == 2, "the token was renewed"
 
 
-def test_an_authorization_of_bytes_counts_as_not_ours(
+def test_a_401_to_an_authorization_of_bytes_is_replayed_with_our_token(
     sandbox: Counted, session: requests.Session
 ) -> None:
-    refused = answered(session, f"{sandbox.api_url}/sandbox/status/401")
-    refused.request.headers["Authorization"] = b"Bearer bytes"
-    hooked(refused, verify=session.verify)
+    prepared = session.prepare_request(requests.Request("GET", sandbox.api_url + ME))
+    prepared.headers["Authorization"] = b"Bearer bytes"
+    answer = session.send(prepared)
 
+    assert answer.status_code == 200
+    assert [one.status_code for one in answer.history] == [401]
     assert sandbox.token_requests == 1
 
 
@@ -1042,11 +1045,21 @@ def test_what_can_not_work_is_refused_by_name(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_whether_there_is_background_renewal_is_handed_on_and_travels(background: bool) -> None:
-    auth = GenesysCloudAuth("client", SECRET, region="eu-west-1", background_renewal=background)
+def test_an_auth_and_its_copies_renew_in_the_background_as_they_were_told(
+    background: bool, limited: Callable[..., Counted], fake_time: FakeTime
+) -> None:
+    api = limited(lifetime=3600)
+    auth = api.auth(background_renewal=background)
     for one in (auth, copy.copy(auth), pickle.loads(pickle.dumps(auth))):
-        assert one._slots[0].source._background is background
-        assert one._slots[0].source._inline is True
+        before = api.token_requests
+        token = one.access_token()
+        fake_time.advance(3600 - 60)
+        assert one.access_token() == token or background
+        if background:
+            until(lambda: one.access_token() != token)  # noqa: B023 -- called at once
+        assert api.token_requests == before + 1 + background
+        fake_time.advance(55)
+        assert one.access_token() != token, "in its last moments, a call renews it"
 
 
 def test_what_is_absent_is_looked_up_at_first_use(

@@ -95,9 +95,12 @@ class GenesysCloudAdapter(HTTPAdapter):
         call = Call.of(request)
         if call is None or not _is_ours(call, request):
             return super().send(request, *arguments, **options)
+        original = request
         while True:
             if wait := call.token.limit.take():
                 call, request = self._wait_for_turn(call, request, wait)
+            if request is not original:
+                call.original = original
             limit = call.token.limit
             outcome: _Outcome
             try:
@@ -258,7 +261,8 @@ def _copy_for(
     following: Call, call: Call, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
     """The request of the next attempt. The caller's own stays as it is: others may send it, too."""
-    again = following.sign_copy_of(request)
+    again = request.copy()
+    following.sign(again)
     if not call.is_carried_by(request):  # somebody changed the header by hand; that is not undone
         del again.headers["Authorization"]
         if "Authorization" in request.headers:

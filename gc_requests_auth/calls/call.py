@@ -43,7 +43,8 @@ class Call(SigningHook):
     refused: tuple[requests.Response, ...] = ()
     #: Whether an attempt before this one was answered 429, and another token took its place.
     moved = False
-    #: The request that requests itself has sent, and builds redirects from; None if it is this one.
+    #: While the answer is dealt with: the request that requests itself has sent, and builds redirects
+    #: from, if that is another one than the request of this call.
     original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
@@ -59,6 +60,7 @@ class Call(SigningHook):
             count(self, response)
         if response.status_code == 200:
             return response
+        self.original = None  # requests itself has sent this one; it was the copy of an earlier one
         return self.auth._on_answer(response, options)
 
     @staticmethod
@@ -78,13 +80,6 @@ class Call(SigningHook):
     def sign(self, request: requests.PreparedRequest) -> None:
         """Let the request carry the token, and find its way back here."""
         sign(request, self.token.header, self)
-
-    def sign_copy_of(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """A copy of a request that was sent before, signed as this call."""
-        again = request.copy()
-        self.original = original_of(request)
-        self.sign(again)
-        return again
 
     def is_carried_by(self, request: requests.PreparedRequest) -> bool:
         """Whether the request still has the header that it was signed with.
@@ -127,7 +122,7 @@ class Call(SigningHook):
 
 
 def original_of(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """The request that requests itself has sent: this one, or the one that this is a copy of."""
+    """The request that requests itself has sent: this one, or the one that this one is a copy of."""
     call = Call.of(request)
     return request if call is None or call.original is None else call.original
 

@@ -33,8 +33,9 @@ def replay(
         of the new answer.
     :param options: What the response hook was called with.
     """
-    original = original_of(response.request)
-    again = call.sign_copy_of(response.request)
+    call.original = original = original_of(response.request)
+    again = response.request.copy()
+    call.sign(again)
     _renew_cookies(again, response)
     # requests builds a redirect that follows from the original request, so that one goes on with the
     # new token. The answer keeps a copy, which shows what was sent.

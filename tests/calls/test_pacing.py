@@ -15,6 +15,8 @@ import requests
 from conftest import Counted, FakeTime
 from pools import fill, in_hand, send_with, token_of
 from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError, ReadTimeoutError
 
 from gc_requests_auth import (
     ConfigurationError,
@@ -97,17 +99,16 @@ def test_a_call_counts_until_a_minute_after_its_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The API may have counted it at any moment until then."""
-    send = HTTPAdapter.send
+    build_response = HTTPAdapter.build_response
 
-    def slow(self: Any, *arguments: Any, **options: Any) -> Any:
-        answer = send(self, *arguments, **options)
+    def slow(self: HTTPAdapter, request: requests.PreparedRequest, answer: Any) -> Any:
         fake_time.advance(20)
-        return answer
+        return build_response(self, request, answer)
 
     session.auth.access_token()
-    monkeypatch.setattr(HTTPAdapter, "send", slow)
-    assert call(session, 3) == [200] * 3
-    monkeypatch.setattr(HTTPAdapter, "send", send)
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPAdapter, "build_response", slow)
+        assert call(session, 3) == [200] * 3
     assert call(session, 1) == [200]
 
     assert 20 <= sum(fake_time.slept) <= 21.1, "40 s are over since the first answer"
@@ -190,46 +191,72 @@ def test_what_never_reached_the_api_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No connection; or a proxy that answers in place of the API, without the API's own header."""
+    build_response = HTTPAdapter.build_response
 
-    def no_way(*_: Any, **__: Any) -> requests.Response:
-        raise requests.ConnectTimeout
+    def no_way(self: HTTPSConnectionPool, *_: Any, **__: Any) -> Any:
+        raise MaxRetryError(self, "/", ConnectTimeoutError())
 
-    def proxy(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
-        answer = requests.Response()
-        answer.status_code, answer.request, answer.raw = 403, request, io.BytesIO()
-        return answer
+    def proxy(self: HTTPAdapter, request: requests.PreparedRequest, answer: Any) -> Any:
+        answer.status = 403
+        del answer.headers["ININ-Correlation-Id"]
+        return build_response(self, request, answer)
 
     session.auth.access_token()
     with monkeypatch.context() as patch:
-        patch.setattr(HTTPAdapter, "send", no_way)
+        patch.setattr(HTTPSConnectionPool, "urlopen", no_way)
         for _ in range(10):
             with pytest.raises(requests.ConnectTimeout):
                 session.post(ME)
-        patch.setattr(HTTPAdapter, "send", proxy)
-        assert call(session, 10) == [403] * 10
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPAdapter, "build_response", proxy)
+        fake_time.advance(60)  # in truth, the API has had these requests
+        assert call(session, 2) == [403] * 2
+        fake_time.advance(60)
     assert call(session, 3) == [200] * 3
 
     assert fake_time.slept == []
-    assert sent(api) == [200] * 3
+
+
+def test_the_answers_of_a_test_double_do_not_count(
+    session: GenesysCloudSession, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package `responses`, for one, puts a function of its own in place of `HTTPAdapter.send`."""
+
+    def double(_: HTTPAdapter, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, answer.request, answer.raw = 200, request, io.BytesIO()
+        return answer
+
+    session.auth.access_token()
+    monkeypatch.setattr(HTTPAdapter, "send", double)
+    assert call(session, 50) == [200] * 50
+
+    assert fake_time.slept == []
 
 
 @pytest.mark.parametrize(
-    "failure", [requests.ConnectionError("reset"), requests.ReadTimeout(), KeyboardInterrupt()]
+    ("failure", "raised"),
+    [
+        (ProtocolError("reset"), requests.ConnectionError),
+        (ReadTimeoutError(None, "/", "too slow"), requests.ReadTimeout),  # type: ignore[arg-type]
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
 )
 def test_what_may_have_reached_the_api_counts_though_no_answer_came(
     session: GenesysCloudSession,
     fake_time: FakeTime,
     monkeypatch: pytest.MonkeyPatch,
     failure: BaseException,
+    raised: type[BaseException],
 ) -> None:
-    def broken(*_: Any, **__: Any) -> requests.Response:
+    def broken(*_: Any, **__: Any) -> Any:
         raise failure
 
     session.auth.access_token()
     with monkeypatch.context() as patch:
-        patch.setattr(HTTPAdapter, "send", broken)
+        patch.setattr(HTTPSConnectionPool, "urlopen", broken)
         for _ in range(3):
-            with pytest.raises(type(failure)):
+            with pytest.raises(raised):
                 session.post(ME)
     assert fake_time.slept == []
     call(session, 1)
@@ -250,15 +277,15 @@ def test_waiting_for_a_turn_is_no_part_of_the_time_out_of_a_call(
     session: GenesysCloudSession, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    send = HTTPAdapter.send
+    urlopen = HTTPSConnectionPool.urlopen
 
-    def recording(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
-        seen.append(options["timeout"])
-        return send(self, request, *arguments, **options)
+    def recording(self: Any, *arguments: Any, **options: Any) -> Any:
+        timeout = options["timeout"]
+        seen.append((timeout.connect_timeout, timeout.read_timeout))
+        return urlopen(self, *arguments, **options)
 
-    monkeypatch.setattr(HTTPAdapter, "send", recording)
     session.auth.access_token()
-    del seen[:]
+    monkeypatch.setattr(HTTPSConnectionPool, "urlopen", recording)
     assert call(session, 4, timeout=(3, 7)) == [200] * 4
 
     assert sum(fake_time.slept) >= 60
