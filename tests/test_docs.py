@@ -14,6 +14,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -40,6 +41,7 @@ from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
 from gc_requests_auth.settings.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
 from gc_requests_auth.settings.regions import REGIONS
+from gc_requests_auth.stores.permits import PermitRequest
 
 QUEUES = "/api/v2/routing/queues"
 
@@ -904,6 +906,26 @@ def test_stores_page_makes_both_kinds(here: Counted) -> None:
 
     assert "RedisTokenStore" in repr(session.auth._store)
     assert here.token_requests == 0
+
+
+def test_stores_page_counts_requests_in_a_row_of_a_database() -> None:
+    class Row:
+        text, seconds = "", 1000.0
+
+    class Database:
+        row = Row()
+
+        def locked_row(self, key: str) -> AbstractContextManager[Row]:
+            return nullcontext(self.row)
+
+    take_permits = Page("stores").run(2)["take_permits"]
+    granted = [
+        take_permits(Database(), "key", PermitRequest(process, 10, 60.0, 7, 0, ())).granted
+        for process in "ab"
+    ]
+
+    assert granted == [7, 3]
+    assert json.loads(Database.row.text).keys() == {"a", "b"}
 
 
 # -- check.rst ------------------------------------------------------------------------------------

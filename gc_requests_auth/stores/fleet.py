@@ -57,9 +57,6 @@ class OwnCount(Protocol):
     def ages(self) -> list[float]:
         """Seconds since each answer that counts."""
 
-    def start_afresh(self) -> None:
-        """Forget what was sent: it was another process."""
-
 
 class FleetPermits:
     """The permits of one token in this process; the `shared` of its `RateLimit`.
@@ -71,9 +68,11 @@ class FleetPermits:
         self._store = store
         self._key = key
         self._clock = clock
-        self._begin()
+        self.start_afresh()
+        forks.minds_forks(self)
 
-    def _begin(self) -> None:
+    def start_afresh(self) -> None:
+        """As another process, which a child of a fork is: the parent goes on to use its permits."""
         self._process = os.urandom(8).hex()
         self._lock = Lock()
         #: Set when the question that is under way is answered; None if none is.
@@ -97,19 +96,9 @@ class FleetPermits:
         self._is_alone = self._is_alone_for_good = False
         #: When the store is tried again, and how many seconds after that.
         self._try_at, self._pause = -math.inf, 0.0
-        self._forks = forks.process()
-
-    def _begin_in_child(self, count: OwnCount) -> None:
-        """After a fork, the parent goes on to use its permits, and to tell what it has sent."""
-        with forks.undivided:
-            if self._forks != forks.process():  # pragma: no branch -- another thread was first
-                count.start_afresh()
-                self._begin()
 
     def take(self, count: OwnCount) -> float:
         """0.0 if a request may be sent that the own count allows; else seconds to wait."""
-        if self._forks != forks.process():
-            self._begin_in_child(count)
         if self._clock.monotonic() < self._valid_until:
             try:
                 self._permits.pop()
@@ -130,7 +119,7 @@ class FleetPermits:
         asked = self._asked_at
         if asked == -math.inf or self._clock.monotonic() - asked <= self._term:
             return
-        if not self._is_alone and self._forks == forks.process():
+        if not self._is_alone:
             self._ask(count, wants=False)
 
     def free(self) -> float:

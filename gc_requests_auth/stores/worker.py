@@ -29,14 +29,14 @@ class Worker:
         self._work: SimpleQueue[_Work[Any] | None] = SimpleQueue()
         self._locks = ExitStack()
         self._ended = Event()
-        self._forks = forks.forks
+        self._forks = forks.process()
         self._gave_up = False
         self._has_thread = in_background(self._loop)
 
     @property
     def is_stuck(self) -> bool:
         """Whether its thread still waits for a store that did not answer in time."""
-        return self._gave_up and not self._ended.is_set() and self._forks == forks.forks
+        return self._gave_up and not self._ended.is_set() and self._forks == forks.process()
 
     def run(self, function: Callable[[], T], within: float) -> T | None:
         """What `function` returns; None if it fails, or takes longer than so many seconds."""

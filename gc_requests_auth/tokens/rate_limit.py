@@ -76,7 +76,7 @@ class RateLimit:
         self.accepted = 0
         self._slept = 0.0
         self._lead = clock.wall() - clock.monotonic()
-        self._process = forks.process()
+        forks.minds_forks(self)
 
     def __repr__(self) -> str:
         return f"<RateLimit of {self.limit}, {self.free} free>"
@@ -88,7 +88,7 @@ class RateLimit:
             is counted. No more than `WINDOW`, or than what `refused` was told.
         """
         wait = self._take()
-        if wait and self._time_has_passed():
+        if wait and self._was_suspended():
             wait = self._take()
         if wait or self._shared is None or self.limit is None:
             return wait
@@ -203,11 +203,13 @@ class RateLimit:
         return [now + WINDOW - ready for ready in self._resting.copy() if ready > now]
 
     def start_afresh(self) -> None:
-        """Nothing was sent: in a child of a fork, whose parent tells a fleet what it has sent."""
-        self._process = forks.process()
-        self._resting.clear()
-        self._surplus.clear()
-        self._ready[:] = [None] * (self.limit or 0)
+        """In a child of a fork: what is under way is answered to threads that are not here."""
+        if self._shared is None:
+            self._resting.extend([self._now() + WINDOW] * self.under_way)
+        else:  # The parent goes on to tell the fleet what it has sent.
+            self._resting.clear()
+            self._surplus.clear()
+            self._ready[:] = [None] * (self.limit or 0)
 
     def _now(self) -> float:
         return self._clock.monotonic() + self._slept
@@ -258,23 +260,19 @@ class RateLimit:
                 except IndexError:
                     self._surplus.append(None)
 
-    def _time_has_passed(self) -> bool:
-        """Whether there was a suspension or a fork; then what was counted before is looked at anew.
+    def _was_suspended(self) -> bool:
+        """Whether there was a suspension; then the count goes on by the time that it took.
 
         Looked at only when a request would have to wait. In a suspension the monotonic clock stands
         still: a process that is thawed an hour later would else wait for what is long over. A wall
         clock that was set forward looks the same, and costs at worst a 429.
         """
-        process = forks.process()
         with forks.undivided:
             lead = self._clock.wall() - self._clock.monotonic()
             slept, self._lead = lead - self._lead, lead
             if slept > SUSPENDED:
                 self._slept += slept
-            forked, self._process = self._process != process, process
-            if forked:  # the threads whose requests are under way are not in this process
-                self._resting.extend([self._now() + WINDOW] * self.under_way)
-        return slept > SUSPENDED or forked
+        return slept > SUSPENDED
 
 
 #: For a token that is not in use yet.

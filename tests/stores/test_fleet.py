@@ -22,7 +22,6 @@ from gc_requests_auth.stores.base import StoreError, TokenStore
 from gc_requests_auth.stores.fleet import FleetPermits
 from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest, Record, answer_to
 from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
-from gc_requests_auth.util import forks
 
 KEY = "a1" * 32
 FAILS = "the token store can not count the requests of all processes, each counts for itself meanwhile: "
@@ -482,24 +481,6 @@ def test_a_forked_process_counts_what_it_sends_and_not_what_its_parent_sent(
         os._exit(0 if (sent, is_new, asked.held, list(asked.answered)) == (1, True, 0, []) else 1)
 
     assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.mark.usefixtures("inline")
-def test_a_fork_is_noticed_by_the_next_call_and_no_answer_of_before_is_told(
-    store: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count = process(store, store.time, 20)
-    send(count, 10)
-    count.take()
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
-    store.time.advance(30)
-    asked = len(store.asked)
-    count.answered()
-    assert len(store.asked) == asked
-    send(count)
-
-    assert (store.asked[-1].held, list(store.asked[-1].answered)) == (0, [])
-    assert store.asked[-1].process != store.asked[0].process
 
 
 # -- properties --------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW, RateLimit
-from gc_requests_auth.util import forks
 
 
 def limit_of(requests: int | None, fake_time: FakeTime, **more: Any) -> RateLimit:
@@ -337,20 +336,19 @@ def test_a_forked_process_does_not_wait_for_requests_of_its_parent(fake_time: Fa
     assert count.under_way == 3
 
 
-def test_after_a_fork_requests_under_way_count_as_answered(
-    fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_fork_requests_under_way_count_as_answered(fake_time: FakeTime) -> None:
     count = limit_of(2, fake_time)
     count.take()
     count.take()
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
+    count.start_afresh()
 
-    assert count.take() == WINDOW
-    assert count.under_way == 0
+    assert (count.take(), count.under_way) == (WINDOW, 0)
 
 
-def test_a_count_that_starts_afresh_has_sent_nothing(fake_time: FakeTime) -> None:
-    count = limit_of(4, fake_time)
+def test_after_a_fork_a_fleet_is_told_by_the_parent_what_the_parent_has_sent(
+    fake_time: FakeTime,
+) -> None:
+    count = limit_of(4, fake_time, shared=Shared())
     send(count, 2)
     count.take()
     count.start_afresh()
