@@ -177,10 +177,12 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             # never comes back to us. A new dict, since the old one is shared with earlier hops.
             request.hooks = {"response": other_hooks(request)}
             return response
-        if response.status_code == 429 and not counted_by_adapter(response):
+        if response.status_code == 429:
             response = self._after_429(response, options)
         if response.status_code == 401:
             response = self._after_401(response, options)
+            if response.status_code == 429:
+                response = self._after_429(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(response)
@@ -204,7 +206,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             refused = self._token_of(call, request)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.
             token = self._tokens.in_hand(other_than=refused)
-            if token is None and fetched is not None and not fetched.shared:
+            if token is None and _is_brand_new(refused, fetched):
                 break
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
@@ -277,8 +279,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     ) -> requests.Response:
         """The answer to the same request with another token of the pool, which has requests left.
 
-        A plain `auth=` never waits; waiting is for the adapter.
+        A plain `auth=` never waits; waiting is for our adapter, which also changes tokens itself.
         """
+        if counted_by_adapter(response):
+            return response
         call = Call.of(response.request)
         token = None if call is None else another_token_after(call, response, self._clock)
         if call is None or token is None or not can_be_sent_again(response):
@@ -468,6 +472,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return None
         source.take(stored)
         return stored.value
+
+
+def _is_brand_new(refused: AccessToken | None, fetched: AccessToken | None) -> bool:
+    """Whether the refused token is the one that was fetched for this call, and not out of a store."""
+    if refused is None or fetched is None or fetched.shared:
+        return False
+    return refused.value == fetched.value
 
 
 def can_be_sent_again(response: requests.Response) -> bool:

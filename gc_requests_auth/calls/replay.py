@@ -46,8 +46,11 @@ def replay(
     answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
     answer.history = [*response.history, response]
-    if Call.of(answer.request) is None:  # of a test double; an adapter of ours may have sent a copy
+    sent = Call.of(answer.request)
+    if sent is None:  # of a test double; an adapter of ours may have sent a copy
         answer.request = again
+    else:
+        sent.original = original
     if not counted_by_adapter(response):
         count(call, answer)
     return answer

@@ -28,7 +28,7 @@ from gc_requests_auth.calls.forbidden import (
 )
 from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken
-from gc_requests_auth.util.clock import Moment
+from gc_requests_auth.util.clock import Clock, Moment
 
 API = "https://api.mypurecloud.ie/api/v2"
 ME = "/api/v2/tokens/me"
@@ -58,9 +58,39 @@ def a_get(path: str, method: str = "GET") -> requests.PreparedRequest:
     return requests.Request(method, f"{API}{path}").prepare()
 
 
+class Memory:
+    """What is known of forbidden endpoints; a test says with each 401 what the API would say."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._api = Api()
+        self._known = ForbiddenEndpoints(lambda *_: self._api(), clock)
+        self._new = AccessToken.issued("a-new-token", 86400, Moment.now(clock), clock)
+        self.fetched = self._known.fetched
+        self.not_fetched = self._known.not_fetched
+        self.cured = self._known.cured
+        self.forget = self._known.forget
+
+    def may_be_cured(
+        self, request: requests.PreparedRequest, refused: AccessToken | None, api: Api
+    ) -> bool:
+        self._api = api
+        return self._known.may_be_cured(a_401_to(request), refused, {})
+
+    def not_cured(self, request: requests.PreparedRequest, api: Api | None = None) -> None:
+        """A new token was refused as well; and the API does not say whether that one lives."""
+        self._api = api or Api(lives=None)
+        self._known.not_cured(a_401_to(request), self._new, {})
+
+
+def a_401_to(request: requests.PreparedRequest) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code, answer.request, answer.raw = 401, request, io.BytesIO()
+    return answer
+
+
 @pytest.fixture
-def memory(fake_time: FakeTime) -> ForbiddenEndpoints:
-    return ForbiddenEndpoints(fake_time.clock)
+def memory(fake_time: FakeTime) -> Memory:
+    return Memory(fake_time.clock)
 
 
 @pytest.fixture
@@ -75,16 +105,14 @@ def token(fake_time: FakeTime) -> Make:
     return make
 
 
-def is_asked_about(
-    memory: ForbiddenEndpoints, request: requests.PreparedRequest, refused: AccessToken
-) -> bool:
+def is_asked_about(memory: Memory, request: requests.PreparedRequest, refused: AccessToken) -> bool:
     """Whether a 401 to this request has the API asked about the token."""
     api = Api(lives=None)
     memory.may_be_cured(request, refused, api)
     return api.asked == 1
 
 
-def fetch(memory: ForbiddenEndpoints, token: Make, count: int) -> list[AccessToken]:
+def fetch(memory: Memory, token: Make, count: int) -> list[AccessToken]:
     """Have so many tokens fetched because of 401s."""
     tokens = [token(f"fetched-{number}") for number in range(count)]
     for one in tokens:
@@ -95,9 +123,7 @@ def fetch(memory: ForbiddenEndpoints, token: Make, count: int) -> list[AccessTok
 # -- what has the API asked first -----------------------------------------------------------------
 
 
-def test_a_first_401_has_a_token_fetched_and_nothing_asked(
-    memory: ForbiddenEndpoints, token: Make
-) -> None:
+def test_a_first_401_has_a_token_fetched_and_nothing_asked(memory: Memory, token: Make) -> None:
     api = Api()
 
     assert memory.may_be_cured(a_get("/users"), token("first"), api)
@@ -105,7 +131,7 @@ def test_a_first_401_has_a_token_fetched_and_nothing_asked(
 
 
 def test_a_path_that_refused_a_new_token_is_suspect_for_a_minute(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     memory.not_cured(a_get("/users"))
 
@@ -125,7 +151,7 @@ def test_a_path_that_refused_a_new_token_is_suspect_for_a_minute(
     ],
 )
 def test_a_suspect_path_is_known_whatever_its_ids_and_its_query(
-    memory: ForbiddenEndpoints, token: Make, one: str, other: str
+    memory: Memory, token: Make, one: str, other: str
 ) -> None:
     memory.not_cured(a_get(one))
 
@@ -144,7 +170,7 @@ def test_a_suspect_path_is_known_whatever_its_ids_and_its_query(
     ],
 )
 def test_another_method_origin_or_path_is_not_suspect(
-    memory: ForbiddenEndpoints, token: Make, other: requests.PreparedRequest
+    memory: Memory, token: Make, other: requests.PreparedRequest
 ) -> None:
     memory.not_cured(a_get("/users/1"))
 
@@ -152,7 +178,7 @@ def test_another_method_origin_or_path_is_not_suspect(
 
 
 def test_128_paths_are_suspect_at_most_and_the_oldest_make_room(
-    memory: ForbiddenEndpoints, token: Make
+    memory: Memory, token: Make
 ) -> None:
     assert PATHS == 128
     for name in [*NAMES[:PATHS], NAMES[0], NAMES[PATHS]]:
@@ -162,9 +188,7 @@ def test_128_paths_are_suspect_at_most_and_the_oldest_make_room(
     assert suspect == [True, False, *[True] * (PATHS - 1), *[False] * (200 - PATHS - 1)]
 
 
-def test_an_accepted_token_takes_its_path_from_suspicion(
-    memory: ForbiddenEndpoints, token: Make
-) -> None:
+def test_an_accepted_token_takes_its_path_from_suspicion(memory: Memory, token: Make) -> None:
     memory.not_cured(a_get("/users"))
     memory.cured(a_get("/users"), token("new"))
 
@@ -172,7 +196,7 @@ def test_an_accepted_token_takes_its_path_from_suspicion(
 
 
 def test_after_four_fetches_in_a_minute_every_path_is_suspect(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     fetch(memory, token, FETCHES - 2)
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
@@ -185,7 +209,7 @@ def test_after_four_fetches_in_a_minute_every_path_is_suspect(
 
 
 def test_a_fetch_whose_token_was_accepted_is_not_held_against_anybody(
-    memory: ForbiddenEndpoints, token: Make
+    memory: Memory, token: Make
 ) -> None:
     for number in range(3 * FETCHES):
         new = token(f"fetched-{number}")
@@ -196,7 +220,7 @@ def test_a_fetch_whose_token_was_accepted_is_not_held_against_anybody(
 
 
 def test_after_a_fetch_that_failed_the_api_is_asked_about_that_token(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     memory.not_fetched(token("refused"))
     memory.not_fetched(None)
@@ -207,7 +231,7 @@ def test_after_a_fetch_that_failed_the_api_is_asked_about_that_token(
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
 
 
-def test_a_request_that_carried_no_token_may_always_be_cured(memory: ForbiddenEndpoints) -> None:
+def test_a_request_that_carried_no_token_may_always_be_cured(memory: Memory) -> None:
     memory.not_cured(a_get("/users"))
     api = Api()
 
@@ -215,7 +239,7 @@ def test_a_request_that_carried_no_token_may_always_be_cured(memory: ForbiddenEn
     assert api.asked == 0
 
 
-def test_forget_ends_every_suspicion(memory: ForbiddenEndpoints, token: Make) -> None:
+def test_forget_ends_every_suspicion(memory: Memory, token: Make) -> None:
     fetch(memory, token, FETCHES)
     memory.not_cured(a_get("/users"))
     memory.not_fetched(token("refused"))
@@ -224,11 +248,20 @@ def test_forget_ends_every_suspicion(memory: ForbiddenEndpoints, token: Make) ->
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
 
 
+def test_a_new_token_that_is_over_already_makes_no_path_suspect(
+    memory: Memory, token: Make
+) -> None:
+    """Revoked twice: the first new token was refused for that, and not for the path."""
+    memory.not_cured(a_get("/users"), Api(lives=False))
+
+    assert not is_asked_about(memory, a_get("/users"), token("first"))
+
+
 # -- what the answer decides ----------------------------------------------------------------------
 
 
 def test_at_a_suspect_path_only_a_token_that_is_over_is_replaced(
-    memory: ForbiddenEndpoints, token: Make
+    memory: Memory, token: Make
 ) -> None:
     memory.not_cured(a_get("/users"))
 
@@ -237,7 +270,7 @@ def test_at_a_suspect_path_only_a_token_that_is_over_is_replaced(
 
 
 def test_that_a_token_is_over_is_asked_once(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     memory.not_cured(a_get("/users"))
     api = Api(lives=False)
@@ -249,7 +282,7 @@ def test_that_a_token_is_over_is_asked_once(
 
 
 def test_that_a_token_lives_serves_calls_to_the_same_url_for_a_second(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     memory.not_cured(a_get("/users/1"))
     api, living = Api(), token("alive")
@@ -265,7 +298,7 @@ def test_that_a_token_lives_serves_calls_to_the_same_url_for_a_second(
 
 @pytest.mark.parametrize("other", ["/users/2", "/users/1?expand=groups"])
 def test_that_a_token_lives_is_asked_again_for_another_url(
-    memory: ForbiddenEndpoints, token: Make, other: str
+    memory: Memory, token: Make, other: str
 ) -> None:
     """The token may have been revoked between the two calls."""
     memory.not_cured(a_get("/users/1"))
@@ -275,7 +308,7 @@ def test_that_a_token_lives_is_asked_again_for_another_url(
 
 
 def test_that_a_token_lives_is_asked_again_once_the_token_has_brought_another_answer(
-    memory: ForbiddenEndpoints, token: Make
+    memory: Memory, token: Make
 ) -> None:
     """So the path may have been accepted meanwhile, and its next 401 may be that of a revocation."""
     memory.not_cured(a_get("/users"))
@@ -288,7 +321,7 @@ def test_that_a_token_lives_is_asked_again_once_the_token_has_brought_another_an
 
 
 def test_after_20_answers_in_a_second_suspect_paths_are_taken_for_forbidden(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     memory.not_cured(a_get("/users/1"))
     api, one = Api(), token("one")
@@ -305,7 +338,7 @@ def test_after_20_answers_in_a_second_suspect_paths_are_taken_for_forbidden(
 
 
 def test_without_a_clear_answer_five_tokens_a_minute_are_fetched(
-    memory: ForbiddenEndpoints, token: Make, fake_time: FakeTime
+    memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
     assert FETCHES == 5
     unclear = Api(lives=None)
@@ -320,7 +353,7 @@ def test_without_a_clear_answer_five_tokens_a_minute_are_fetched(
 
 
 def test_a_fetched_token_that_serves_other_calls_was_not_fetched_in_vain(
-    memory: ForbiddenEndpoints, token: Make
+    memory: Memory, token: Make
 ) -> None:
     for new in fetch(memory, token, 2 * FETCHES):
         new.limit.count()

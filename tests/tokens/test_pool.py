@@ -1,4 +1,4 @@
-"""pool.py: several tokens of one client, each with its own limit, and every promise kept for each."""
+"""Several tokens of one client, each with its own limit, and every promise kept for each."""
 
 from __future__ import annotations
 
@@ -14,31 +14,23 @@ from typing import Any
 import pytest
 import requests
 import requests_cache
-from conftest import SECRET, TOKEN, Counted, FakeTime
+from conftest import TOKEN, Counted, FakeTime
 from fleet import until
-from gc_requests_auth.calls.second_try import SecondTry
-from gc_requests_auth.tokens.trouble import Trouble
-from requests.adapters import BaseAdapter
+from pools import fill, filled, held, in_hand, left, send_with, slots, token_of
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import (
     CredentialsRefusedError,
     FileTokenStore,
+    GenesysCloudAdapter,
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.calls.call import Hook
-from gc_requests_auth.calls.replay import replay
-from gc_requests_auth.tokens.flight import Flight
-from gc_requests_auth.tokens.pool import DOUBT, TOKENS, Pool
-from gc_requests_auth.tokens.rate_limit import Standing
-from gc_requests_auth.tokens.source import TokenSource
-from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.settings.lookup import Lookup
+from gc_requests_auth.tokens.pool import USED_LAST
 from gc_requests_auth.util import forks
-from gc_requests_auth.util.clock import Moment
-from gc_requests_auth.util.secret import Secret, SecretBox
-from gc_requests_auth.util.secret import plain as text_of
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"
@@ -63,25 +55,6 @@ def plain(api: Counted) -> requests.Session:
     return api.session()
 
 
-def filled(api: Counted, count: int, **more: Any) -> GenesysCloudAuth:
-    """An auth that has so many tokens in hand."""
-    auth = api.auth(tokens=count, **more)
-    fill(auth)
-    return auth
-
-
-def fill(auth: GenesysCloudAuth) -> None:
-    auth._tokens()
-    for slot in auth._slots:
-        slot.source.current()
-
-
-def in_hand(auth: GenesysCloudAuth) -> list[str]:
-    """The tokens, in the order of their slots."""
-    held = [slot.source.in_hand() for slot in auth._slots]
-    return [text_of(token.value) for token in held if token is not None]
-
-
 def get(api: Counted, auth: Any, session: requests.Session, path: str = ME) -> requests.Response:
     return session.get(api.api_url + path, auth=auth, timeout=30)
 
@@ -103,15 +76,18 @@ def sent(api: Counted) -> list[int]:
     return [one.status for one in api.sandbox.api_exchanges]
 
 
-def note(
-    auth: GenesysCloudAuth, token: str, used: int, allowed: int = 10, reset: float = 60.0
-) -> None:
-    auth._ledger.of(f"Bearer {token}").note(Standing(used, allowed, reset))
+def signed_in_by(api: Counted, auth: GenesysCloudAuth, **options: Any) -> GenesysCloudSession:
+    """A session of ours with this auth."""
+    session = GenesysCloudSession(auth=auth, **options)
+    session.verify = api.ca_file
+    return session
 
 
-def sent_by(request: requests.PreparedRequest) -> str:
-    header: Any = request.headers["Authorization"]
-    return text_of(header).removeprefix("Bearer ")
+def end(api: Counted, session: requests.Session, token: str) -> None:
+    """Somebody revokes one token."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert session.delete(api.api_url + ME, headers=bearer, timeout=30).status_code == 200
+    api.sandbox.api_exchanges.clear()
 
 
 # -- growth ---------------------------------------------------------------------------------------
@@ -140,10 +116,8 @@ def test_a_pace_that_the_token_can_keep_costs_no_further_one(
 
 
 def test_further_tokens_come_one_at_a_time_while_calls_go_on(
-    api: Counted, plain: requests.Session, monkeypatch: pytest.MonkeyPatch
+    api: Counted, plain: requests.Session
 ) -> None:
-    kept: list[Flight] = []
-    monkeypatch.setattr(Flight, "wait_a_moment", kept.append)
     asked, answer = threading.Semaphore(0), threading.Semaphore(0)
 
     def vault() -> tuple[str, str]:
@@ -162,22 +136,21 @@ def test_further_tokens_come_one_at_a_time_while_calls_go_on(
         assert get(api, auth, plain).status_code == 200
     assert not asked.acquire(blocking=False), "and no other meanwhile"
     assert set(carried(api)) == set(in_hand(auth)), "calls went on with the first"
-    assert kept == [], "and nobody waited"
     answer.release(2)
     until(lambda: len(in_hand(auth)) == 2)
 
 
-def test_when_nothing_is_left_a_call_waits_a_moment_for_the_token_that_is_on_its_way(
+def test_when_nothing_is_left_a_call_goes_on_with_a_further_token(
     api: Counted, plain: requests.Session
 ) -> None:
-    auth = api.auth(tokens=2)
+    auth = api.auth(tokens=2, background_renewal=False)
     first = auth.access_token()
-    note(auth, first, 10)
+    send_with(auth, first, 10)
     answer = get(api, auth, plain)
 
     assert answer.status_code == 200
     assert answer.history == []
-    assert sent_by(answer.request) != first
+    assert token_of(answer.request) != first
 
 
 def test_no_more_tokens_are_asked_for_than_said(
@@ -223,7 +196,7 @@ def test_growth_that_fails_is_tried_ever_more_rarely(
     api.sandbox.answer_tokens(100, *THROTTLED)
     tries: list[float] = []
     for _ in range(400):
-        note(auth, token, 10, reset=90.0)
+        send_with(auth, token, int(left(auth, token)))
         before = api.token_requests
         assert auth.access_token() == token
         tries += [fake_time.monotonic] * (api.token_requests - before)
@@ -239,7 +212,7 @@ def test_growth_that_fails_is_tried_ever_more_rarely(
     api.sandbox._login.scripted.clear()
     caplog.set_level(logging.INFO, "gc_requests_auth")
     fake_time.advance(60)
-    note(auth, token, 10, reset=90.0)
+    send_with(auth, token, int(left(auth, token)))
     assert auth.access_token() != token
     assert [one.getMessage() for one in caplog.records][-1] == "renewal recovered"
     plain.close()
@@ -272,34 +245,32 @@ def test_32_threads_that_begin_at_once_ask_for_one_token(
 # -- which of them --------------------------------------------------------------------------------
 
 
-def test_each_call_takes_the_token_with_the_most_budget_left(
+def test_each_call_takes_the_token_that_can_make_the_most_requests(
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 3)
     first, second, third = in_hand(auth)
-    for token, used in ((first, 6), (second, 2), (third, 4)):
-        note(auth, token, used)
-    # As the tokens themselves go down, and not only by what the answers say.
-    answers = [
-        plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
-        for _ in range(7)
-    ]
+    for token, times in ((first, 6), (second, 2), (third, 4)):
+        send_with(auth, token, times)
+    for _ in range(7):
+        get(api, auth, plain)
 
-    assert [sent_by(one) for one in answers] == [second] * 3 + [third] + [second, third, first]
+    assert carried(api) == [second] * 3 + [third] + [second, third, first]
 
 
-def test_two_threads_do_not_take_the_last_request_of_a_token_both(
-    api: Counted, plain: requests.Session
+def test_two_threads_do_not_both_take_the_last_request_of_a_token(
+    api: Counted, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 2)
-    first, second = in_hand(auth)
-    note(auth, first, 9)
-    note(auth, second, 9)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: get(api, auth, plain), range(2)))
+    for token in in_hand(auth):
+        send_with(auth, token, 9)
+    with signed_in_by(api, auth) as session, ThreadPoolExecutor(2) as pool:
+        signed = [session.prepare_request(requests.Request("GET", ME)) for _ in range(2)]
+        list(pool.map(session.send, signed))
 
-    assert Counter(carried(api)) == Counter([first, second])
+    assert Counter(carried(api)) == Counter(in_hand(auth))
     assert sent(api) == [200, 200]
+    assert fake_time.slept == []
 
 
 def test_all_budgets_are_used_up_before_anybody_waits(
@@ -317,7 +288,7 @@ def test_all_budgets_are_used_up_before_anybody_waits(
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
 
 
-def test_who_waits_goes_on_with_a_token_that_comes_meanwhile(
+def test_a_call_that_waits_goes_on_with_a_token_that_comes_meanwhile(
     api: Counted, fake_time: FakeTime
 ) -> None:
     with api.signed_in(tokens=2, background_renewal=False) as session:
@@ -347,26 +318,29 @@ def test_32_threads_use_up_four_tokens_and_nothing_reaches_a_caller(
 # -- a 429 ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def rivalled(api: Counted, plain: requests.Session) -> tuple[GenesysCloudAuth, str, str]:
+@pytest.fixture(params=[True, False], ids=["the 429 names the limit", "it does not"])
+def rivalled(
+    request: pytest.FixtureRequest, limited: Limited
+) -> tuple[Counted, GenesysCloudAuth, str, str]:
     """Two tokens, the first of which another process has used up without our knowing."""
+    api = limited(rate_limit=10, limit_in_body=request.param)
     auth = filled(api, 2)
     first, second = in_hand(auth)
-    note(auth, second, 5)
-    spend(api, plain, first)
+    send_with(auth, second, 4)
+    spend(api, api.session(), first)
     api.sandbox.api_exchanges.clear()
-    return auth, first, second
+    return api, auth, first, second
 
 
-Rivalled = tuple[GenesysCloudAuth, str, str]
+Rivalled = tuple[Counted, GenesysCloudAuth, str, str]
 
 
-def test_a_429_of_the_token_itself_is_tried_once_on_another(
-    api: Counted, plain: requests.Session, rivalled: Rivalled, fake_time: FakeTime
+def test_a_429_of_the_token_itself_is_tried_once_with_another(
+    plain: requests.Session, rivalled: Rivalled, fake_time: FakeTime
 ) -> None:
-    auth, first, second = rivalled
+    api, auth, first, second = rivalled
     seen: list[int] = []
-    answer = plain.post(
+    answer = api.session().post(
         api.api_url + ECHO,
         auth=auth,
         timeout=30,
@@ -378,38 +352,31 @@ def test_a_429_of_the_token_itself_is_tried_once_on_another(
     assert answer.json()["body"] == "of a queue"
     assert carried(api) == [first, second]
     assert [one.status_code for one in answer.history] == [429]
-    assert sent_by(answer.history[0].request) == first
-    assert vars(answer.history[0])["_content_consumed"], "its connection is free"
+    assert token_of(answer.history[0].request) == first
+    assert answer.history[0].json()["status"] == 429
     assert seen == [200], "hooks of the caller see the final answer alone"
-    assert fake_time.slept == []
-
-
-def test_in_a_session_a_429_is_moved_without_waiting(
-    api: Counted, plain: requests.Session, rivalled: Rivalled, fake_time: FakeTime
-) -> None:
-    auth, first, second = rivalled
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
-        answer = session.get(ME)
-
-    assert answer.status_code == 200
-    assert carried(api) == [first, second]
-    assert [one.status_code for one in answer.history] == [429]
     assert fake_time.slept == []
 
 
 @pytest.mark.parametrize("retries", [0, 3])
 @pytest.mark.parametrize("manner", ["wait", "raise", "off"])
-def test_a_429_is_moved_in_every_manner(
-    manner: Any, retries: int, api: Counted, rivalled: Rivalled, fake_time: FakeTime
+def test_in_a_session_a_429_goes_on_with_another_token_without_waiting(
+    manner: Any, retries: int, rivalled: Rivalled, fake_time: FakeTime
 ) -> None:
-    auth, _, _ = rivalled
-    with GenesysCloudSession(auth=auth, pacing=manner, retries=retries) as session:
-        session.verify = api.ca_file
+    api, auth, first, second = rivalled
+    with signed_in_by(api, auth, pacing=manner, retries=retries) as session:
         assert session.get(ME).status_code == 200
 
     assert sent(api) == [429, 200]
+    assert carried(api) == [first, second]
     assert fake_time.slept == []
+
+
+def test_a_call_that_went_on_with_another_token_is_counted_there(rivalled: Rivalled) -> None:
+    api, auth, _, second = rivalled
+    assert get(api, auth, api.session()).status_code == 200
+
+    assert left(auth, second) == 10 - 4 - 1
 
 
 def test_a_429_of_a_resource_is_limited_for_all_tokens_alike(
@@ -430,32 +397,40 @@ def test_a_429_of_a_resource_is_limited_for_all_tokens_alike(
     assert len(set(carried(api)[1:])) == 1, "tried again, with the same token"
 
 
-def test_the_last_request_of_a_window_is_tried_again_as_any_other(
-    api: Counted, plain: requests.Session
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_429_that_names_no_limit_is_tried_with_one_other_token_and_blames_neither(
+    limited: Limited, own_session: bool
 ) -> None:
-    """Its answer says that the budget is spent; another token is no cure for a 503."""
+    """Our own count is far from the limit, so the answer to the other token tells: a resource's."""
+    api = limited(rate_limit=300)
+    auth = filled(api, 3)
+    path = "/sandbox/status/429"
+    with signed_in_by(api, auth, retries=0) as session:
+        answer = session.get(path) if own_session else get(api, auth, api.session(), path)
+
+    assert answer.status_code == 429
+    assert sent(api) == [429, 429]
+    assert len(set(carried(api))) == 2
+    assert [left(auth, one) for one in in_hand(auth)] == [299, 299, 300]
+
+
+def test_a_429_that_names_no_limit_is_the_tokens_where_half_of_it_is_used(
+    limited: Limited, fake_time: FakeTime
+) -> None:
+    api = limited(rate_limit=10, limit_in_body=False)
     auth = filled(api, 2)
     first, second = in_hand(auth)
-    note(auth, second, 5)
-    spend(api, plain, first, 9)
-    api.sandbox.api_exchanges.clear()
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
-        session.get("/sandbox/status/503")
+    send_with(auth, first, 5)
+    send_with(auth, second, 6)
+    spend(api, api.session(), first)
+    assert get(api, auth, api.session()).status_code == 200
 
-    assert sent(api)[0] == 503
-    assert len(sent(api)) == 4
-
-
-def test_a_429_without_headers_says_nothing_of_the_token(limited: Limited) -> None:
-    api = limited()
-    auth = filled(api, 2)
-
-    assert get(api, auth, api.session(), "/sandbox/status/429").status_code == 429
-    assert api.api_requests == 1
+    assert left(auth, first) == 0
+    fake_time.advance(60)
+    assert left(auth, first) == 10
 
 
-def test_one_token_alone_moves_nothing(api: Counted, plain: requests.Session) -> None:
+def test_with_a_single_token_a_429_goes_back(api: Counted, plain: requests.Session) -> None:
     auth = api.auth()
     spend(api, plain, auth.access_token())
     before = api.api_requests
@@ -464,7 +439,7 @@ def test_one_token_alone_moves_nothing(api: Counted, plain: requests.Session) ->
     assert api.api_requests == before + 1
 
 
-def test_a_429_is_moved_no_second_time(
+def test_a_429_is_tried_with_no_third_token(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 3)
@@ -479,57 +454,38 @@ def test_a_429_is_moved_no_second_time(
     assert fake_time.slept == []
 
 
-def test_a_429_is_not_moved_to_a_token_that_has_nothing_left(
-    api: Counted, plain: requests.Session, rivalled: Rivalled
-) -> None:
-    auth, _, second = rivalled
-    note(auth, second, 10)
-
-    assert get(api, auth, plain).status_code == 429
-    assert sent(api) == [429]
-
-
-def test_nor_to_one_with_nothing_left_that_comes_first(
-    api: Counted, plain: requests.Session
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_429_is_not_tried_with_a_token_that_has_nothing_left(
+    number: int, api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    first, second = in_hand(auth)
-    note(auth, first, 10)
-    spend(api, plain, second)
+    tokens = in_hand(auth)
+    spent = tokens.pop(number)
+    send_with(auth, spent, 10)
+    spend(api, plain, tokens[0])
     api.sandbox.api_exchanges.clear()
 
     assert get(api, auth, plain).status_code == 429
-    assert carried(api) == [second]
+    assert carried(api) == tokens
 
 
-def test_what_was_moved_once_is_tried_again_where_it_is(
+def test_a_call_that_went_on_with_another_token_is_tried_again_with_that_one(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 3)
     first, second, third = in_hand(auth)
-    for number, token in enumerate((first, second, third)):
-        note(auth, token, number)
+    send_with(auth, second, 1)
+    send_with(auth, third, 10)
     spend(api, plain, first)
     spend(api, plain, second)
     api.sandbox.api_exchanges.clear()
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
+    with signed_in_by(api, auth) as session:
         answer = session.get(ME)
 
     assert answer.status_code == 200
     assert sent(api) == [429, 429, 200]
-    assert carried(api)[:2] == [first, second]
+    assert carried(api) == [first, second, second]
     assert sum(fake_time.slept) >= 59
-
-
-def test_the_answer_to_what_was_moved_teaches_as_well(
-    api: Counted, plain: requests.Session, rivalled: Rivalled
-) -> None:
-    auth, _, second = rivalled
-    spend(api, plain, second, 7)
-    assert get(api, auth, plain).status_code == 200
-
-    assert auth._ledger.of(f"Bearer {second}").left == 2
 
 
 def test_a_request_that_has_waited_once_does_not_wait_when_it_is_sent_again(
@@ -537,112 +493,93 @@ def test_a_request_that_has_waited_once_does_not_wait_when_it_is_sent_again(
 ) -> None:
     auth = filled(api, 2)
     for token in in_hand(auth):
-        note(auth, token, 10)
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
+        send_with(auth, token, 10)
+    with signed_in_by(api, auth) as session:
         prepared = session.prepare_request(requests.Request("GET", ME))
         assert [session.send(prepared).status_code for _ in range(3)] == [200] * 3
 
     assert 60 <= sum(fake_time.slept) <= 61.1
 
 
-def test_a_429_that_was_left_to_another_token_is_not_given_back_when_that_is_taken(
-    api: Counted, rivalled: Rivalled, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 32 threads, others may be quicker; the adapter has not tried it again, and nobody else will."""
-    auth, _, second = rivalled
-    on_response = GenesysCloudAuth._on_response
+def test_a_429_goes_back_when_there_is_no_other_token_any_more(rivalled: Rivalled) -> None:
+    api, auth, _, _ = rivalled
 
-    def late(self: GenesysCloudAuth, response: Any, options: Any) -> Any:
-        note(auth, second, 10)
-        return on_response(self, response, options)
+    class Forgetful(HTTPAdapter):
+        def send(self, *arguments: Any, **options: Any) -> requests.Response:
+            answer = super().send(*arguments, **options)
+            auth.forget()
+            return answer
 
-    monkeypatch.setattr(GenesysCloudAuth, "_on_response", late)
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
-        answer = session.get(ME)
-
-    assert answer.status_code == 200
-    assert sum(fake_time.slept) >= 60
-    assert sent(api) == [429, 200]
-
-
-def test_a_429_goes_back_when_there_is_no_other_token_any_more(
-    api: Counted, plain: requests.Session, rivalled: Rivalled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    auth, _, _ = rivalled
-    elsewhere = SecondTry.elsewhere
-
-    def late(self: SecondTry, response: Any, options: Any) -> Any:
-        auth.forget()
-        return elsewhere(self, response, options)
-
-    monkeypatch.setattr(SecondTry, "elsewhere", late)
-
-    assert get(api, auth, plain).status_code == 429
+    with api.session() as session:
+        session.mount("https://", Forgetful())
+        assert get(api, auth, session).status_code == 429
     assert sent(api) == [429]
 
 
-def test_a_body_that_can_not_be_sent_twice_is_not(
-    api: Counted, plain: requests.Session, rivalled: Rivalled
+@pytest.mark.parametrize("own_session", [False, True])
+def test_after_a_429_a_body_that_can_not_be_sent_twice_is_sent_once(
+    rivalled: Rivalled, own_session: bool
 ) -> None:
-    auth, _, _ = rivalled
-    answer = plain.post(api.api_url + ECHO, auth=auth, data=iter([b"once"]), timeout=30)
+    api, auth, _, _ = rivalled
+    with signed_in_by(api, auth) as ours:
+        session = ours if own_session else api.session()
+        answer = session.post(api.api_url + ECHO, auth=auth, data=iter([b"once"]), timeout=30)
 
     assert answer.status_code == 429
     assert answer.history == []
     assert sent(api) == [429]
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_file_is_sent_again_from_where_it_began(
-    ours: bool, api: Counted, plain: requests.Session, rivalled: Rivalled
+@pytest.mark.parametrize("own_session", [True, False])
+def test_a_file_is_sent_with_another_token_from_where_it_began(
+    own_session: bool, rivalled: Rivalled
 ) -> None:
-    auth, _, _ = rivalled
+    api, auth, _, _ = rivalled
     file = io.BytesIO(b"skipped, and sent")
     file.seek(9)
-    with GenesysCloudSession(auth=auth) as session:
-        session.verify = api.ca_file
-        answer = (session if ours else plain).post(
-            api.api_url + ECHO, auth=auth, data=file, timeout=30
-        )
+    with signed_in_by(api, auth) as ours:
+        session = ours if own_session else api.session()
+        answer = session.post(api.api_url + ECHO, auth=auth, data=file, timeout=30)
 
     assert answer.json()["body"] == "and sent"
     assert sent(api) == [429, 200]
 
 
+@pytest.mark.parametrize("own_session", [True, False])
 def test_a_429_that_meets_a_revoked_token_goes_on_to_its_successor(
-    api: Counted, plain: requests.Session, rivalled: Rivalled
+    own_session: bool, rivalled: Rivalled
 ) -> None:
-    auth, first, second = rivalled
-    api.sandbox._login.tokens.revoke(second)
-    answer = get(api, auth, plain)
+    api, auth, first, second = rivalled
+    end(api, api.session(), second)
+    with signed_in_by(api, auth) as ours:
+        answer = get(api, auth, ours if own_session else api.session())
 
     assert answer.status_code == 200
     assert sent(api) == [429, 401, 200]
-    assert [one.status_code for one in answer.history] == [429, 401]
+    assert [one.status_code for one in answer.history] == [401] if own_session else [429, 401]
     assert in_hand(auth)[0] == first
-    assert in_hand(auth)[1] == sent_by(answer.request) != second
+    assert in_hand(auth)[1] == token_of(answer.request) != second
 
 
+@pytest.mark.parametrize("own_session", [True, False])
 def test_a_replay_of_a_401_that_is_answered_429_goes_on_to_another_token(
-    api: Counted, plain: requests.Session
+    own_session: bool, api: Counted, plain: requests.Session
 ) -> None:
-    auth = filled(api, 3)
-    first, second, third = in_hand(auth)
-    api.sandbox._login.tokens.revoke(first)
-    spend(api, plain, second)
-    auth._slots[0].source.forget()  # another thread has met that 401 already
-    note(auth, third, 5)
-    api.sandbox.api_exchanges.clear()
-    request = requests.Request("GET", api.api_url + ME, auth=auth)
-    prepared = plain.prepare_request(request)
-    prepared.headers["Authorization"] = Secret(f"Bearer {first}")
-    answer = plain.send(prepared, timeout=30)
+    auth = filled(api, 2)
+    first, second = in_hand(auth)
+    send_with(auth, second, 5)
+    with signed_in_by(api, auth) as ours:
+        session = ours if own_session else plain
+        prepared = session.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
+        end(api, plain, first)
+        successor = auth.access_token(rejected=first)  # another thread has met that 401 already
+        spend(api, plain, successor)
+        api.sandbox.api_exchanges.clear()
+        answer = session.send(prepared, timeout=30)
 
     assert answer.status_code == 200
-    assert carried(api) == [first, second, third]
-    assert [one.status_code for one in answer.history] == [401, 429]
+    assert carried(api) == [first, successor, second]
+    assert [one.status_code for one in answer.history] == [401] if own_session else [401, 429]
 
 
 # -- a 401, of each -------------------------------------------------------------------------------
@@ -655,14 +592,14 @@ def test_a_401_replaces_the_token_that_was_refused_and_no_other(
     auth = filled(api, 3)
     tokens = in_hand(auth)
     for index, token in enumerate(tokens):
-        note(auth, token, 1 if index == number else 5)
-    api.sandbox._login.tokens.revoke(tokens[number])
+        send_with(auth, token, 1 if index == number else 5)
+    end(api, plain, tokens[number])
     answer = get(api, auth, plain)
 
     assert answer.status_code == 200
     assert sent(api) == [401, 200]
     now = in_hand(auth)
-    assert now.pop(number) == sent_by(answer.request) != tokens.pop(number)
+    assert now.pop(number) == token_of(answer.request) != tokens.pop(number)
     assert now == tokens
     assert api.token_requests == 4
 
@@ -685,24 +622,23 @@ def test_when_all_are_revoked_32_threads_get_their_answers_and_each_is_replaced_
     assert count < api.token_requests <= 2 * count
 
 
-def test_a_call_finds_the_new_token_of_its_slot_though_others_put_it_there(
-    api: Counted, plain: requests.Session, monkeypatch: pytest.MonkeyPatch
+def test_a_401_is_replayed_with_the_successor_of_its_token_though_others_fetched_it(
+    api: Counted,
 ) -> None:
-    """Not another one that can make more requests, and is as revoked as the first."""
+    """Not with a token that can make more requests, and is as revoked as the first."""
     auth = filled(api, 3)
     api.sandbox.revoke_all()
-    once_more = SecondTry._once_more
 
-    def late(self: SecondTry, response: Any, options: Any) -> Any:
-        number = in_hand(auth).index(sent_by(response.request))
-        new = auth._slots[number].source.other_than(SecretBox(in_hand(auth)[number]))
-        note(auth, text_of(new.value), 9)
-        return once_more(self, response, options)
+    class Overtaken(HTTPAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> requests.Response:
+            answer = super().send(request, *arguments, **options)
+            if answer.status_code == 401:
+                send_with(auth, auth.access_token(rejected=token_of(request)), 9)
+            return answer
 
-    monkeypatch.setattr(SecondTry, "_once_more", late)
-    fake_clock = auth._clock
-    fake_clock.sleep(10)  # the tokens are not brand-new
-    answer = get(api, auth, plain)
+    with api.session() as session:
+        session.mount("https://", Overtaken())
+        answer = get(api, auth, session)
 
     assert answer.status_code == 200
     assert sent(api) == [401, 200]
@@ -714,7 +650,7 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
 ) -> None:
     auth = filled(api, 2)
     first, second = in_hand(auth)
-    note(auth, first, 5)
+    send_with(auth, first, 5)
 
     assert auth.access_token(rejected=TOKEN) == second
     assert auth.access_token(rejected=second) not in {first, second}
@@ -722,7 +658,7 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
     auth.forget()
     assert auth.access_token(rejected=second) not in {first, second}
     assert api.token_requests == 4
-    assert auth._slots[0].source.in_hand() is not None, "as ever, the first one first"
+    assert slots(auth)[0].in_hand() is not None, "as ever, the first one first"
     plain.close()
 
 
@@ -740,7 +676,7 @@ def test_a_forbidden_endpoint_does_not_cost_a_token_for_each_of_a_pool(
 # -- life -----------------------------------------------------------------------------------------
 
 
-def test_expires_in_is_that_of_the_next_to_be_used(
+def test_expires_in_is_that_of_the_token_that_is_used_next(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = api.auth(tokens=2)
@@ -750,11 +686,11 @@ def test_expires_in_is_that_of_the_next_to_be_used(
     fake_time.advance(100)
     fill(auth)
     first, second = in_hand(auth)
-    note(auth, first, 1)
-    note(auth, second, 5)
+    send_with(auth, first, 1)
+    send_with(auth, second, 5)
     assert auth.expires_in == 86300
 
-    note(auth, first, 9)
+    send_with(auth, first, 8)
     assert auth.expires_in == 86400
     plain.close()
 
@@ -771,14 +707,6 @@ def test_forget_drops_all(api: Counted, plain: requests.Session) -> None:
     fill(auth)
     auth.forget()
     assert in_hand(auth) == []
-
-
-def test_a_pool_may_go_on_with_a_token_from_elsewhere(fake_time: FakeTime, api: Counted) -> None:
-    auth = filled(api, 2)
-    token = AccessToken.issued(TOKEN, 86400, Moment.now(fake_time.clock), fake_time.clock)
-    auth._slots[0].source.take(token)
-
-    assert in_hand(auth)[0] == TOKEN
 
 
 def test_an_expired_token_is_replaced_and_the_others_serve_on(
@@ -804,8 +732,8 @@ def test_tokens_are_renewed_early_each_for_itself(limited: Limited, fake_time: F
     api = limited(lifetime=3600, rate_limit=10)
     auth = filled(api, 2, background_renewal=False)
     first, second = in_hand(auth)
-    note(auth, second, 5)
     fake_time.advance(3595)  # both in the last moments
+    send_with(auth, second, 5)
     assert get(api, auth, api.session()).status_code == 200
 
     now = in_hand(auth)
@@ -886,7 +814,7 @@ def cached(api: Counted) -> Iterator[requests.Session]:
         yield session
 
 
-def test_answers_of_a_cache_teach_nothing_and_cost_no_budget(
+def test_answers_of_a_cache_cost_no_requests_of_a_token(
     api: Counted, cached: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = api.auth(tokens=2)
@@ -897,34 +825,34 @@ def test_answers_of_a_cache_teach_nothing_and_cost_no_budget(
 
     assert api.api_requests == 1
     assert api.token_requests == 1
-    assert auth._ledger.of(f"Bearer {in_hand(auth)[0]}").left >= 10
+    assert left(auth, in_hand(auth)[0]) == 10
 
 
 class Double(BaseAdapter):
     """Answers without saying to which request, as some write one by hand."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self._status = status
+
     def send(self, *_: Any, **__: Any) -> requests.Response:
         answer = requests.Response()
-        answer.status_code, answer.raw, answer.url = 200, io.BytesIO(), ""
+        answer.status_code, answer.raw, answer.url = self._status, io.BytesIO(), ""
         return answer
 
     def close(self) -> None: ...
 
 
+@pytest.mark.parametrize("status", [200, 401, 429, 503])
 @pytest.mark.parametrize("tokens", [1, 2])
-def test_nor_when_that_is_an_error(tokens: int) -> None:
-    auth = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1", tokens=tokens)
-    answer = requests.Response()
-    answer.status_code = 503
+def test_a_test_double_need_not_say_what_it_answers(api: Counted, tokens: int, status: int) -> None:
+    auth = filled(api, tokens)
+    with requests.Session() as session:
+        session.mount("https://", Double(status))
+        answer = get(api, auth, session)
 
-    assert auth._on_response(answer, {}) is answer
-
-
-def test_what_carried_no_token_is_given_back_to_none(api: Counted) -> None:
-    auth = api.auth(tokens=2)
-    auth._not_sent(None)
-
-    assert auth._ledger._budgets == {}
+    assert answer.status_code == status
+    assert [left(auth, one) for one in in_hand(auth)] == [10] * tokens
 
 
 def test_a_revoked_token_costs_no_call_anything_while_another_lives(
@@ -932,22 +860,22 @@ def test_a_revoked_token_costs_no_call_anything_while_another_lives(
 ) -> None:
     auth = filled(api, 3)
     first, second, third = in_hand(auth)
-    note(auth, second, 1)
-    note(auth, third, 2)
-    api.sandbox._login.tokens.revoke(first)
+    send_with(auth, second, 1)
+    send_with(auth, third, 3)
+    end(api, plain, first)
     api.sandbox.answer_tokens(1000, *DOWN)
     assert get(api, auth, plain).status_code == 200
     asked = api.token_requests
     assert get(api, auth, plain).status_code == 200
     assert carried(api) == [first, second, second]
-    assert api.token_requests == asked, "what was refused is chosen last"
+    assert api.token_requests == asked, "the refused token is used last"
 
     api.sandbox.revoke_all()
     with pytest.raises(LoginUnreachableError):
         get(api, auth, plain)
 
 
-def test_when_another_is_revoked_as_well_the_caller_hears_why_there_is_no_new_one(
+def test_when_all_are_revoked_and_none_can_be_fetched_the_error_says_why(
     api: Counted, plain: requests.Session
 ) -> None:
     """Not by a 401, and not after the retries of one token request after the other."""
@@ -977,7 +905,7 @@ def test_a_vault_that_is_down_keeps_no_call_from_another_token(
     auth = filled(api, 2, credentials=vault)
     first, second = in_hand(auth)
     closed.append(True)
-    api.sandbox._login.tokens.revoke(first)
+    end(api, plain, first)
     assert [get(api, auth, plain).status_code for _ in range(2)] == [200, 200]
     assert carried(api) == [first, second, second]
 
@@ -991,7 +919,7 @@ def test_a_body_that_can_not_be_sent_twice_goes_back_though_there_is_no_new_toke
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    api.sandbox._login.tokens.revoke(in_hand(auth)[0])
+    end(api, plain, in_hand(auth)[0])
     api.sandbox.answer_tokens(1000, *DOWN)
     answer = plain.post(api.api_url + ECHO, data=iter([b"x"]), auth=auth, timeout=30)
 
@@ -1006,22 +934,18 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
     api = limited(rate_limit=300)
     auth, plain = filled(api, 2), api.session()
     first, second = in_hand(auth)
-    note(auth, second, 20, allowed=300)
-    api.sandbox._login.tokens.revoke(first)
-    api.sandbox.answer_tokens(6, *DOWN)
+    end(api, plain, first)
+    api.sandbox.answer_tokens(100, *DOWN)
     assert get(api, auth, plain).status_code == 200
     assert in_hand(auth) == [first, second]
     api.sandbox._login.scripted.clear()
-    fake_time.advance(DOUBT)
+    fake_time.advance(USED_LAST)
+    send_with(auth, second, 20)
     for _ in range(40):
         assert get(api, auth, plain).status_code == 200
 
     assert in_hand(auth)[0] != first
-    assert len(carried(api)) == 2 + 40 + 2, "it is refused once more, and asked whether it lives"
-    pool = auth._tokens()
-    assert isinstance(pool, Pool)
-    pool.spare(SecretBox(second))
-    assert [*pool._doubtful] == [second], "the doubt of earlier is over"
+    assert carried(api).count(first) == 2 + 1, "refused once more, and asked whether it lives"
 
 
 def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> None:
@@ -1031,11 +955,12 @@ def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> N
     api.sandbox.answer_tokens(2, 200, told, JSON)
     auth = filled(api, 2)
     assert in_hand(auth) == [only, only]
-    api.sandbox._login.tokens.revoke(only)
+    assert len({one.limit for one in held(auth)}) == 1, "and has one limit"
+    end(api, plain, only)
     for _ in range(9):
         assert get(api, auth, plain).status_code == 200
 
-    assert sent(api) == [401] + [200] * 9
+    assert sent(api).count(401) <= 2, "of each slot"
 
 
 def test_refused_credentials_are_refused_for_all_tokens(
@@ -1055,45 +980,28 @@ def test_refused_credentials_are_refused_for_all_tokens(
 def test_a_replay_that_went_out_with_another_token_says_nothing_of_the_new_one(
     api: Counted,
 ) -> None:
-    """That of a session that waited for its turn, after all tokens were revoked."""
-    with api.signed_in(tokens=2) as session:
-        auth = session.auth
-        fill(auth)
-        first, second = in_hand(auth)
-        note(auth, second, 1)
-        api.sandbox.revoke_all()
+    """Others have used up the new token, so that the replay took its turn with a revoked one."""
+    auth = filled(api, 2)
+    first, second = in_hand(auth)
+    send_with(auth, second, 1)
+    api.sandbox.revoke_all()
 
-        once = pytest.MonkeyPatch()
+    class Overtaken(GenesysCloudAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> requests.Response:
+            if token_of(request) not in {first, second} and not overtaken:
+                overtaken.append(True)
+                send_with(auth, token_of(request), 10)
+            return super().send(request, *arguments, **options)
 
-        def others_were_faster(response: Any, authorization: Any, options: Any) -> Any:
-            once.undo()
-            note(auth, text_of(authorization).removeprefix("Bearer "), 10)
-            return replay(response, authorization, options)
+    overtaken: list[bool] = []
+    with signed_in_by(api, auth) as session:
+        session.mount("https://", Overtaken())
+        answers = [session.get(ME) for _ in range(2)]
 
-        once.setattr("gc_requests_auth.calls.second_try.replay", others_were_faster)
-        answers = [session.get(ME).status_code for _ in range(2)]
-
-        assert answers == [200, 200]
-        assert carried(api)[:2] == [first, second]
-        assert sent(api)[:3] == [401, 401, 200]
-
-
-def test_growth_may_fail_for_days(
-    api: Counted, plain: requests.Session, fake_time: FakeTime
-) -> None:
-    auth = api.auth(tokens=2, background_renewal=False)
-    token = auth.access_token()
-    source = auth._slots[0].source
-    auth._tokens()
-    auth._slots[1].source._trouble = Trouble(5000, Moment.now(auth._clock))
-    api.sandbox.answer_tokens(1, *THROTTLED)
-    fake_time.advance(61)
-    note(auth, token, 10, reset=90.0)
-
-    assert auth.access_token() == token
-    assert source.in_hand() is not None
-    assert auth._slots[1].source._trouble.failures == 5001
-    plain.close()
+    assert [one.status_code for one in answers] == [200, 200]
+    assert carried(api)[:2] == [first, second]
+    assert sent(api) == [401, 401, 200, 200]
+    assert [one.status_code for one in answers[0].history] == [401, 401]
 
 
 def test_a_token_from_the_store_that_is_revoked_too_is_replaced(
@@ -1111,41 +1019,7 @@ def test_a_token_from_the_store_that_is_revoked_too_is_replaced(
     assert api.token_requests == 3
 
 
-def test_a_pool_remembers_so_many_tokens(api: Counted) -> None:
-    auth = api.auth(tokens=2)
-    pool, slot = auth._tokens(), auth._slots[0].source
-    assert isinstance(pool, Pool)
-    for number in range(TOKENS + 9):
-        pool._remembered(SecretBox(f"token {number}"), slot)
-
-    assert next(iter(pool._known)) == "token 9"
-    assert len(pool._known) == TOKENS
-
-
-def test_a_double_need_not_say_what_it_answers() -> None:
-    auth = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1", tokens=2)
-    clock = auth._clock
-    auth._slots[0].source.take(AccessToken.issued(TOKEN, 86400, Moment.now(clock), clock))
-    with requests.Session() as session:
-        session.mount("https://", Double())
-        answer = session.get("https://api.mypurecloud.ie/api/v2/users", auth=auth, timeout=5)
-
-    assert answer.status_code == 200
-
-
-# -- one token is no pool -------------------------------------------------------------------------
-
-
-def test_one_token_is_no_pool(api: Counted, plain: requests.Session) -> None:
-    auth = api.auth(tokens=1)
-    answer = get(api, auth, plain)
-
-    assert type(answer.request.hooks["response"][0]) is Hook, (
-        "of a bare auth, it looks at no header"
-    )
-    assert auth._ledger._budgets == {}
-    assert isinstance(auth._tokens(), TokenSource)
-    assert isinstance(filled(api, 2)._tokens(), Pool)
+# -- one pool -------------------------------------------------------------------------------------
 
 
 def test_the_hot_path_takes_no_lock(
@@ -1153,9 +1027,9 @@ def test_the_hot_path_takes_no_lock(
 ) -> None:
     for tokens in (1, 3):
         auth = filled(api, tokens)
-        room = auth._slots[0].source._rooms.here()
         with monkeypatch.context() as patch:
-            patch.setattr(room, "lock", None)
+            for slot in slots(auth):
+                patch.setattr(slot, "_lock", None)
             patch.setattr(forks, "undivided", None)
             for _ in range(4):
                 plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
@@ -1165,48 +1039,45 @@ def test_all_threads_get_the_same_pool(api: Counted) -> None:
     auth = api.auth(tokens=4)
     start = threading.Barrier(16)
 
-    def first_use(_: int) -> object:
+    def first_use(_: int) -> tuple[int, ...]:
         start.wait(30)
-        return auth._tokens()
+        return tuple(map(id, slots(auth)))
 
     with ThreadPoolExecutor(16) as pool:
         pools = set(pool.map(first_use, range(16)))
 
-    assert len(pools) == 1
-    assert len(auth._slots) == 4
+    assert [len(one) for one in pools] == [4]
 
 
-def test_who_comes_late_finds_the_pool_that_another_thread_has_made(
+def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
     api: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auth = api.auth(tokens=4)
     made: list[object] = []
 
-    def late() -> int:
+    def late(_: Lookup) -> int:
         monkeypatch.undo()
-        made.append(auth._tokens())
+        made.extend(slots(auth))
         return 4
 
-    monkeypatch.setattr(auth._lookup, "pool_size", late)
+    monkeypatch.setattr(Lookup, "pool_size", late)
 
-    assert auth._tokens() is made[0]
-    assert len(auth._slots) == 4
+    assert slots(auth) == made
+    assert len(made) == 4
 
 
-def test_revoke_goes_on_with_the_others_when_one_fails(
-    api: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    auth = filled(api, 3)
+def test_revoke_goes_on_with_the_others_when_one_fails(api: Counted) -> None:
+    class Broken(HTTPAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> requests.Response:
+            if request.method == "DELETE" and token_of(request) == tokens[0]:
+                raise requests.ConnectionError("no answer")
+            return super().send(request, *arguments, **options)
+
+    lent = api.session()
+    lent.mount("https://", Broken())
+    auth = filled(api, 3, session=lent)
     tokens = in_hand(auth)
-    revoke = GenesysCloudAuth._revoke
-
-    def failing(self: GenesysCloudAuth, token: AccessToken) -> None:
-        if token.value == tokens[0]:
-            raise LoginUnreachableError("no answer", host="api")
-        revoke(self, token)
-
-    monkeypatch.setattr(GenesysCloudAuth, "_revoke", failing)
-    with pytest.raises(LoginUnreachableError, match="no answer"):
+    with pytest.raises(LoginUnreachableError):
         auth.revoke()
 
     assert in_hand(auth) == []
