@@ -11,6 +11,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,12 @@ def by_sentry(error: BaseException) -> str:
 
 def by_repr(error: BaseException) -> str:
     """What the reporters above do, without the source code that they show."""
-    return repr([frame.f_locals for frame in frames(error)])
+    said = []
+    for frame in frames(error):
+        for value in frame.f_locals.values():
+            with suppress(AttributeError):  # of a PreparedRequest that has just been begun
+                said.append(repr(value))
+    return "".join(said)
 
 
 def by_str(error: BaseException) -> str:
