@@ -39,6 +39,9 @@ class TokenPool:
         slots = self._slots
         if len(slots) == 1:
             return slots[0].current()
+        best = self._at_a_glance()
+        if best is not None:
+            return slots[best.slot].current()
         best = self._best()
         if best is None:
             return slots[0].current()
@@ -104,6 +107,20 @@ class TokenPool:
         for slot in self._slots:
             slot.forget()
         self._refused.clear()
+
+    def _at_a_glance(self) -> AccessToken | None:
+        """The living token with the most requests left, if these are half of its limit or more."""
+        if self._refused:
+            return None
+        now = Moment.now(self._clock)
+        best, most = None, 0
+        for slot in self._slots:
+            token = slot.token
+            if token is not None and token.lives(now, token.margin):
+                left = token.limit.at_a_glance
+                if left > most:
+                    best, most = token, left
+        return best if best is not None and 2 * most >= (best.limit.limit or 0) else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""

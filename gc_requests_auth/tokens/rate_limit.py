@@ -152,6 +152,13 @@ class RateLimit:
             self._change(min(limit or 1, self._most))
 
     @property
+    def at_a_glance(self) -> int:
+        """How many requests may be sent for sure, without a look at the clock; 0 if that needs one."""
+        if self._shared is not None or self._closed_until != -math.inf:
+            return 0
+        return len(self._ready)
+
+    @property
     def free(self) -> float:
         """How many requests may be sent now; infinite if the count is off."""
         now = self._now()

@@ -122,7 +122,8 @@ class TokenSource:
         self._background = background
         self._inline = inline
         # Each of these is replaced as a whole, by one assignment: readers need no lock.
-        self._token: AccessToken | None = None
+        #: The latest token, living or not.
+        self.token: AccessToken | None = None
         self._refusals = refusals or Refusals()
         self._failed = _FailedRenewals()
         #: The token that was forgotten last; a store may still hold it.
@@ -144,7 +145,7 @@ class TokenSource:
 
     def current(self) -> AccessToken:
         """A token to send now."""
-        token = self._token
+        token = self.token
         if token is not None:
             left = token.remaining(self._clock)
             if left > token.early:
@@ -163,7 +164,7 @@ class TokenSource:
 
     def take(self, token: AccessToken) -> None:
         """Go on with this token."""
-        self._token = self._adopt(token)
+        self.token = self._adopt(token)
 
     def look_for_one(self, *, inline: bool) -> Flight | None:
         """See to it that there is a token; where that fails, ever more rarely.
@@ -172,7 +173,7 @@ class TokenSource:
         :returns: The flight that may bring it.
         """
         forks.process()
-        token = self._token
+        token = self.token
         if self._living(None) is not None:  # published since the caller looked
             return None
         flight = self._flight_under_way()
@@ -186,9 +187,9 @@ class TokenSource:
         with self._lock:
             flight = self._flight
             if flight is None or not flight.is_led_from_here():
-                if self._token is not None:
-                    self._forgotten = self._token.value
-                self._token = self._flight = self._refusals.last = None
+                if self.token is not None:
+                    self._forgotten = self.token.value
+                self.token = self._flight = self._refusals.last = None
                 self._failed = _FailedRenewals()
         if flight is not None:
             flight.raise_if_led_from_here()
@@ -277,14 +278,14 @@ class TokenSource:
             if refusal is not None:  # and no reading first: other sources write it, too
                 self._refusals.last = refusal
             if token is not None:
-                what = "token renewed" if self._token else "token obtained"
+                what = "token renewed" if self.token else "token obtained"
                 if token.shared:
                     what = "token taken from the store"
                 left = token.remaining(self._clock)
                 mine.log(logging.INFO, f"{what}, good for %.0f s", left)
                 if self._failed.times:
                     mine.log(logging.INFO, "renewal recovered%s", "")
-                self._token, self._failed, self._forgotten = token, _FailedRenewals(), None
+                self.token, self._failed, self._forgotten = token, _FailedRenewals(), None
         return True
 
     def _end(self, mine: Flight) -> None:
@@ -303,14 +304,14 @@ class TokenSource:
 
     def _living(self, rejected: SecretBox | None) -> AccessToken | None:
         """The current token, if it lives and is not the rejected one."""
-        token = self._token
+        token = self.token
         if token is None or token.is_that(rejected) or token.remaining(self._clock) <= 0:
             return None
         return token
 
     def _to_be_replaced(self) -> SecretBox | None:
         """The token that was forgotten, or is over; by its wall clock, a store may take it for alive."""
-        token = self._token
+        token = self.token
         return self._forgotten if token is None else token.value
 
     # -- renewal in good time -------------------------------------------------------------------
@@ -341,7 +342,7 @@ class TokenSource:
         try:
             with self._lock:
                 other = self._flight_under_way()
-                if other is not None or self._token is not token or self._pauses(left):
+                if other is not None or self.token is not token or self._pauses(left):
                     return other
                 self._flight = mine
             renew = partial(self._renew, mine, token)

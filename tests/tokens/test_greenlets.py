@@ -87,7 +87,7 @@ print(told, len(asked))
 
 IN_THE_LAST_MOMENTS = f"""{HUB}
 run(call)
-source._token = source._token._replace(lifetime=5.0)
+source.token = source.token._replace(lifetime=5.0)
 source._background = False
 run(call, call)
 print(told, len(asked))
