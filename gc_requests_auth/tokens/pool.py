@@ -109,7 +109,7 @@ class TokenPool:
         self._refused.clear()
 
     def _at_a_glance(self) -> AccessToken | None:
-        """The living token with the most requests left, if these are half of its limit or more."""
+        """The living token with the most requests left, if these are more than half of its limit."""
         if self._refused:
             return None
         now = Moment.now(self._clock)
@@ -120,7 +120,7 @@ class TokenPool:
                 left = token.limit.at_a_glance
                 if left > most:
                     best, most = token, left
-        return best if best is not None and 2 * most >= (best.limit.limit or 0) else None
+        return best if best is not None and 2 * most > (best.limit.limit or 0) else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""
