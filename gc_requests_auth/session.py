@@ -23,7 +23,7 @@ from .stores.base import TokenStore
 from .util.bodies import rewind
 from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
-from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
+from .util.secret import ABSENT, CredentialsCallable, Secret, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")
 
