@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from enum import Enum
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
 from ..util.redaction import name_of
-from ..util.secret import ABSENT, Secret, SecretBox, Vault, boxed, plain
+from ..util.secret import ABSENT, SecretBox, Vault, boxed, plain
+from .arguments import (
+    REQUESTS_A_MINUTE,
+    api_url_of,
+    check_credential,
+    login_url_of,
+    pool_size_of,
+    rate_limit_argument,
+    rate_limit_of,
+    text_of,
+    timeout_pair,
+    whole_number,
+)
 from .environment import (
     API_URL,
     GATEWAY,
@@ -28,23 +36,9 @@ from .environment import (
     whole_family,
 )
 from .gateways import gateway_urls, proxy_url
-from .hosts import Place, base_url
+from .hosts import Place
 from .profiles import family_of
 from .regions import parse_region
-
-#: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
-MOST_TOKENS = 50
-
-#: Requests that Genesys Cloud allows one token in a minute
-#: (``client.credentials.token.rate.per.minute``).
-REQUESTS_A_MINUTE = 300
-
-#: What people leave in place of a value that was never filled in; without separators, in lower case.
-_PLACEHOLDERS = re.compile(
-    r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%\w+%|\$[a-z_]+|\[.*\]|\*+|x{3,}|\.{3,}|\u2026"
-    r"|(?:please)?change(?:me|it|this)|replace(?:me|this)|your.*|insert.*here|placeholder|redacted"
-    r"|to-?do|tbd|none|null|undefined|example"
-)
 
 
 class Identity(NamedTuple):
@@ -61,8 +55,8 @@ class Identity(NamedTuple):
         :raises ConfigurationError: naming the field, never the value.
         """
         client_id, client_secret = boxed(client_id), boxed(client_secret)
-        _check(fields[0], client_id)
-        _check(fields[1], client_secret)
+        check_credential(fields[0], client_id)
+        check_credential(fields[1], client_secret)
         if ":" in client_id.open():
             raise ConfigurationError(
                 f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
@@ -132,7 +126,7 @@ class Settings(NamedTuple):
                 "credentials= must be a function that returns (client_id, client_secret), not"
                 f" {type(credentials.ask).__name__}."
             )
-        if profile is not None and not _text("profile", profile).open().strip():
+        if profile is not None and not text_of("profile", profile).open().strip():
             raise ConfigurationError("profile is empty; leave it out to read the environment.")
         given = None
         if client_id is not ABSENT:
@@ -141,12 +135,12 @@ class Settings(NamedTuple):
             given,
             credentials,
             boxed(profile),
-            None if region is None else parse_region(_text("region", region)),
-            _login_url("login_url", boxed(login_url)),
-            _api_url("api_url", boxed(api_url)),
-            _timeout_pair(token_timeout),
-            None if tokens is None else _pool_size("tokens", tokens),
-            _rate_limit_argument(rate_limit),
+            None if region is None else parse_region(text_of("region", region)),
+            login_url_of("login_url", boxed(login_url)),
+            api_url_of("api_url", boxed(api_url)),
+            timeout_pair(token_timeout),
+            None if tokens is None else pool_size_of("tokens", tokens),
+            rate_limit_argument(rate_limit),
         )
 
     @property
@@ -226,7 +220,7 @@ class Settings(NamedTuple):
         gateway = self._gateway(environ)
         if name == gateway.at.host:
             return gateway_urls(gateway, environ)[which]
-        return None if name is None else (_login_url, _api_url)[which](name, environ[name])
+        return None if name is None else (login_url_of, api_url_of)[which](name, environ[name])
 
     def _gateway(self, environ: Environment) -> Gateway:
         """The names under which a gateway stands, if one does: that of a profile comes first."""
@@ -254,7 +248,7 @@ class Settings(NamedTuple):
             return REQUESTS_A_MINUTE
         if plain(said).strip().lower() == "off":
             return None
-        return _rate_limit(RATE_LIMIT, _whole_number(plain(said).strip()), ' or "off"')
+        return rate_limit_of(RATE_LIMIT, whole_number(plain(said).strip()), ' or "off"')
 
     def identity(self, environ: Environment) -> Identity:
         """Who signs in: the vault is asked each time, all else stays as it is.
@@ -277,7 +271,7 @@ class Settings(NamedTuple):
         :raises ConfigurationError: naming the variable that makes no sense.
         """
         said = environ.get(POOL_SIZE)
-        return _pool_size(POOL_SIZE, _whole_number(said.open())) if said else 1
+        return pool_size_of(POOL_SIZE, whole_number(said.open())) if said else 1
 
     def region_variable(self, environ: Environment) -> str | None:
         """The variable, or the key of a profile, that names the region where no argument does."""
@@ -298,120 +292,9 @@ def _ask(credentials: Vault) -> Identity:
     )
 
 
-def _check(field: str, value: Any) -> None:
-    """Refuse what can not be a client id or secret, by the name of its field and without its value.
-
-    A newline from a mounted file or quotes from a .env file are otherwise answered "authentication
-    failed", which no one can tell from a wrong secret.
-    """
-    if value is None:
-        hint = "" if "credentials=" in field else " Leave it out to read the environment."
-        raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
-    fault = _fault(_text(field, value).open())
-    if fault is not None:
-        raise ConfigurationError(f"{field} {fault}")
-
-
-def _fault(value: Secret) -> str | None:
-    """Why a text is no client id and no client secret. Raises nothing: this frame holds the text."""
-    if not value.strip():
-        return (
-            "is empty. Likely a variable or a file that it is read from is empty, or a secret of a CI"
-            " job is not passed on to it."
-        )
-    if value != value.strip():
-        return "begins or ends with white space (a newline from a file?): strip() it."
-    if value[0] in "'\"" or value[-1] in "'\"":
-        return (
-            "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
-            " value."
-        )
-    if value[0] == "{" and value[-1] == "}" and '"' in value:
-        return (
-            "is a whole JSON document, as vaults return: pass the one value in it, as in"
-            ' json.loads(text)["client_secret"].'
-        )
-    if _PLACEHOLDERS.fullmatch(re.sub(r"[-_ ]", "", plain(value).lower())):
-        return "is a placeholder: the value itself was never filled in."
-    if not value.isprintable():
-        return "holds a control or invisible character (a byte order mark from a file?)."
-    return None
-
-
 def _from(variable: str, environ: Environment) -> str:
     try:
         return parse_region(environ[variable])
     except ConfigurationError as error:
         problem = str(error)
     raise ConfigurationError(f"{variable}: {problem}")
-
-
-def _login_url(field: str, url: SecretBox | None) -> str | None:
-    return None if url is None else base_url(field, _text(field, url), suffix="/oauth/token")
-
-
-def _api_url(field: str, url: SecretBox | None) -> str | None:
-    return None if url is None else base_url(field, _text(field, url), suffix="/api/v2")
-
-
-def _text(field: str, value: Any) -> SecretBox:
-    """An argument as :func:`boxed` returns it, if it is a text."""
-    if not isinstance(value, SecretBox):
-        kind = value if isinstance(value, type) else type(value)
-        raise ConfigurationError(f"{field} must be text, not {kind.__name__}{_instead(kind)}.")
-    return value
-
-
-def _instead(kind: type) -> str:
-    """What to call on a value that is no text, to get one."""
-    if hasattr(kind, "get_secret_value"):  # pydantic's SecretStr
-        return ": pass what its get_secret_value() returns"
-    if issubclass(kind, bytes | bytearray):
-        return ": pass what its decode() returns"
-    if issubclass(kind, PurePath):
-        return ": pass what its read_text().strip() returns"
-    if issubclass(kind, Mapping):
-        return ": pass the one value in it"
-    if issubclass(kind, Enum) or hasattr(kind, "value"):  # Azure's KeyVaultSecret
-        return ": pass its .value"
-    return ""
-
-
-def _whole_number(text: str) -> int | None:
-    return int(text[:9]) if text.isdecimal() else None
-
-
-def _pool_size(field: str, size: Any) -> int:
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_TOKENS:
-        raise ConfigurationError(f"{field} must be a whole number from 1 to {MOST_TOKENS}.")
-    return size
-
-
-def _rate_limit_argument(limit: Any) -> int | None:
-    if limit is ABSENT:
-        return None
-    return 0 if limit is None else _rate_limit("rate_limit", limit)
-
-
-def _rate_limit(field: str, limit: Any, more: str = "; None for no count") -> int:
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise ConfigurationError(
-            f"{field} must be a whole number of requests a minute, 1 or more{more}."
-        )
-    return limit
-
-
-def _timeout_pair(timeout: Any) -> tuple[float, float]:
-    """Seconds to connect and to read."""
-    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(pair) != 2 or not all(_is_duration(seconds) for seconds in pair):
-        raise ConfigurationError(
-            "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
-            " None would let a login service that hangs hang every thread."
-        )
-    return float(pair[0]), float(pair[1])
-
-
-def _is_duration(seconds: Any) -> bool:
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    return number and 0 < seconds < 86400

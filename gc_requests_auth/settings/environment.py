@@ -22,10 +22,9 @@ class Gateway(NamedTuple):
     """The names under which a gateway stands: of variables, or of keys of a profile."""
 
     at: Pieces
-    #: Of one text with all paths, as in ``{login: /signin, api: /genesys}``.
-    paths: str | None = None
-    #: Or of a single path: its name and its value.
-    path: tuple[str, str] | None = None
+    #: Of one text with all paths, as in ``{login: /signin, api: /genesys}``; or of the two halves of
+    #: a single path, its name and its value.
+    paths: tuple[str, ...]
 
 
 class Proxy(NamedTuple):
@@ -44,14 +43,14 @@ def _pieces(prefix: str) -> Pieces:
 #: password of a gateway are not read: Genesys' own SDKs have no use for them.
 GATEWAY = Gateway(
     _pieces("GENESYSCLOUD_GATEWAY"),
-    path=("GENESYSCLOUD_GATEWAY_PATH_NAME", "GENESYSCLOUD_GATEWAY_PATH_VALUE"),
+    ("GENESYSCLOUD_GATEWAY_PATH_NAME", "GENESYSCLOUD_GATEWAY_PATH_VALUE"),
 )
 PROXY = Proxy(
     _pieces("GENESYSCLOUD_PROXY"),
     "GENESYSCLOUD_PROXY_AUTH_USERNAME",
     "GENESYSCLOUD_PROXY_AUTH_PASSWORD",
 )
-_PIECES = {*GATEWAY.at, *(GATEWAY.path or ()), *PROXY.at, PROXY.user, PROXY.password}
+_PIECES = {*GATEWAY.at, *GATEWAY.paths, *PROXY.at, PROXY.user, PROXY.password}
 
 
 class Family(NamedTuple):

@@ -75,11 +75,7 @@ def _origin(at: Pieces, environ: Environment, protocols: tuple[str, ...]) -> str
 
 
 def _paths(gateway: Gateway, environ: Environment) -> dict[str, str]:
-    said = ""
-    if gateway.paths is not None:
-        said = _text(environ, gateway.paths)
-    elif gateway.path is not None:
-        said = ": ".join(_text(environ, name) for name in gateway.path)
+    said = ": ".join(_text(environ, name) for name in gateway.paths)
     pairs = (one.partition(":") for one in said.strip("{} ").split(","))
     return {name.strip().lower(): path.strip().strip("/") for name, _, path in pairs}
 

@@ -74,7 +74,7 @@ def family_of(name: SecretBox) -> Family:
         client_secret,
         (region,),
         "the gc CLI",
-        gateway=Gateway(Pieces(*gateway), paths=paths),
+        gateway=Gateway(Pieces(*gateway), (paths,)),
         proxy=Proxy(Pieces(*proxy), user, password),
     )
 
@@ -94,7 +94,7 @@ def read_profile(name: SecretBox) -> Profile:
         found, keys, where = _profile(name, text, path), list(_KEYS), f"{_called(name)} in {path}"
         gateway, proxy = family.gateway, family.proxy
         keys += (*_PROXY_KEYS, *_GATEWAY_KEYS)
-        called += (*proxy.at, proxy.user, proxy.password, *gateway.at, str(gateway.paths))
+        called += (*proxy.at, proxy.user, proxy.password, *gateway.at, *gateway.paths)
     missing = [key for key in keys[:2] if not found.get(key)]
     if missing:
         raise ConfigurationError(

@@ -402,16 +402,13 @@ def test_an_empty_value_is_told_how_that_comes_about(value: str) -> None:
 class SecretStr:
     """As pydantic's."""
 
-    def get_secret_value(self) -> str:
-        return SECRET
+    get_secret_value = str
 
 
 class KeyVaultSecret:
     """As that of azure-keyvault-secrets."""
 
-    @property
-    def value(self) -> str:
-        return SECRET
+    value = property(str)
 
 
 class Region(Enum):
@@ -461,3 +458,15 @@ def test_a_url_of_a_domain_that_is_nobodys_region_is_refused_with_the_likely_one
     """The secret would go to whoever registers it."""
     said = complaint(lambda: GenesysCloudAuth(ID, SECRET, region="eu-west-1", login_url=url))
     assert said.startswith(f"login_url: Did you mean {likely}?")
+
+
+def test_a_region_without_credentials_is_read_again_until_somebody_signs_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """load_dotenv() may come in between."""
+    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-1")
+    auth = GenesysCloudAuth()
+    assert auth.region == "mypurecloud.ie"
+    for name, value in {**OURS, "GENESYSCLOUD_REGION": "eu-west-2"}.items():
+        monkeypatch.setenv(name, value)
+    assert auth.region == "euw2.pure.cloud"

@@ -709,3 +709,21 @@ def test_nonsense_in_the_environment_is_said_at_first_use_and_harms_nothing_else
         request.prepare()
     assert caught.value.request is not None
     requests.Request("GET", "https://example.com/", auth=auth).prepare()
+
+
+# -- how many requests a minute -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("argument", "limit"), [(1, 1), (600, 600), (None, None), (ABSENT, 9)])
+def test_a_rate_limit_is_a_number_or_none_and_beats_the_environment(
+    argument: Any, limit: int | None
+) -> None:
+    own = copy.deepcopy(given(rate_limit=argument))
+    assert own.requests_a_minute(environment(GENESYSCLOUD_RATE_LIMIT="9")) == limit
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "300", True, math.nan])
+def test_any_other_rate_limit_is_refused(limit: Any) -> None:
+    assert complaint(lambda: given(rate_limit=limit)) == (
+        "rate_limit must be a whole number of requests a minute, 1 or more; None for no count."
+    )
