@@ -43,6 +43,8 @@ class FakeTime:
         self.wall = 1_700_000_000.0
         #: What was slept, in order; sleeping moves both clocks.
         self.slept: list[float] = []
+        #: What others do while somebody sleeps.
+        self.meanwhile: Callable[[float], object] = lambda _: None
         #: How often the monotonic clock was looked at.
         self.looks = 0
 
@@ -57,6 +59,7 @@ class FakeTime:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.advance(seconds)
+        self.meanwhile(seconds)
 
     def advance(self, seconds: float) -> None:
         self.monotonic += seconds

@@ -1,108 +1,37 @@
-"""adapter.py: calls to the API that are tried again, over real sockets and with an injected clock."""
+"""Calls to the API that are tried again, over real sockets and with an injected clock."""
 
 from __future__ import annotations
 
 import io
 import logging
 import pickle
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
-from conftest import SECRET, TOKEN, FakeTime
+import requests_mock
+from conftest import SECRET, TOKEN, FakeTime, by_the_clock
 from requests.adapters import HTTPAdapter
-from wire import Act, Peer, Received, Server, close, hang, message, reset
+from scripted import Answer, Api, said
+from wire import Proxy, Server, close, hang, message, reset
 
 from gc_requests_auth import (
     ConfigurationError,
-    GenesysCloudAuth,
+    GenesysCloudAdapter,
     GenesysCloudSession,
     LoginUnreachableError,
 )
-from gc_requests_auth.calls.adapter import GenesysCloudAdapter
-from gc_requests_auth.calls.retry import ApiPolicy
 from gc_requests_auth.util import forks
 
 QUEUES = "/api/v2/routing/queues"
 
-Answer = bytes | Act
-
-
-def said(status: int, retry_after: str = "", body: str = "{}") -> bytes:
-    """An answer that leaves the connection open."""
-    return message(status, body, {"Retry-After": retry_after})
-
-
 TOO_MANY = '{"error": "rate limit exceeded", "description": "rate limit exceeded"}'
 
 OK, THROTTLED, UNAVAILABLE, REFUSED = said(200), said(429), said(503), said(401)
-
-
-class Api:
-    """An API that answers by a script, with a login service beside it."""
-
-    def __init__(self) -> None:
-        self.server = Server(self._converse)
-        #: For each request a line of either; the last one is repeated.
-        self.answers: list[Answer] = [OK]
-        self.token_answers: list[Answer] = []
-        self._sessions: list[GenesysCloudSession] = []
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
-    def calls(self) -> list[Received]:
-        return [one for one in self.server.requests if "/oauth/token" not in one.line]
-
-    @property
-    def token_requests(self) -> int:
-        return len(self.server.requests) - len(self.calls)
-
-    def session(self, **more: Any) -> GenesysCloudSession:
-        """A session that is signed in to it, with its token in hand."""
-        session = self.stranger(**more)
-        session.auth.access_token()
-        return session
-
-    def stranger(self, **more: Any) -> GenesysCloudSession:
-        """A session that has no token yet."""
-        session = GenesysCloudSession(
-            "client-id-1234", SECRET, login_url=f"{self.url}/login", api_url=self.url, **more
-        )
-        session.verify = self.server.ca_file
-        self._sessions.append(session)
-        return session
-
-    def close(self) -> None:
-        for session in self._sessions:
-            session.close()
-
-    def _converse(self, peer: Peer) -> None:
-        request: Received | None = peer.requests[-1]
-        while request is not None:
-            if "chunked" in request.values("Transfer-Encoding"):
-                peer._until(b"0\r\n\r\n")
-            if "/oauth/token" in request.line:
-                issued = f'{{"access_token": "{TOKEN}-{self.token_requests}", "expires_in": 86400}}'
-                answer = _next(self.token_answers) if self.token_answers else message(200, issued)
-            else:
-                answer = _next(self.answers)
-            if not isinstance(answer, bytes):
-                answer(peer)
-                return
-            if "close" in request.values("Connection"):
-                peer.send(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-                return
-            peer.send(answer)
-            request = peer.read()
-
-
-def _next(answers: list[Answer]) -> Answer:
-    return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 @pytest.fixture
@@ -114,10 +43,10 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(autouse=True)
-def clock(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    """The clock of every adapter."""
-    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock)
-    return fake_time
+def clock(fake_time: FakeTime) -> Iterator[FakeTime]:
+    """The clock of all that is ours."""
+    with by_the_clock(fake_time):
+        yield fake_time
 
 
 # -- what is tried again --------------------------------------------------------------------------
@@ -247,7 +176,7 @@ def test_without_a_sane_retry_after_the_waits_double_and_the_last_answer_is_retu
 
 
 @pytest.mark.parametrize("retry_after", ["181", "3600", "Tue, 14 Nov 2023 23:13:20 GMT"])
-def test_who_is_asked_to_wait_too_long_is_told_at_once(
+def test_an_answer_that_asks_for_too_long_a_wait_is_returned_at_once(
     api: Api, clock: FakeTime, retry_after: str
 ) -> None:
     api.answers = [said(429, retry_after, '{"code": "too.many.requests.retry.after"}'), OK]
@@ -259,7 +188,7 @@ def test_who_is_asked_to_wait_too_long_is_told_at_once(
 
 
 @pytest.mark.parametrize(("longest", "calls"), [(1.0, 1), (2.0, 2), (300.0, 2)])
-def test_how_long_is_too_long_can_be_said(api: Api, longest: float, calls: int) -> None:
+def test_the_longest_wait_that_is_obeyed_can_be_set(api: Api, longest: float, calls: int) -> None:
     api.answers = [said(429, "2"), OK]
     api.session(retry_after_max=longest).get(QUEUES)
 
@@ -288,20 +217,20 @@ def test_the_replay_of_a_call_goes_on_with_its_retries_and_its_waits(
         assert session.get(QUEUES).status_code == 429
 
 
-def test_a_connection_dropped_in_the_handshake_is_tried_again(clock: FakeTime) -> None:
+def test_a_connection_dropped_in_the_handshake_is_tried_again(api: Api, clock: FakeTime) -> None:
     """By a load balancer that goes down; unlike a certificate, it may be well the next time."""
     with Server(said(200), greeting=close) as server:
-        session = GenesysCloudSession("id", SECRET, login_url=server.url, api_url=server.url)
+        session = GenesysCloudSession(
+            "id", SECRET, login_url=f"{api.url}/login", api_url=server.url
+        )
         session.verify = server.ca_file
         with session, pytest.raises(requests.exceptions.SSLError):
-            session.get_adapter(server.url).send(
-                requests.Request("GET", f"{server.url}/x").prepare(), verify=server.ca_file
-            )
+            session.get("/x")
 
     assert len(clock.slept) == 3
 
 
-def test_the_word_of_a_test_double_is_taken_at_once(clock: FakeTime) -> None:
+def test_the_word_of_a_test_double_is_taken_at_once(api: Api, clock: FakeTime) -> None:
     """As responses has it for a URL that nobody registered."""
 
     class Double(GenesysCloudAdapter):
@@ -310,9 +239,10 @@ def test_the_word_of_a_test_double_is_taken_at_once(clock: FakeTime) -> None:
 
         get_connection = get_connection_with_tls_context
 
-    adapter = Double(lambda _: True, ApiPolicy(3, 180.0), 1)
+    session = api.session()
+    session.mount("https://", Double())
     with pytest.raises(requests.ConnectionError, match="registered"):
-        adapter.send(requests.Request("GET", "https://api.example/x").prepare())
+        session.get(QUEUES)
 
     assert clock.slept == []
 
@@ -346,7 +276,9 @@ def test_the_next_call_has_300_seconds_of_its_own(api: Api, clock: FakeTime) -> 
 
 @pytest.mark.parametrize(("retries", "calls"), [(0, 1), (1, 2), (5, 6)])
 @pytest.mark.parametrize("answer", [said(429, "1"), said(503, "1")], ids=["429", "503"])
-def test_how_often_can_be_said(api: Api, answer: bytes, retries: int, calls: int) -> None:
+def test_the_number_of_retries_can_be_set(
+    api: Api, answer: bytes, retries: int, calls: int
+) -> None:
     api.answers = [answer]
     api.session(retries=retries).get(QUEUES)
 
@@ -379,11 +311,10 @@ def test_a_wait_over_five_seconds_is_warned_of(
 
 
 def test_a_warning_is_given_before_the_wait_not_after(
-    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, clock: FakeTime
+    api: Api, caplog: pytest.LogCaptureFixture, clock: FakeTime
 ) -> None:
     told: list[int] = []
-    watched = clock.clock._replace(sleep=lambda _: told.append(len(warned(caplog))))
-    monkeypatch.setattr(GenesysCloudAdapter, "_clock", watched)
+    clock.meanwhile = lambda _: told.append(len(warned(caplog)))
     api.answers = [said(429, "60"), OK]
     api.session().get(QUEUES)
 
@@ -421,10 +352,8 @@ def test_discarded_answers_are_drained_so_that_one_connection_serves_all(
     assert api.server.connections - before == 1
 
 
-def test_an_answer_is_drained_before_the_wait(
-    api: Api, monkeypatch: pytest.MonkeyPatch, clock: FakeTime
-) -> None:
-    """Who sleeps on an open answer holds a connection that others could use."""
+def test_an_answer_is_drained_before_the_wait(api: Api, clock: FakeTime) -> None:
+    """A call that sleeps on an open answer holds a connection that others could use."""
     free: list[int] = []
     session = api.session()
     adapter = session.get_adapter(api.url)
@@ -435,7 +364,7 @@ def test_an_answer_is_drained_before_the_wait(
         (kept,) = (pools[key].pool.queue for key in pools.keys())  # noqa: SIM118 -- no mapping
         free.append(sum(one is not None for one in kept))
 
-    monkeypatch.setattr(GenesysCloudAdapter, "_clock", clock.clock._replace(sleep=look))
+    clock.meanwhile = look
     api.answers = [said(429, "1", "x" * 10_000), OK]
     session.get(QUEUES)
 
@@ -471,13 +400,18 @@ def test_after_a_fork_the_connections_of_the_parent_are_left_alone(
 def test_after_a_fork_the_tunnels_of_the_parent_are_left_alone(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapter = api.stranger().get_adapter(api.url)
-    assert isinstance(adapter, GenesysCloudAdapter)
-    tunnel = adapter.proxy_manager_for("http://127.0.0.1:9")
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
-    adapter._leave_the_parents_connections()
+    with Proxy() as proxy:
+        session = api.session()
+        session.proxies = {"https": proxy.url}
+        for _ in range(2):
+            session.get(QUEUES)
+        assert len(proxy.targets) == 1
+        monkeypatch.setattr(forks, "forks", forks.forks + 1)
+        for _ in range(2):
+            session.get(QUEUES)
 
-    assert adapter.proxy_manager_for("http://127.0.0.1:9") is not tunnel
+        assert len(proxy.targets) == 2
+        session.close()
 
 
 def test_a_pickled_adapter_keeps_its_policy_and_goes_its_own_way(
@@ -524,26 +458,20 @@ def test_a_foreign_connection_that_breaks_is_never_tried_again(api: Api) -> None
     ids=["503", "429", "400", "reset"],
 )
 def test_our_retries_never_touch_the_token_request(
-    api: Api, monkeypatch: pytest.MonkeyPatch, clock: FakeTime, answer: Answer
+    api: Api, clock: FakeTime, answer: Answer
 ) -> None:
     """It has a budget of its own: ten retries of the adapter would multiply with that."""
-    logins = FakeTime()
-    monkeypatch.setattr(GenesysCloudAuth, "_clock", logins.clock)
     api.token_answers = [answer]
     session = api.stranger(retries=10)
     with pytest.raises(requests.RequestException):
         session.get(QUEUES)
 
-    assert clock.slept == []
     assert api.calls == []
-    assert api.token_requests == len(logins.slept) + 1 > 1
-    assert sum(logins.slept) <= 60
+    assert api.token_requests == len(clock.slept) + 1 > 1
+    assert sum(clock.slept) <= 60
 
 
-def test_a_broken_way_to_the_login_service_is_tried_twice_more(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(GenesysCloudAuth, "_clock", FakeTime().clock)
+def test_a_broken_way_to_the_login_service_is_tried_twice_more(api: Api) -> None:
     api.token_answers = [reset]
     with pytest.raises(LoginUnreachableError):
         api.stranger(retries=10).get(QUEUES)
@@ -551,10 +479,7 @@ def test_a_broken_way_to_the_login_service_is_tried_twice_more(
     assert api.token_requests == 3
 
 
-def test_a_login_service_that_is_back_in_time_costs_no_call(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(GenesysCloudAuth, "_clock", FakeTime().clock)
+def test_a_login_service_that_is_back_in_time_costs_no_call(api: Api) -> None:
     issued = message(200, f'{{"access_token": "{TOKEN}"}}')
     api.token_answers = [UNAVAILABLE, UNAVAILABLE, issued]
 
@@ -723,15 +648,241 @@ def test_a_post_that_is_replayed_into_a_503_is_not_tried_again(api: Api) -> None
     assert len(api.calls) == 2
 
 
-def test_an_adapter_can_be_had_without_a_session(api: Api, clock: FakeTime) -> None:
-    with requests.Session() as plain:
-        plain.verify = api.server.ca_file
-        plain.mount(
-            "https://", GenesysCloudAdapter(lambda url: url.endswith("/ours"), ApiPolicy(3, 180), 1)
-        )
-        for path in ("/ours", "/theirs"):
-            api.answers = [said(429, "7"), OK]
-            plain.get(api.url + path)
+# -- in a plain session ---------------------------------------------------------------------------
 
-    assert [one.line.split()[1] for one in api.calls] == ["/ours", "/ours", "/theirs"]
+
+@pytest.fixture
+def plain(api: Api) -> Iterator[requests.Session]:
+    """A session of requests with our auth and our adapter."""
+    with requests.Session() as session:
+        session.mount("https://", GenesysCloudAdapter(retries=3))
+        session.auth = api.auth(session)
+        yield session
+
+
+def test_the_adapter_can_be_had_without_our_session(
+    api: Api, plain: requests.Session, clock: FakeTime
+) -> None:
+    api.answers = [said(429, "7"), OK]
+    assert plain.get(api.url + QUEUES).status_code == 200
+    api.answers = [said(429, "7"), OK]
+    assert plain.get(api.url + QUEUES, auth=lambda r: r).status_code == 429
+
+    assert len(api.calls) == 3
     assert clock.slept == [7]
+
+
+def redirected(to: str) -> bytes:
+    return said(302, Location=to)
+
+
+@pytest.mark.parametrize("first", [[], [UNAVAILABLE], [REFUSED], [UNAVAILABLE, REFUSED]])
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_redirect_to_a_url_of_the_host_that_is_not_ours_takes_no_token_after_a_retry_or_a_replay(
+    api: Api, plain: requests.Session, first: list[Answer], ours: bool
+) -> None:
+    own_urls = f"{api.url}/api"
+    plain.auth = api.auth(plain, api_url=own_urls)
+    session = api.session(api_url=own_urls) if ours else plain
+    api.answers = [*first, redirected("/file"), OK]
+    answer = session.get(api.url + QUEUES)
+
+    assert answer.status_code == 200
+    assert [one.values("Authorization") != [] for one in api.calls] == [True] * (len(first) + 1) + [
+        False
+    ]
+
+
+def test_a_request_that_was_replayed_takes_no_token_along_when_it_is_sent_again_and_redirected(
+    api: Api, plain: requests.Session
+) -> None:
+    plain.auth = api.auth(plain, api_url=f"{api.url}/api")
+    api.answers = [REFUSED, OK]
+    replayed = plain.get(api.url + QUEUES).request
+    api.answers = [UNAVAILABLE, redirected("/file"), OK]
+    answer = plain.send(replayed)
+
+    assert answer.status_code == 200
+    assert api.calls[-1].values("Authorization") == []
+
+
+@pytest.mark.parametrize("first", [[REFUSED], [UNAVAILABLE, REFUSED], [REFUSED, UNAVAILABLE]])
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_redirect_goes_on_with_the_token_of_the_replay(
+    api: Api, plain: requests.Session, first: list[Answer], ours: bool
+) -> None:
+    session = api.session() if ours else plain
+    api.answers = [*first, redirected("/elsewhere"), OK]
+    answer = session.get(api.url + QUEUES)
+
+    assert answer.status_code == 200
+    tokens = [one.values("Authorization") for one in api.calls]
+    assert tokens[-1] == tokens[-2] != tokens[0]
+    assert api.token_requests == 2
+
+
+# -- tokens and waits -----------------------------------------------------------------------------
+
+
+def test_a_token_that_ends_while_a_retry_waits_is_replaced(api: Api, clock: FakeTime) -> None:
+    api.lifetime = 100
+    api.answers = [said(503, "120"), OK]
+
+    assert api.session(background_renewal=False).get(QUEUES).status_code == 200
+    assert clock.slept == [120]
+    assert [one.values("Authorization") for one in api.calls] == [
+        [f"Bearer {TOKEN}-1"],
+        [f"Bearer {TOKEN}-2"],
+    ]
+
+
+def test_the_wait_for_a_turn_counts_among_the_waits_of_a_call_that_is_replayed(
+    api: Api, clock: FakeTime
+) -> None:
+    """Of 300 seconds in all; the replay goes out with a new token, which has made no requests."""
+    session = api.session(rate_limit=1, retries=9)
+    session.get(QUEUES)
+    api.answers = [REFUSED, said(503, "120"), said(503, "121"), OK]
+    answer = session.get(QUEUES)
+
+    assert answer.status_code == 503
+    assert clock.slept[-1] == 120
+    assert 180 <= sum(clock.slept) <= 182
+
+
+# -- connections of one's own ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_401_frees_the_only_connection_before_a_token_is_asked_for(
+    api: Api, ours: bool, stream: bool
+) -> None:
+    """Login and API on one host, a pool of one connection that blocks: else it waits for itself."""
+    api.answers = [REFUSED]
+    with requests.Session() as plain, ThreadPoolExecutor(1) as elsewhere:
+        session = api.stranger() if ours else plain
+        session.mount("https://", HTTPAdapter(pool_maxsize=1, pool_block=True))
+        if not ours:
+            plain.auth = api.auth(plain)
+        call = elsewhere.submit(
+            session.post, api.url + QUEUES, data=iter([b"once"]), stream=stream, timeout=30
+        )
+        answer = call.result(timeout=30)
+
+    assert answer.status_code == 401
+    assert (len(api.calls), api.token_requests) == (1, 2)
+
+
+def test_the_adapter_takes_an_ssl_context(api: Api) -> None:
+    context = ssl.create_default_context(cafile=api.server.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with GenesysCloudSession(auth=api.session().auth) as session:
+        session.mount("https://", GenesysCloudAdapter(ssl_context=context))
+
+        assert session.get(QUEUES).status_code == 200
+
+
+def test_through_a_proxy_the_adapter_uses_its_ssl_context_as_well(api: Api) -> None:
+    context = ssl.create_default_context(cafile=api.server.ca_file)
+    with Proxy() as proxy, GenesysCloudSession(auth=api.session().auth) as session:
+        session.mount("https://", GenesysCloudAdapter(ssl_context=context))
+        session.proxies = {"https": proxy.url}
+
+        assert session.get(QUEUES).status_code == 200
+        assert len(proxy.targets) == 1
+
+
+def test_an_ssl_context_that_trusts_nobody_is_obeyed(api: Api) -> None:
+    with GenesysCloudSession(auth=api.session().auth) as session:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        session.mount("https://", GenesysCloudAdapter(ssl_context=context))
+        with pytest.raises(requests.exceptions.SSLError):
+            session.get(QUEUES)
+
+
+def test_a_subclass_of_the_adapter_sees_each_call_once_and_paces_and_retries(
+    api: Api, clock: FakeTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+
+    class Watching(GenesysCloudAdapter):
+        def send(self, *arguments: Any, **options: Any) -> requests.Response:
+            answer = super().send(*arguments, **options)
+            seen.append(answer.status_code)
+            return answer
+
+    api.answers = [said(429, "3"), OK]
+    session = api.session()
+    session.mount("https://", Watching())
+
+    assert session.get(QUEUES).status_code == 200
+    assert (seen, clock.slept) == ([200], [3])
+    assert warned(caplog) == []
+
+
+class Locusts(HTTPAdapter):
+    """As a migrated script, or a tool for load tests, mounts its own."""
+
+
+def test_that_another_adapter_neither_paces_nor_retries_is_said_once(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = api.session()
+    session.mount("https://", Locusts())
+    assert warned(caplog) == []
+    for _ in range(3):
+        session.get(QUEUES)
+
+    assert warned(caplog) == [
+        (
+            f"a Locusts is mounted for {api.url}: calls that it sends are neither paced nor tried"
+            " again; mount a GenesysCloudAdapter, or a subclass (said once)"
+        )
+    ]
+
+
+def test_nothing_is_said_of_an_adapter_for_other_hosts(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = api.session()
+    with Server(said(200)) as other:
+        session.mount(other.url, Locusts())
+        session.get(QUEUES)
+        session.get(f"{other.url}/x", verify=other.ca_file)
+
+    assert warned(caplog) == []
+
+
+def test_nothing_is_said_of_another_adapter_where_neither_pacing_nor_retries_are_wanted(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = api.session(pacing="off", retries=0)
+    session.mount("https://", Locusts())
+    session.get(QUEUES)
+
+    assert warned(caplog) == []
+
+
+def test_nothing_is_said_of_the_adapter_of_a_test_double(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        requests_mock.Mocker() as mocker,
+        GenesysCloudSession("client", SECRET, region="eu-west-1") as session,
+    ):
+        mocker.post("https://login.mypurecloud.ie/oauth/token", json={"access_token": TOKEN})
+        mocker.get("https://api.mypurecloud.ie/x")
+        session.mount("mock://", requests_mock.Adapter())
+        session.get("/x")
+
+    assert warned(caplog) == []
+
+
+def test_an_adapter_mounted_over_ours_and_replaced_again_is_not_spoken_of(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = api.session()
+    session.mount("https://", Locusts())
+    session.mount("https://", GenesysCloudAdapter())
+    session.get(QUEUES)
+
+    assert warned(caplog) == []

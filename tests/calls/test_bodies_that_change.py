@@ -10,12 +10,11 @@ from typing import IO, Any
 
 import pytest
 import requests
-from conftest import SECRET, FakeTime
+from conftest import SECRET, FakeTime, by_the_clock
 from requests.exceptions import UnrewindableBodyError
 from wire import Peer, Server, message, reset, say
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 
 BODY = b"0123456789"
 
@@ -156,19 +155,11 @@ def test_a_file_that_changes_while_a_token_is_on_its_way_is_sent_once(
 @pytest.mark.parametrize("change", [grow, shrink])
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_file_that_changes_while_a_retry_waits_is_sent_once(
-    service: Service,
-    status: int,
-    change: Change,
-    fake_time: FakeTime,
-    monkeypatch: pytest.MonkeyPatch,
+    service: Service, status: int, change: Change, fake_time: FakeTime
 ) -> None:
-    def wait(seconds: float) -> None:
-        fake_time.sleep(seconds)
-        change(service.path)
-
-    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=wait))
+    fake_time.meanwhile = lambda _: change(service.path)
     service.first = status, {"Retry-After": "5"}
-    with service.path.open("rb") as file:
+    with by_the_clock(fake_time), service.path.open("rb") as file:
         response = service.put_in_session(file)
 
     assert (response.status_code, response.text) == (status, "{}")
@@ -177,13 +168,15 @@ def test_a_file_that_changes_while_a_retry_waits_is_sent_once(
 
 
 def test_a_file_that_changes_while_a_retry_of_a_broken_connection_waits_is_sent_once(
-    service: Service, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    service: Service, fake_time: FakeTime
 ) -> None:
-    monkeypatch.setattr(
-        GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=lambda _: grow(service.path))
-    )
+    fake_time.meanwhile = lambda _: grow(service.path)
     service.api.script = [reset]
-    with service.path.open("rb") as file, pytest.raises(requests.ConnectionError):
+    with (
+        by_the_clock(fake_time),
+        service.path.open("rb") as file,
+        pytest.raises(requests.ConnectionError),
+    ):
         service.put_in_session(file)
 
     assert service.bodies == [BODY]

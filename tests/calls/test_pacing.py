@@ -21,7 +21,6 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError
 from gc_requests_auth import (
     ConfigurationError,
     CredentialsRefusedError,
-    GenesysCloudAdapter,
     GenesysCloudSession,
     RateLimitError,
 )
@@ -340,20 +339,12 @@ def test_a_wait_that_is_too_long_is_not_begun(
 
 
 def test_all_waits_of_one_call_for_a_turn_are_no_longer_than_retry_after_max(
-    api: Counted, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    api: Counted, fake_time: FakeTime
 ) -> None:
     """Others that wait as well may be quicker, minute after minute."""
     with api.signed_in(retries=0) as session:
         call(session, 3)
-        sleep = fake_time.sleep
-
-        def overtaken(seconds: float) -> None:
-            sleep(seconds)
-            send_with(session.auth, session.auth.access_token(), 3)
-
-        monkeypatch.setattr(
-            GenesysCloudAdapter, "_clock", fake_time.clock._replace(sleep=overtaken)
-        )
+        fake_time.meanwhile = lambda _: send_with(session.auth, session.auth.access_token(), 3)
         assert call(session, 1) == [200]
 
     assert 118 < sum(fake_time.slept) <= 180
