@@ -128,10 +128,10 @@ class TokenSource:
         self._failed = _FailedRenewals()
         #: The token that was forgotten last; a store may still hold it.
         self._forgotten: SecretBox | None = None
-        self.start_afresh()
-        forks.minds_forks(self)
+        self._start_afresh()
+        forks.at_fork(self._start_afresh)
 
-    def start_afresh(self) -> None:
+    def _start_afresh(self) -> None:
         """Make what the threads of one process share; the child of a fork has its own."""
         # Re-entrant, since a signal handler may call us in the thread that holds the lock. Nothing is
         # called, logged, signalled or awaited under it.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any
 from weakref import ref
 
 #: Forks between the first import and this process, as far as they have been noticed.
@@ -14,16 +15,8 @@ forks = 0
 #: its own will ever finish: Python's import locks are not reset in a child.
 undivided = threading.RLock()
 
-
-class Shared(Protocol):
-    """What threads share, and a child of a fork must not share with its parent."""
-
-    def start_afresh(self) -> None:
-        """Make new locks; what was under way is under way in the parent alone."""
-
-
 _pid = os.getpid()
-_alive: set[ref[Shared]] = set()
+_resets: dict[ref[Any], Callable[[Any], object]] = {}
 _locks: dict[int, threading.RLock] = {}
 
 
@@ -38,12 +31,14 @@ def process() -> int:
     return forks
 
 
-def minds_forks(thing: Shared) -> None:
-    """Have the thing start afresh in each child, as long as it lives.
+def at_fork(reset: Callable[[], object]) -> None:
+    """Have this method of an object called in each child, as long as the object lives.
 
     At once where Python's hooks are called, and else by the next call of :func:`process`.
     """
-    _alive.add(ref(thing, _alive.discard))
+    method: Any = reset
+    # Not a WeakMethod: its callback is Python code, which fails at the end of an interpreter.
+    _resets[ref(method.__self__, _resets.pop)] = method.__func__
 
 
 def _start_afresh(pid: int) -> None:
@@ -55,8 +50,10 @@ def _start_afresh(pid: int) -> None:
             return
         forks += 1
         undivided = threading.RLock()  # a thread that is not here may hold the old one
-        for thing in filter(None, [reference() for reference in list(_alive)]):
-            thing.start_afresh()
+        for reference, reset in list(_resets.items()):
+            thing = reference()
+            if thing is not None:  # pragma: no branch -- by the garbage collector of another thread
+                reset(thing)
         _pid = pid
 
 

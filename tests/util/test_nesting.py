@@ -102,8 +102,9 @@ def parsed(*_: Any) -> Any:  # pragma: no cover
         [{}] * 500,
         {"a": "[[", "b": ["]"] * 99},
         json.loads("[" * DEEPEST + "]" * DEEPEST),
+        json.loads("[[]," + "[" * (DEEPEST - 1) + "]" * DEEPEST),
     ],
-    ids=["text", "quotes", "backslashes", "wide", "mixed", "just so deep"],
+    ids=["text", "quotes", "backslashes", "wide", "mixed", "just so deep", "with another beside"],
 )
 def test_what_is_not_nested_too_deep_is_parsed(value: Any) -> None:
     text = json.dumps(value)

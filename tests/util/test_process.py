@@ -49,11 +49,11 @@ IN_C = f"""{FORK_IN_C}
 class Counting:
     def __init__(self):
         self.times = []
-    def start_afresh(self):
+    def reset(self):
         self.times.append(1)
 
 counting = Counting()
-forks.minds_forks(counting)
+forks.at_fork(counting.reset)
 held, over = threading.Event(), threading.Event()
 
 def hold():
@@ -79,12 +79,12 @@ NOTICED_BY_MANY = f"""{FORK_IN_C}
 import time
 class Slow:
     times = 0
-    def start_afresh(self):
+    def reset(self):
         self.times += 1
         time.sleep(0.05)
 
 slow = Slow()
-forks.minds_forks(slow)
+forks.at_fork(slow.reset)
 child = fork_in_c()
 if child:
     os._exit(os.waitpid(child, 0)[1])
@@ -158,7 +158,7 @@ class Child:
 
     times = 0
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         self.times += 1
 
 
@@ -168,8 +168,8 @@ def test_what_is_alive_is_reset_in_each_child_and_nothing_is_kept_alive_for_it(
     before = forks.process()
     monkeypatch.setattr(forks, "forks", before)  # puts it back
     first, second = Child(), Child()
-    forks.minds_forks(first)
-    forks.minds_forks(second)
+    forks.at_fork(first.reset)
+    forks.at_fork(second.reset)
     gone = weakref.ref(second)
     del second
     for _ in range(2):
