@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from ..errors import ConfigurationError
-from ..util.secret import SecretBox, plain
+from ..util.secret import SecretBox
 
 
 class CredentialsCommand:
@@ -61,8 +61,8 @@ class CredentialsCommand:
         if len(lines) != (2 if self._client_id is None else 1) or not all(lines):
             raise ConfigurationError(f"{self._program} must print {wanted}.")
         if self._client_id is not None:
-            return self._client_id, plain(lines[0])
-        return plain(lines[0]), plain(lines[1])
+            return self._client_id, lines[0].open()
+        return lines[0].open(), lines[1].open()
 
     def _printed(self) -> list[SecretBox]:
         try:

@@ -252,7 +252,7 @@ SIGN_IN_SCENES = {
         lambda _: {SECRET_NAME: None, ID: None},
         r"settings: No variable that holds credentials is set",
         "credentials",
-        "one of these pairs",
+        "one of these pairs|Set GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET",
         2,
     ),
     "no name resolution": Scene(

@@ -94,7 +94,7 @@ def test_the_region_of_an_option_beats_variables(
         (["--profile", "p", "--stdin"], "--profile and --stdin exclude each other"),
         (["--stdin", "--secret-command", "x"], "--stdin and --secret-command exclude each other"),
         (["--env-file", "nowhere.env"], "--env-file: there is no file 'nowhere.env'"),
-        (["--region", "atlantis"], "'atlantis' names no region of Genesys Cloud"),
+        (["--region", "atlantis"], "'atlantis' is no region of Genesys Cloud"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "token"])
@@ -116,7 +116,7 @@ def test_a_client_without_a_region_is_offered_the_search(
     assert cli.main(["check"]) == 2
     out = " ".join(capsys.readouterr().out.split())
     assert "gc-requests-auth check --find-region asks the login service of every" in out
-    assert "Pass --region or set one of" in out
+    assert "Pass --region or set GENESYSCLOUD_REGION" in out
     assert "region=" not in out
 
 
