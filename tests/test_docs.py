@@ -36,6 +36,7 @@ from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import find_region
 from gc_requests_auth.commands.check.report import Status
+from gc_requests_auth.commands.parser import parse
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
@@ -45,7 +46,8 @@ from gc_requests_auth.stores.permits import PermitRequest
 
 QUEUES = "/api/v2/routing/queues"
 
-PAGES = sorted(path.stem for path in DOCS.glob("*.rst"))
+#: Without answers.rst, which is written from a table: see tests/causes.
+PAGES = sorted(path.stem for path in DOCS.glob("*.rst") if path.stem != "answers")
 
 
 @pytest.fixture
@@ -816,7 +818,7 @@ def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
 
     assert len(made) == 3
     assert {one.throttled_requests for one in made} == {0}, "as the page calls it"
-    assert [cli._parser().parse_args(one.split()).rate_limit for one in command] == [300]
+    assert [parse(one.split()).rate_limit for one in command] == [300]
 
 
 # -- httpie.rst -----------------------------------------------------------------------------------

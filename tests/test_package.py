@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import pydoc
 import sys
 import types
 from pathlib import Path
@@ -20,6 +21,8 @@ WINGS = [
     "util",
     "errors",
     "settings",
+    "causes",
+    "explanation",
     "tokens",
     "stores",
     "calls",
@@ -134,6 +137,16 @@ def test_all_lists_exactly_what_is_public() -> None:
         "__version__"
     }
     assert gc_requests_auth.__all__ == sorted(gc_requests_auth.__all__)
+
+
+def test_help_shows_the_public_names_before_the_internal_modules() -> None:
+    text = pydoc.plain(pydoc.render_doc(gc_requests_auth))
+    contents = text.index("PACKAGE CONTENTS")
+
+    for name in set(gc_requests_auth.__all__) - {"__version__"}:
+        assert text.index(f" {name} ") < contents, name
+    internal = text[contents : text.index("CLASSES")].split()[2:]
+    assert len(internal) <= 30, "wings, and not each of their modules"
 
 
 def test_everything_public_has_a_docstring() -> None:

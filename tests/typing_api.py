@@ -9,6 +9,7 @@ import requests
 
 from gc_requests_auth import (
     ConfigurationError,
+    CredentialsCommand,
     CredentialsRefusedError,
     FileTokenStore,
     GenesysCloudAuth,
@@ -24,6 +25,7 @@ from gc_requests_auth import (
     TokenError,
     TokenStore,
     __version__,
+    explain,
 )
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 
@@ -36,6 +38,8 @@ GenesysCloudAuth("id", "secret", region="eu-west-1")
 GenesysCloudAuth(client_id="id", client_secret="secret", region="mypurecloud.ie")
 GenesysCloudAuth(credentials=lambda: ("id", "secret"), region="EUW2")
 GenesysCloudAuth(profile="prod", region=None)
+GenesysCloudAuth(credentials=CredentialsCommand("vault read kv", client_id="id"))
+GenesysCloudAuth(credentials=CredentialsCommand(["vault", "read"], timeout=5))
 GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
@@ -133,3 +137,8 @@ with GenesysCloudSandbox(lifetime=300, latency=0.4) as sandbox:
     sandbox.revoke_all()
     sandbox.answer_tokens(1, 503, "<html>", {"Content-Type": "text/html"})
     counts: tuple[int, int] = sandbox.token_requests, sandbox.api_requests
+
+# What a failed call means.
+told: str = explain(requests.Response())
+told = explain(requests.HTTPError())
+told = explain(ConfigurationError(""))

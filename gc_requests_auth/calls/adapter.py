@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal, get_args
 import requests
 from requests.adapters import HTTPAdapter
 
+from ..causes.exception import chain_of
 from ..errors import ConfigurationError, GenesysCloudError, RateLimitError, without_secrets
-from ..tokens.unreachable import causes
 from ..util import forks
 from ..util.bodies import drain, rewind
 from ..util.clock import Clock
@@ -295,14 +295,14 @@ def _never_left(broken: requests.ConnectionError) -> bool:
         requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError,
     ):
         return True
-    return any(type(cause).__name__ == "NewConnectionError" for cause in causes(broken))
+    return any(type(cause).__name__ == "NewConnectionError" for cause in chain_of(broken))
 
 
 def _may_pass(broken: requests.ConnectionError) -> bool:
     """Whether it may be otherwise the next time; not a certificate, nor the word of a test double."""
     if isinstance(broken, requests.exceptions.SSLError):
         dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
-        return any(isinstance(cause, dropped) for cause in causes(broken))
+        return any(isinstance(cause, dropped) for cause in chain_of(broken))
     return bool(broken.args) and isinstance(broken.args[0], Exception)
 
 

@@ -5,7 +5,7 @@ Neither takes a secret as an argument: every user of a machine can read those.
 
 from __future__ import annotations
 
-import io
+import argparse
 import sys
 from contextlib import suppress
 from typing import Any
@@ -16,23 +16,24 @@ from ..stores.file import FileTokenStore
 from ..tokens.revocation import revoke_token
 from ..tokens.token import B64TOKEN
 from ..util.secret import SecretBox, boxed, plain
+from .who import lines_of_stdin, who_and_where
 
 
-def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | None) -> int:
+def show(options: argparse.Namespace) -> int:
     """Print a token and nothing else, or a header line for ``curl -H @-``.
 
-    :param store: Keep it in the file store, and print the one that is there.
-    :param fresh: Not that one, though: it was refused.
-    :param stdin: Read client id and secret from standard input, a line each.
+    ``--store`` keeps the token in the file store, and prints the one that is there; ``--fresh``
+    replaces that one, which was refused.
+
     :raises GenesysCloudError: if there is no token to be had.
     """
-    auth = _auth(store=store, pair=_lines(2) if stdin else None, profile=profile)
+    auth = _auth(options, store=options.store)
     refused = None
-    if fresh:
+    if options.fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
             refused = auth._take_stored()
     token = boxed(auth.access_token(rejected=None if refused is None else refused.open()))
-    print(f"Authorization: Bearer {plain(token)}" if header else plain(token))
+    print(f"Authorization: Bearer {plain(token)}" if options.header else plain(token))
     if sys.stdout.isatty():
         print(
             f"Whoever reads this line can use your Genesys Cloud for {auth.expires_in:.0f} s."
@@ -42,18 +43,17 @@ def show(*, header: bool, store: bool, fresh: bool, stdin: bool, profile: str | 
     return 0
 
 
-def end(*, stdin: bool, profile: str | None) -> int:
-    """Revoke the token in the file store.
+def end(options: argparse.Namespace) -> int:
+    """Revoke the token in the file store, or with ``--stdin`` the one on standard input.
 
-    :param stdin: The token on standard input instead, as `show` prints it.
     :raises GenesysCloudError: if Genesys Cloud does not do it.
     """
-    if stdin:
-        (line,) = _lines(1)
+    if options.stdin:
+        (line,) = lines_of_stdin(1, "the token")
         token = SecretBox(line.open().rpartition(" ")[2])
         if not B64TOKEN.fullmatch(token.open()):
             raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
-        auth = _auth(store=False, pair=None, profile=profile)
+        auth = _auth(options, store=False, stdin=False)
         revoke_token(
             SecretBox("Bearer " + token.open()),
             auth.api_url,
@@ -62,9 +62,13 @@ def end(*, stdin: bool, profile: str | None) -> int:
         )
         print("Revoked.")
         return 0
-    auth = _auth(store=True, pair=None, profile=profile)
+    folder = FileTokenStore().path
+    if not any(folder.glob("*.json")):  # whoever the client is, and whether anybody says so
+        print(f"There is nothing to revoke: no token is stored in {folder}.")
+        return 0
+    auth = _auth(options, store=True, stdin=False)
     if auth._take_stored() is None:
-        print("There is no token in the store to revoke.")
+        print("There is nothing to revoke: no token of this client is stored.")
         return 0
     auth.revoke()
     if auth._take_stored() is not None:
@@ -73,24 +77,6 @@ def end(*, stdin: bool, profile: str | None) -> int:
     return 0
 
 
-def _auth(
-    *, store: bool, pair: tuple[SecretBox, ...] | None, profile: str | None
-) -> GenesysCloudAuth:
-    options: dict[str, Any] = {"store": FileTokenStore() if store else None}
-    if profile is not None:
-        options["profile"] = profile
-    if pair is not None:
-        options["client_id"], options["client_secret"] = pair
-    return GenesysCloudAuth(**options)
-
-
-def _lines(count: int) -> tuple[SecretBox, ...]:
-    """So many lines of standard input, each without its end."""
-    # As bytes: text that can not be decoded would be quoted by the error.
-    source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer
-    raw = (source.readline().rstrip(b"\r\n") for _ in range(count))
-    lines = tuple(SecretBox(line.decode("utf-8", "surrogateescape")) for line in raw)
-    if not all(lines):
-        wanted = "client id and client secret, a line each" if count == 2 else "the token"
-        raise ConfigurationError(f"standard input must hold {wanted}.")
-    return lines
+def _auth(options: argparse.Namespace, *, store: bool, stdin: bool = True) -> GenesysCloudAuth:
+    given: dict[str, Any] = who_and_where(options, stdin=stdin)
+    return GenesysCloudAuth(**given, store=FileTokenStore() if store else None)

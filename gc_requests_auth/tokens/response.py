@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ..causes import sign_in
+from ..causes.exception import of_region
+from ..causes.failure import Failure, sentence
+from ..causes.service import PROXY_WANTS_CREDENTIALS
+from ..causes.table import of_sign_in
 from ..errors import (
     BadTokenAnswerError,
     CredentialsRefusedError,
@@ -22,19 +27,11 @@ from ..errors import (
     TokenError,
 )
 from ..settings.credentials import Identity
-from ..settings.regions import HOW_TO_FIND
 from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
 from ..util.redaction import forms_of, redacted, swapped
 from ..util.secret import Secret, SecretBox
 from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
-
-_NOT_ACCEPTED = (
-    "The client secret, the client id or the region is wrong; Genesys Cloud does not tell which. Or"
-    " the client is disabled, inactive or deleted, or id and secret are swapped. A secret is shown"
-    " only when it is made (Admin > Integrations > OAuth); a client exists in one region only."
-    f" {HOW_TO_FIND}"
-)
 
 #: What tools that record answers put in place of a token.
 _REDACTED = re.compile(
@@ -116,85 +113,83 @@ class TokenResponse:
 
     def _refused(self, fields: dict[str, Any]) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
-        kind: type[TokenError] = TokenError
-        remedy = "Nothing is known about this error; ask Genesys Cloud Care."
-        match fields["error"]:
-            case "invalid_client":
-                kind = CredentialsRefusedError
-                remedy = _NOT_ACCEPTED
-                if look_swapped(self.identity):
-                    remedy = f"Client id and client secret look swapped. If not: {remedy}"
-            case "unauthorized_client":
-                kind = GrantTypeError
-                remedy = (
-                    "The OAuth client is of another grant type: in Admin > Integrations > OAuth,"
-                    " make one of the type Client Credentials, and give it roles."
-                )
-            case "unsupported_grant_type" | "invalid_request":
-                remedy = (
-                    "What arrived is not the form this library sends: does a proxy or gateway"
-                    " rewrite the request on its way?"
-                )
+        found = of_sign_in(
+            self.status,
+            fields["error"],
+            self._description(fields),
+            at_region=of_region(urlsplit(self.token_url).hostname or ""),
+            swapped=look_swapped(self.identity),
+        )
+        failure = found or sign_in.LOGIN_UNKNOWN
+        kind = {
+            "invalid_client": CredentialsRefusedError,
+            "unauthorized_client": GrantTypeError,
+        }.get(fields["error"], TokenError)
         error = self._plain(fields["error"], 40)
         description = self._description(fields)
         problem = f"{error} ({description})" if description else error
         return FailedAttempt(
-            self._error(kind, f"refuses client {self.identity.name}: {problem}. {remedy}", fields)
+            self._error(
+                kind,
+                f"refuses client {self.identity.name}: {problem}. {self._told(failure)}",
+                fields,
+            )
         )
+
+    def _told(self, failure: Failure) -> str:
+        """A row of the table of causes, for the end of a message."""
+        failure = failure.filled(
+            {
+                "host": self._netloc,
+                "login_host": self._netloc,
+                "path": urlsplit(self.token_url).path,
+                "client": f"The client id {self.identity.name}",
+            }
+        )
+        return f"{sentence(failure.finding)} {failure.advice}"
 
     def _throttled(self, fields: dict[str, Any]) -> FailedAttempt:
         wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
-        text = (
-            "throttles this client: too many token requests. Share one auth between threads, and"
-            " find the program that asks for a token at every call."
-        )
+        text = f"throttles this client. {sign_in.THROTTLED.filled().advice}"
         error = self._error(LoginThrottledError, text, fields, retryable=True)
         return FailedAttempt(error, THROTTLED, wait if self.status == 429 else None)
 
     def _down(self) -> FailedAttempt:
-        text = (
-            f"answers {self._kind()}: the login service, or a gateway in front of it, is down."
-            " Try again later."
-        )
+        down = sign_in.LOGIN_DOWN
+        text = f"answers {self._kind()}: {down.finding}. {down.causes[0].remedy}"
         error = self._error(LoginUnreachableError, text, retryable=True)
         return FailedAttempt(error, SERVER_FAULT)
 
     def _not_here(self) -> FailedAttempt:
         parts = urlsplit(self.token_url)
-        what, right = "is no login service: it has nothing", "https://login.mypurecloud.ie"
+        failure, right = sign_in.API_ASKED_FOR_TOKEN, "https://login.mypurecloud.ie"
         if self._is_api_host():
             right = f"https://login.{(parts.hostname or '').partition('.')[2]}"
         elif "/api/" in parts.path:
-            what, right = "has no such path as is asked: nothing", f"https://{parts.netloc}"
-        return self._bad(
-            f"{what} at {parts.path}. Tokens come from the login host, as in login_url={right!r}, not"
-            " from the API host; give region= instead of URLs, and both follow from it"
-        )
+            failure, right = sign_in.NO_SUCH_LOGIN_PATH, f"https://{parts.netloc}"
+        failure = failure.filled({"host": parts.netloc, "path": parts.path, "instead": right})
+        what = failure.finding.removeprefix(parts.netloc).lstrip()
+        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}. {failure.advice}"))
 
     def _is_api_host(self) -> bool:
         return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
 
     def _forbidden(self) -> FailedAttempt:
+        text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it."
         if self.status == 407:
-            text = "A proxy on the way wants credentials: put them into the proxy URL"
+            text = PROXY_WANTS_CREDENTIALS.filled().advice
         elif self.status == 403:
-            text = (
-                "The address this runs at may not be among the organisation's allowed IP addresses,"
-                " or a proxy or firewall forbids the host"
-            )
-        else:
-            text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it"
-        return FailedAttempt(
-            self._error(TokenError, f"answers {self._kind()}, with no OAuth error. {text}.")
-        )
+            text = sign_in.LOGIN_FORBIDDEN.filled({"host": self._netloc}).advice
+        what = f"answers {self._kind()}, with no OAuth error. {text}"
+        return FailedAttempt(self._error(TokenError, what))
 
     def _bad(self, what: str) -> FailedAttempt:
-        advice = (
-            ""
-            if "login_url=" in what
-            else " Is it the login service, reached without a proxy or sign-in page in between?"
-        )
-        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}.{advice}"))
+        advice = sign_in.NOT_THE_LOGIN.filled({"host": self._netloc}).advice
+        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}. {advice}"))
+
+    @property
+    def _netloc(self) -> str:
+        return urlsplit(self.token_url).netloc
 
     def _error(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
+from ..causes.exception import chain_of, no_address, of_certificate
 from ..errors import (
     BadTokenAnswerError,
     LoginThrottledError,
@@ -48,7 +48,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
     """
     host = urlsplit(token_url).netloc
-    chain = list(causes(problem))
+    chain = list(chain_of(problem))
 
     def failed(
         what: str,
@@ -106,11 +106,8 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
         return failed(_tls(chain), budget=None)
     if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        text = (
-            "has no address: name resolution failed. Is the region spelt right, and does this"
-            " machine reach a DNS server (or only a proxy: HTTPS_PROXY)?"
-        )
-        return failed(text)
+        advice = no_address(host).filled().advice
+        return failed(f"has no address: name resolution failed. {advice}")
     if is_caused_by(ConnectionRefusedError):
         return failed("refuses the connection: nothing listens there, or a firewall says no.")
     if is_caused_by(requests.ConnectTimeout):
@@ -141,13 +138,13 @@ def _given_up(host: str, reason: str) -> FailedAttempt:
 
 
 def _tls(chain: list[BaseException]) -> str:
-    reasons = (getattr(cause, "verify_message", "") for cause in chain)
-    reason = next(filter(None, reasons), "")
-    if reason:
-        return (
-            f"shows a certificate that is not trusted ({reason}). Where a company proxy opens TLS,"
-            f" point REQUESTS_CA_BUNDLE at its CA. {_SAME_WAY}"
-        )
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            advice = of_certificate(cause.verify_code).filled().advice
+            return (
+                f"shows a certificate that is not trusted ({cause.verify_message}). {advice}"
+                f" {_SAME_WAY}"
+            )
     if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
         return "was not asked: the CA bundle or the client certificate is no PEM file."
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
@@ -165,16 +162,3 @@ def proxy_status(chain: list[BaseException]) -> int | None:
         if found and said[:3].isdigit():
             return int(said[:3])
     return None
-
-
-def causes(problem: BaseException) -> Iterator[BaseException]:
-    """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
-    seen: set[int] = set()
-    queue: list[object] = [problem]
-    while queue:
-        cause = queue.pop(0)
-        if not isinstance(cause, BaseException) or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        queue += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -17,6 +17,7 @@ from conftest import run_python
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 from gc_requests_auth.commands import demo
 from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands import sandbox as sandbox_command
 
 
 def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
@@ -295,17 +296,28 @@ def test_without_an_error_stream_errors_go_nowhere(
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_exit_statuses_of_check_are_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_statuses_variables_and_documentation_are_in_the_help_of_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         cli.main(["check", "--help"])
     said = capsys.readouterr().out
 
     for line in ("0  fine", "1  refused:", "2  misconfigured:", "3  unreachable:"):
         assert line in said
-    assert "secret" not in said, "no option takes one"
+    for name in (
+        "GENESYSCLOUD_OAUTHCLIENT_ID",
+        "GC_REGION",
+        "GENESYSCLOUD_PROFILE",
+        "settings.rst",
+    ):
+        assert name in said
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["token"], ["revoke"], ["demo"], ["sandbox"]])
+@pytest.mark.parametrize(
+    "command",
+    [[], ["check"], ["token"], ["revoke"], ["demo"], ["sandbox"], ["completion"]],
+)
 def test_help_is_ascii_within_80_columns_and_shows_an_example(
     command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,8 +349,8 @@ def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.Monk
     )
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline() for _ in range(6)]
-        exports = [line.removeprefix("export ").strip().partition("=") for line in lines[1:]]
+        lines = [process.stdout.readline() for _ in range(16)]
+        exports = [line[7:].strip().partition("=") for line in lines if line.startswith("export")]
         for name, _, value in exports:
             monkeypatch.setenv(name, value)
         auth = GenesysCloudAuth()
@@ -349,7 +361,7 @@ def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.Monk
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
 
-    assert lines[0].startswith("#")
+    assert [line[0] for line in lines] == [*"##eeeee#$$$$$###"]
     assert response.json()["name"] == "Sandbox Ltd"
     assert (process.returncode, errors) == (0, "")
     assert not ca_file.exists(), "its files go with it"
@@ -359,26 +371,45 @@ def test_the_sandbox_command_ends_with_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(cli, "Event", Interrupted)
-    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(sandbox_command, "Event", Interrupted)
+    monkeypatch.setattr(sandbox_command, "GenesysCloudSandbox", Silent)
     try:
         assert cli.main(["sandbox"]) == 0
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert "export NAME='a value'" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "export NAME='a value'" in said
+    assert "$env:NAME = 'a value'" in said
+
+
+def test_the_sandbox_says_what_its_ca_and_a_region_would_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    posix = list(sandbox_command.instructions({"NAME": "it's"}))
+    monkeypatch.setattr(os, "name", "nt")
+    windows = list(sandbox_command.instructions({"NAME": "it's"}))
+
+    assert "export NAME='it'\"'\"'s'" in posix
+    assert "$env:NAME = 'it''s'" in posix
+    assert sorted(posix) == sorted(windows)
+    assert windows.index("# In PowerShell:") < windows.index("# In a POSIX shell (bash, zsh):")
+    said = " ".join(posix)
+    assert "That shell trusts the sandbox alone: pip and other programs fail in it" in said
+    assert "unset REQUESTS_CA_BUNDLE (PowerShell: Remove-Item Env:REQUESTS_CA_BUNDLE)" in said
+    assert "Pass no region= in your script" in said
 
 
 def test_the_sandbox_command_takes_rate_limits(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "Event", Interrupted)
-    monkeypatch.setattr("gc_requests_auth.sandbox.GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(sandbox_command, "Event", Interrupted)
+    monkeypatch.setattr(sandbox_command, "GenesysCloudSandbox", Silent)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     options = ["--rate-limit", "60", "--rate-window", "2.5", "--token-rate-limit", "3"]
 
     assert cli.main(["sandbox", *options]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[2:] == [
+    assert [one for one in said if one.startswith("export")][1:] == [
         "export rate_limit=60",
         "export rate_window=2.5",
         "export token_rate_limit=3",

@@ -13,7 +13,7 @@ from wire import closed_port
 
 from gc_requests_auth import ConfigurationError, FileTokenStore
 from gc_requests_auth.commands import main as cli
-from gc_requests_auth.commands import token as token_command
+from gc_requests_auth.commands.who import lines_of_stdin
 
 ME = "/api/v2/tokens/me"
 
@@ -138,7 +138,7 @@ def test_half_a_pair_on_standard_input_is_refused(shell: Shell, said: str) -> No
 def test_what_can_not_be_decoded_is_refused_by_name(shell: Shell) -> None:
     assert shell("token", "--stdin", stdin=b"id-12345678\ns\x81cret-of-some-length\n") == ""
     assert shell.status == 2
-    assert "client_secret" in shell.err
+    assert "the client secret holds a control or invisible" in shell.err
     assert "cret-of" not in shell.err
 
 
@@ -147,7 +147,7 @@ def test_a_standard_input_that_is_closed_holds_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(ConfigurationError, match="must hold client id and client secret"):
-        token_command.show(header=False, store=False, fresh=False, stdin=True, profile=None)
+        lines_of_stdin(2, "client id and client secret, a line each")
 
 
 def test_credentials_may_come_from_a_profile(
@@ -168,12 +168,25 @@ def test_credentials_may_come_from_a_profile(
     assert shell.status == 2
 
 
-@pytest.mark.parametrize("argument", ["--client-secret", "--secret", "--client-id"])
-def test_no_secret_is_taken_from_an_argument(shell: Shell, argument: str) -> None:
+@pytest.mark.parametrize("argument", ["--client-secret", "--secret", "--password"])
+@pytest.mark.parametrize("form", [["{}", SECRET], [f"{{}}={SECRET}"]])
+def test_no_secret_is_taken_from_an_argument(
+    shell: Shell, argument: str, form: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        shell("token", argument, "x")
+        cli.main(["token", *(one.format(argument) for one in form)])
+    said = capsys.readouterr().err
 
     assert ended.value.code == 2
+    assert f"{argument} is no option: a secret as an argument would be seen" in said
+    assert "pass --stdin or --secret-command" in said
+    assert SECRET not in said
+
+
+def test_a_client_id_alone_asks_for_the_way_of_the_secret(shell: Shell) -> None:
+    assert shell("token", "--client-id", "x") == ""
+    assert shell.status == 2
+    assert "Pass --stdin or --secret-command" in " ".join(shell.err.split())
 
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -233,9 +246,31 @@ def test_revoke_ends_the_token_in_the_store(sandbox: Counted, shell: Shell) -> N
 
 
 def test_with_nothing_stored_nothing_is_sent(sandbox: Counted, shell: Shell) -> None:
-    assert shell("revoke") == "There is no token in the store to revoke.\n"
+    assert shell("revoke").startswith("There is nothing to revoke: no token is stored in ")
     assert shell.status == 0
     assert (sandbox.token_requests, sandbox.api_requests) == (0, 0)
+
+
+def test_a_token_of_another_client_is_not_revoked(
+    sandbox: Counted, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = shell("token", "--store")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "another-client")
+
+    assert shell("revoke") == "There is nothing to revoke: no token of this client is stored.\n"
+    assert accepted(sandbox, token)
+
+
+@pytest.mark.parametrize(
+    "family", ["GENESYSCLOUD_OAUTHCLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_SECRET"]
+)
+def test_with_nothing_stored_nobody_is_asked_who_signs_in(
+    family: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(family)
+
+    assert shell("revoke").startswith("There is nothing to revoke")
+    assert shell.status == 0
 
 
 def test_a_stored_token_that_others_could_read_is_not_passed_over_in_silence(

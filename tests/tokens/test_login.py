@@ -497,7 +497,9 @@ BAD_ANSWERS = {
     "text": no_token("Welcome", "text/plain that is no", {"Content-Type": "text/plain; a=b"}),
     "no Content-Type": no_token("Welcome", "something that is no", {"Content-Type": ""}),
     "hostile Content-Type": no_token("Hi", "...", {"Content-Type": f"x{BASIC}\x7f" + "y" * 99}),
-    "proxy's sign-in page": no_token("<html>", "without a proxy or sign-in page in between?"),
+    "proxy's sign-in page": no_token(
+        "<html>", "sign-in page on the way answers in place of the login"
+    ),
     "truncated": no_token(GOOD[:-10], "no JSON object"),
     "two objects": no_token(GOOD * 2, "no JSON object"),
     "invalid UTF-8": no_token(GOOD.encode() + b'"\xff\xfe"', "no JSON object"),
@@ -562,10 +564,10 @@ BAD_ANSWERS = {
         CredentialsRefusedError,
         "invalid_client",
         "authentication failed",
-        "invalid_client (authentication failed). The client secret, the client id or the region",
+        "invalid_client (authentication failed). The client secret or the client id is wrong",
     ),
     "unknown client": oauth_error(
-        400, CredentialsRefusedError, "invalid_client", "client not found", "apps.mypurecloud.ie"
+        400, CredentialsRefusedError, "invalid_client", "client not found", "client id is wrong"
     ),
     "wrong secret, RFC 6749": oauth_error(
         401, CredentialsRefusedError, "invalid_client", "no", "is wrong"
@@ -575,24 +577,26 @@ BAD_ANSWERS = {
         GrantTypeError,
         "unauthorized_client",
         "client is not authorized to use the client_credential grant type",
-        "Admin > Integrations > OAuth, make one of the type Client Credentials",
+        "Admin > Integrations > OAuth, make a client of the grant type Client",
     ),
     "rate limit": oauth_error(
-        400, LoginThrottledError, "invalid_request", RATE_LIMIT, "too many token requests"
+        400, LoginThrottledError, "invalid_request", RATE_LIMIT, "Too many token requests"
     ),
     "invalid_request": oauth_error(
-        400, TokenError, "invalid_request", "missing grant_type", "rewrite the request"
+        400, TokenError, "invalid_request", "missing grant_type", "rewrote it"
     ),
     "unsupported_grant_type": oauth_error(
-        400, TokenError, "unsupported_grant_type", "no", "rewrite the request"
+        400, TokenError, "unsupported_grant_type", "no", "rewrote it"
     ),
-    "unknown error": oauth_error(400, TokenError, "odd", "no", "Nothing is known about this error"),
+    "unknown error": oauth_error(
+        400, TokenError, "odd", "no", "with an error that is not known here"
+    ),
     "403 with an error": oauth_error(403, TokenError, "access_denied", "ip", "access_denied (ip)"),
     "error in a 200": oauth_error(
-        200, CredentialsRefusedError, "invalid_client", "no", "is wrong; Genesys Cloud does not"
+        200, CredentialsRefusedError, "invalid_client", "no", "is wrong, or the client is disabled"
     ),
     "error beside a token": Bad(
-        wire.reply(200, said(error="odd")), TokenError, "odd. Nothing", 200, "odd"
+        wire.reply(200, said(error="odd")), TokenError, "odd. The login service refuses", 200, "odd"
     ),
     "only a description": Bad(
         wire.say(400, error="odd", description="so"), TokenError, "odd (so)", 400, "odd", "so"
@@ -616,7 +620,7 @@ BAD_ANSWERS = {
         404,
     ),
     "405": page(405, BadTokenAnswerError, "is no login service"),
-    "407": page(407, TokenError, "put them into the proxy URL"),
+    "407": page(407, TokenError, "Put them into the URL in HTTPS_PROXY"),
     "418": page(418, TokenError, "not how Genesys Cloud answers"),
     "429": Bad(
         wire.say(429, message="Rate limit", code="too.many.requests.retry.after"),
@@ -800,7 +804,7 @@ def test_a_path_of_the_api_is_named_as_what_is_wrong() -> None:
         double.post("https://login.mypurecloud.de/api/v2/oauth/token", status_code=404)
         error = refusal("https://login.mypurecloud.de/api/v2")
 
-    assert "has no such path as is asked: nothing at /api/v2/oauth/token" in str(error)
+    assert "has nothing at /api/v2/oauth/token" in str(error)
     assert "login_url='https://login.mypurecloud.de'" in str(error)
 
 
@@ -817,8 +821,8 @@ def test_id_and_secret_look_swapped_only_if_the_secret_alone_has_the_form_of_an_
         error = refusal("https://login.test", identity=identity)
 
     assert look_swapped(identity) is swapped
-    assert ("Client id and client secret look swapped" in str(error)) is swapped
-    assert "or the region is wrong" in str(error)
+    assert ("Id and secret look swapped" in str(error)) is swapped
+    assert "is wrong" in str(error)
 
 
 def test_a_secret_in_place_of_the_id_is_not_shown_to_its_end() -> None:
@@ -982,7 +986,7 @@ def test_host_without_an_address_is_said_to_have_none() -> None:
     error = unreachable("https://login.invalid")
 
     assert type(error) is LoginUnreachableError
-    assert "name resolution failed. Is the region spelt right" in str(error)
+    assert "name resolution failed. Possible causes" in str(error)
     assert error.retryable
 
 

@@ -1,4 +1,4 @@
-"""What the API says of the token: whose it is, and when it dies of idleness."""
+"""What the API says of the token: whose it is, when it dies of idleness, how much it may ask."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import Any
 
 import requests
 
+from ...causes.examination import examine
+from ...causes.service import NOT_THE_API, TOKEN_LIMIT
 from ...settings.hosts import Place
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError
-from ...util.http import correlation_id, error_code
 from ...util.nesting import parse_json
 from ...util.redaction import redacted
-from .causes import api_refused
 from .network import Network
-from .report import Finding, plain
+from .report import Finding, Status, Trouble, plain
+from .troubles import of_failure, refused_by_api
 
 _A_YEAR = 366 * 86400
 
@@ -24,7 +25,7 @@ def who_am_i(network: Network, place: Place, token: AccessToken) -> Finding:
 
     :raises Trouble: if the API does not say.
     """
-    # Without preserveIdleTTL, asking would postpone the very time-out that is asked about next.
+    # Without preserveIdleTTL, the question would postpone the very time-out that is asked about next.
     said = _ask(network, place, token, "/api/v2/tokens/me?preserveIdleTTL=true")
     client = _object(said, "OAuthClient")
     organization = _object(said, "organization") or _object(said, "homeOrganization")
@@ -61,21 +62,54 @@ def idle_timeout(network: Network, place: Place, token: AccessToken) -> Finding:
     return Finding(text, facts={"enabled": True, "seconds": seconds})
 
 
+def rate_limit(network: Network, place: Place, token: AccessToken) -> Finding | None:
+    """How many requests a minute each token may make; None where the API does not say.
+
+    That client credentials are answered here is not documented, so anything but a number is no
+    trouble.
+    """
+    path = "/api/v2/organizations/limits/namespaces/platform.api"
+    try:
+        said = _ask(network, place, token, path)
+    except Trouble:
+        return None
+    limits = said.get("entities")
+    for limit in limits if isinstance(limits, list) else ():
+        if isinstance(limit, dict) and limit.get("key") == TOKEN_LIMIT:
+            value = limit.get("value")
+            if type(value) is int and 0 < value < 1_000_000:
+                text = f"{value} requests a minute for each token ({TOKEN_LIMIT})"
+                return Finding(text, facts={"requests_per_minute": value})
+    return None
+
+
+def token_lives(network: Network, place: Place, token: AccessToken) -> bool | None:
+    """Whether the API accepts the token now; None if it does not say."""
+    try:
+        answer = network.send("HEAD", f"{place.api_url}/api/v2/tokens/me", token)
+    except Trouble:
+        return None
+    return {200: True, 401: False}.get(answer.status_code)
+
+
 def _ask(network: Network, place: Place, token: AccessToken, path: str) -> dict[str, Any]:
     """The JSON object that the API answers to a GET."""
     try:
         answer = network.send("GET", f"{place.api_url}{path}", token)
     except BodyTooLongError:
-        trouble = api_refused(200, "far more than was asked for", place)
+        trouble = endless(place.api_url.removeprefix("https://"))
     else:
         said = _json(answer)
         if answer.status_code == 200 and said is not None:
             return said
-        code = "no JSON object" if said is None else error_code(answer, [token.value])
-        trouble = api_refused(
-            answer.status_code, code, place, correlation_id(answer, [token.value])
-        )
+        trouble = refused_by_api(examine(answer, facts={"login_host": place.login_host}), place)
     raise trouble
+
+
+def endless(host: str) -> Trouble:
+    """An answer that goes on and on."""
+    kind = "far more than was asked for"
+    return of_failure(NOT_THE_API.filled({"host": host, "kind": kind}), Status.MISCONFIGURED)
 
 
 def _json(answer: requests.Response) -> dict[str, Any] | None:

@@ -6,47 +6,40 @@ import sys
 
 from ...errors import ConfigurationError
 from ...settings.credentials import Settings
-from ...util.secret import ABSENT
 from . import find_region
+from .call import Call
 from .find_region import ask_regions, verdict
 from .origins import credentials_found, misconfigured, read_settings
 from .report import Step, Trouble, as_json, causes_in, listed, status_of, wrapped
 from .walk import Walk
 
-#: Seconds to connect and to read, as an auth has them by default.
-TIMEOUT = (5.0, 15.0)
 
-
-def check(*, profile: str | None, json: bool) -> int:
+def check(given: Settings, call: Call | None, *, json: bool) -> int:
     """Walk the way a request walks, a line a step; the exit status.
 
-    :param profile: Of the gc CLI, in place of the environment.
+    :param given: What the options say; the rest comes from the environment.
+    :param call: What to call at the end, if anything.
     """
-    try:
-        given = settings(profile)
-    except ConfigurationError as error:
-        return _not_begun(misconfigured(error), json=json)
     steps = []
-    for step in Walk(given).steps():
+    for step in Walk(given, call=call).steps():
         steps.append(step)
         if not json:
             print(step, flush=True)
-    return _report(steps, json=json)
+    return _report(steps, call, json=json)
 
 
-def search(names: str | None, *, profile: str | None, json: bool) -> int:
+def search(given: Settings, names: str | None, *, json: bool) -> int:
     """Ask the regions which of them knows the client; the exit status.
 
     :param names: Of the regions to ask, with commas between; None for all commercial ones.
     """
     try:
         domains = find_region.COMMERCIAL if names is None else find_region.named(names)
-        given = settings(profile)
         identity, _ = credentials_found(given, read_settings(given))
     except ConfigurationError as error:
-        return _not_begun(misconfigured(error), json=json)
+        return not_begun(misconfigured(error), json=json)
     except Trouble as trouble:
-        return _not_begun(trouble, json=json)
+        return not_begun(trouble, json=json)
     # Beforehand, also where the answer goes to a machine.
     announced = wrapped(find_region.announcement(identity, domains), indent=0)
     print(announced, file=sys.stderr if json else sys.stdout, flush=True)
@@ -72,25 +65,24 @@ def search(names: str | None, *, profile: str | None, json: bool) -> int:
     return status
 
 
-def settings(profile: str | None) -> Settings:
-    """As of an auth with no other argument: all else comes from the environment."""
-    return Settings.checked(ABSENT, ABSENT, None, profile, None, None, None, TIMEOUT)
-
-
-def _not_begun(trouble: Trouble, *, json: bool) -> int:
+def not_begun(trouble: Trouble, *, json: bool) -> int:
     """Report what ends it before anything is asked."""
     step = Step("settings", trouble.finding, 0.0, trouble.details, trouble=trouble)
     if not json:
         print(step)
-    return _report([step], json=json)
+    return _report([step], None, json=json)
 
 
-def _report(steps: list[Step], *, json: bool) -> int:
+def _report(steps: list[Step], call: Call | None, *, json: bool) -> int:
     status, causes = status_of(steps), causes_in(steps)
     if json:
         print(as_json(status, causes, steps=[step.told() for step in steps]))
     elif causes:
-        print(f"\nLikely causes, the likeliest first:\n{listed(causes)}")
+        several = "Likely causes, the likeliest first" if len(causes) > 1 else "Cause"
+        print(f"\n{several}:\n{listed(causes)}")
+    elif call is not None and not call.is_sent:
+        print("\nThis client can sign in. The call was not sent: add --send to send it.")
     else:
-        print("\nAll is well: this client can sign in and call the API from here.")
+        outcome = "" if call is None else ", and the call is answered"
+        print(f"\nAll is well: this client can sign in and call the API from here{outcome}.")
     return status

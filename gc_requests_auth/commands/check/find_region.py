@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
+from ...causes.failure import Cause
 from ...errors import (
     BadTokenAnswerError,
     ConfigurationError,
@@ -21,8 +22,7 @@ from ...settings.hosts import Place
 from ...settings.regions import DOMAINS, PARENTS, REGIONS, parse_region
 from ...util.clock import Clock
 from .bounded import TooLongError, within
-from .origins import shown
-from .report import Cause, Status, wrapped
+from .report import Status, wrapped
 
 #: Login services that are asked at the same time.
 AT_ONCE = 4
@@ -61,7 +61,7 @@ def named(names: str) -> tuple[str, ...]:
 def announcement(identity: Identity, domains: Sequence[str]) -> str:
     """What is about to be sent where."""
     return (
-        f"About to send client id {shown(identity)} and its secret, as a token request over TLS, to"
+        f"About to send client id {identity.name} and its secret, as a token request over TLS, to"
         f" the login service of {'this region' if len(domains) == 1 else 'these regions'} of"
         f" Genesys Cloud, {AT_ONCE} at a time, and nothing else to anybody:"
         f" {', '.join(f'login.{domain}' for domain in domains)}."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
 import requests
 
+from ...causes.failure import Cause
 from ...tokens.request import go_by_proxy
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
@@ -17,10 +19,10 @@ from ...util.clock import Clock
 from ...util.http import USER_AGENT
 from ...util.secret import SecretBox
 from .bounded import TooLongError, within
-from .causes import no_name, stalled, unreachable
 from .certificates import issuer_shown
-from .report import Cause, Finding, Status, Trouble, plain
+from .report import Finding, Status, Trouble, plain
 from .route import Route
+from .troubles import no_name, stalled, unreachable
 
 #: Seconds added to a request's own time-outs, which bound each read and not the whole.
 SLACK = 5.0
@@ -97,19 +99,34 @@ class Network:
         text = f"certificate issued by {issuer or 'an issuer that could not be read'}{through}"
         return Finding(text, facts={"issuer": issuer}), answer.headers.get("Date")
 
-    def send(self, method: str, url: str, token: AccessToken | None = None) -> requests.Response:
+    def send(
+        self,
+        method: str,
+        url: str,
+        token: AccessToken | None = None,
+        *,
+        body: bytes | None = None,
+        reads: Callable[[requests.Response], bool] = lambda _: True,
+    ) -> requests.Response:
         """One request, in all no longer than its time-outs and a little.
 
+        :param body: JSON.
+        :param reads: Says whether the body of the answer is wanted.
         :raises Trouble: if the connection fails or stalls.
         :raises BodyTooLongError: if it answers more than anybody should read.
         """
 
         def send() -> requests.Response:
-            bearer = _Bearer(token)
             answer = self._session.request(
-                method, url, auth=bearer, timeout=self._timeout, stream=True
+                method,
+                url,
+                data=body,
+                headers={} if body is None else {"Content-Type": "application/json"},
+                auth=_Bearer(token),
+                timeout=self._timeout,
+                stream=True,
             )
-            if method != "HEAD":
+            if method != "HEAD" and reads(answer):
                 read_within(answer, LONGEST_ANSWER, seconds, self._clock.monotonic)
             answer.close()
             return answer

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...causes.failure import Cause
 from ...errors import ConfigurationError
 from ...settings.credentials import Identity, Settings
 from ...settings.environment import (
@@ -29,10 +30,9 @@ from ...settings.hosts import Place
 from ...settings.lookup import Lookup, logger
 from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
-from ...tokens.response import look_swapped
 from ...util.redaction import short_name
 from ...util.secret import SecretBox
-from .report import Cause, Fact, Finding, Status, Trouble
+from .report import Fact, Finding, Status, Trouble, in_options
 
 #: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
 _PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
@@ -65,6 +65,8 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
 
     :raises Trouble: if nobody does, or if it can not work.
     """
+    if not settings.uses_environment and settings.profile is None:
+        return _from_options(settings, environ)
     family = settings.family(environ)
     not_used = [f"not used: {one}" for one in _not_used(family, environ)]
     if family is None:
@@ -74,7 +76,7 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     except ConfigurationError as error:
         raise misconfigured(error, not_used) from None
     facts: dict[str, Fact] = {
-        "client_id": shown(identity),
+        "client_id": identity.name,
         "client_id_from": family.client_id,
         "client_secret_from": family.client_secret,
         "not_used": [one.removeprefix("not used: ") for one in not_used],
@@ -83,12 +85,23 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     profile = settings.profile_in(environ)
     if profile and read_profile(profile).exposed:
         details.append(f"Others on this machine can read {FILE}, secrets and all: chmod 600 it.")
-    return identity, Finding(f"client {shown(identity)} from {family.client_id}", details, facts)
+    return identity, Finding(f"client {identity.name} from {family.client_id}", details, facts)
 
 
-def shown(identity: Identity) -> str:
-    """The client as it may be printed: its last four characters, unless they are the secret's."""
-    return "(not shown)" if look_swapped(identity) else identity.name
+def _from_options(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
+    """Who signs in by the options of the command."""
+    try:
+        identity = settings.identity(environ)
+    except ConfigurationError as error:
+        raise misconfigured(error) from None
+    source = "the options"
+    facts: dict[str, Fact] = {
+        "client_id": identity.name,
+        "client_id_from": source,
+        "client_secret_from": source,
+        "not_used": [],
+    }
+    return identity, Finding(f"client {identity.name} from {source}", facts=facts)
 
 
 def place_found(settings: Settings, environ: Environment) -> tuple[Place, Finding]:
@@ -99,13 +112,19 @@ def place_found(settings: Settings, environ: Environment) -> tuple[Place, Findin
     try:
         place = settings.place(environ)
     except ConfigurationError as error:
-        raise misconfigured(error) from None
+        raise _nowhere(error, settings, environ) from None
     _same_region(place)
-    region_from = settings.region_variable(environ) if place.region else None
-    login_url, api_url = settings.url_variables(environ)
+    region_from = None
+    if place.region:
+        region_from = "--region" if settings.region else settings.region_variable(environ)
+    # A region that an option names beats the URLs of the environment.
+    of_environment = (None, None) if settings.region else settings.url_variables(environ)
+    options = ("--login-url", settings.login_url), ("--api-url", settings.api_url)
     sources = {
-        "login_url_from": login_url or region_from,
-        "api_url_from": api_url or region_from,
+        name: option if given else variable or region_from
+        for name, (option, given), variable in zip(
+            ("login_url_from", "api_url_from"), options, of_environment, strict=True
+        )
     }
     facts = {
         "region": place.region,
@@ -125,9 +144,24 @@ def place_found(settings: Settings, environ: Environment) -> tuple[Place, Findin
     return place, Finding(text, details, facts)
 
 
+def _nowhere(error: ConfigurationError, settings: Settings, environ: Environment) -> Trouble:
+    """No place, or none that can be; where no region is named, the search for it is offered."""
+    trouble = misconfigured(error)
+    named = settings.region or settings.region_variable(environ)
+    urls = [one for one in (LOGIN_URL, API_URL) if environ.get(one)]
+    if named or urls or settings.login_url or settings.api_url:
+        return trouble
+    search = Cause(
+        "Nobody has told yet which region the client belongs to",
+        "gc-requests-auth check --find-region asks the login service of every commercial region;"
+        " the secret is sent to each of them.",
+    )
+    return Trouble(trouble.finding, trouble.status, [*trouble.causes, search])
+
+
 def misconfigured(error: ConfigurationError, details: list[str] | None = None) -> Trouble:
     """What the library says of a setting; its first sentence is the cause, the rest the remedy."""
-    cause, _, remedy = str(error).partition(". ")
+    cause, _, remedy = in_options(str(error)).partition(". ")
     remedy = remedy or "Correct it where it is set."
     return Trouble(
         cause.removesuffix("."),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from ...causes.failure import Cause, sentence
 from ...util.http import VERSION
 
 #: Columns, one less than the narrowest of terminals has.
@@ -27,13 +29,6 @@ class Status(IntEnum):
     REFUSED = 1
     MISCONFIGURED = 2
     UNREACHABLE = 3
-
-
-class Cause(NamedTuple):
-    """What may be wrong, and what to do about it."""
-
-    cause: str
-    remedy: str
 
 
 class Trouble(Exception):  # noqa: N818 -- it never leaves this package
@@ -59,6 +54,8 @@ class Trouble(Exception):  # noqa: N818 -- it never leaves this package
         self.causes = tuple(causes)
         self.details = tuple(details)
         self.passing = passing
+        #: The same for machines.
+        self.facts: Mapping[str, Fact] = {}
 
 
 class Finding(NamedTuple):
@@ -115,7 +112,7 @@ def listed(causes: Sequence[Cause]) -> str:
     """The causes in order, and what to do about each."""
     lines = []
     for number, one in enumerate(causes, 1):
-        lines.append(wrapped(f"{number}. {one.cause}.", indent=3))
+        lines.append(wrapped(f"{number}. {sentence(one.cause)}", indent=3))
         lines.append(wrapped(f"   {one.remedy}", indent=3))
     return "\n".join(lines)
 
@@ -130,6 +127,35 @@ def as_json(status: Status, causes: Sequence[Cause], **more: object) -> str:
         "causes": [{"cause": one.cause, "what_to_do": one.remedy} for one in causes],
     }
     return json.dumps(_plain_all(said), indent=2)
+
+
+#: What the library calls by an argument of Python, and the command by an option.
+_OPTIONS = {
+    r"\bpass client_id and client_secret": "pass --client-id with --stdin or --secret-command",
+    r"\bclient_id and client_secret\b": "--client-id with --stdin or --secret-command",
+    r"\bregion=": "--region",
+    r"\bprofile=": "--profile",
+    r"\blogin_url=": "--login-url ",
+    r"\bapi_url=": "--api-url ",
+    r"--(region|login-url|api-url) ?(?=['\"])": r"--\1 ",
+    r"\blogin_url\b": "--login-url",
+    r"\bapi_url\b": "--api-url",
+    r"\bclient_id\b": "the client id",
+    r"\bclient_secret\b": "the client secret",
+    r" +": " ",
+}
+
+
+def in_options(text: str) -> str:
+    """A message of the library in the words of a command line.
+
+    A clause that speaks of arguments for which there is no option is left out.
+    """
+    for argument, option in _OPTIONS.items():
+        text = re.sub(argument, option, text)
+    clauses = re.split(r"(?<=[.;]) (?=[A-Za-z])", text)
+    kept = [one for one in clauses if not re.search(r"\b[a-z_]+=(?![^ ]*[/&])", one)] or clauses
+    return re.sub(r";$", ".", " ".join(kept))
 
 
 def plain(text: str, longest: int = LONGEST_TEXT) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 
+from ...causes.failure import Cause
 from ...tokens.unreachable import path_shown
-from .report import Cause, Finding, Status, Trouble
+from .report import Finding, Status, Trouble
 
 #: In the order in which they count for https (urllib.request.getproxies, requests' select_proxy).
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

@@ -12,13 +12,14 @@ from ...settings.hosts import Place
 from ...tokens.token import AccessToken
 from ...util.clock import Clock
 from ...util.secret import SecretBox
-from .api import idle_timeout, who_am_i
+from .api import idle_timeout, rate_limit, who_am_i
 from .bounded import TooLongError, within
-from .causes import refused, stalled
+from .call import Call, make_call
 from .network import SLACK, Network, compare_clocks
 from .origins import credentials_found, misconfigured, place_found, read_settings
 from .report import Finding, Step, Trouble
 from .route import routes_found
+from .troubles import refused, stalled
 
 
 class Walk:
@@ -26,6 +27,7 @@ class Walk:
 
     :param settings: As of an auth; what they leave open is read from the environment, once.
     :param for_a_name: Seconds that name resolution may take.
+    :param call: What to call at the end, if anything.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Walk:
         settings: Settings,
         clock: Clock = Clock(),  # noqa: B008 -- immutable
         for_a_name: float = 10.0,
+        call: Call | None = None,
     ) -> None:
         self._settings = settings
+        self._call = call
         self._clock = clock
         self._network = Network(settings.token_timeout, clock, for_a_name)
         # Each found by one step, for those after it.
@@ -50,11 +54,13 @@ class Walk:
         with self._network:
             for name, act in self._path():
                 step = self._take(name, act)
+                if step is None:
+                    continue
                 yield step
                 if step.trouble and not step.trouble.passing:
                     return
 
-    def _path(self) -> Iterator[tuple[str, Callable[[], Finding]]]:
+    def _path(self) -> Iterator[tuple[str, Callable[[], Finding | None]]]:
         yield "settings", self._credentials
         yield "region", self._region
         network, place = self._network, self._place
@@ -69,15 +75,22 @@ class Walk:
             yield "API TLS", lambda: network.shake_hands(api)[0]
         yield "client", lambda: who_am_i(network, place, self._token)
         yield "idle time-out", lambda: idle_timeout(network, place, self._token)
+        yield "rate limit", lambda: rate_limit(network, place, self._token)
+        call = self._call
+        if call is not None:
+            yield "call", lambda: make_call(network, place, self._token, call)
 
-    def _take(self, name: str, act: Callable[[], Finding]) -> Step:
+    def _take(self, name: str, act: Callable[[], Finding | None]) -> Step | None:
+        """The step, taken; None if it has nothing to say."""
         start = self._clock.monotonic()
         trouble = None
         try:
             found = act()
         except Trouble as problem:
             trouble = problem
-            found = Finding(problem.finding, problem.details)
+            found = Finding(problem.finding, problem.details, problem.facts)
+        if found is None:
+            return None
         seconds = self._clock.monotonic() - start
         return Step(name, found.finding, seconds, found.details, found.facts, trouble)
 

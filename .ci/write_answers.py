@@ -1,0 +1,141 @@
+"""Write docs/answers.rst from the table of causes: ``python .ci/write_answers.py``."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gc_requests_auth.causes.calls import CALLS, INSTEAD_OF_MINE
+from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure, sentence
+from gc_requests_auth.causes.network import NETWORK
+from gc_requests_auth.causes.sign_in import SIGN_IN
+
+ROOT = Path(__file__).parent.parent
+
+#: The page that the table becomes.
+PAGE = ROOT / "docs" / "answers.rst"
+
+_WIDTH = 108
+
+_INTRODUCTION = """\
+.. Written by .ci/write_answers.py from gc_requests_auth/causes: change the table there, not this page.
+
+What Genesys Cloud answers, and what to do
+==========================================
+
+Every answer of the login service and of the API that this library knows, word for word where the words are
+documented, with what causes it and what to do. Where an answer has one cause, the cause is certain; where it has
+several, the answer does not tell which, and the likeliest is first. ``gc-requests-auth check`` (see check.rst) and
+``gc_requests_auth.explain(response)`` find the entry for you.
+"""
+
+_CHAPTERS: tuple[tuple[str, str, tuple[Failure, ...]], ...] = (
+    (
+        "Answers of the API",
+        "To a call with a token. Code and message stand in the JSON body as ``code`` and ``message``.",
+        CALLS,
+    ),
+    (
+        "Answers of the login service",
+        (
+            "To a token request. Genesys Cloud answers 400 to wrong credentials, and to too many token"
+            " requests as well; error and description stand in the JSON body as ``error`` and"
+            " ``error_description``."
+        ),
+        SIGN_IN,
+    ),
+    (
+        "No answer",
+        "Names, connections, TLS and proxies on the way.",
+        NETWORK,
+    ),
+)
+
+
+#: What the texts say to call instead, by the name of their row.
+_INSTEAD = {
+    "login-host-called": "the same path at https://api.<domain>",
+    "no-api-path": "/api/v2/<path>",
+    "user-context": "what the list below names",
+    "api-asked-for-token": "https://login.<domain>",
+    "no-such-login-path": "https://<host>",
+}
+
+
+def page(scenes: Mapping[str, Any]) -> str:
+    """The page.
+
+    :param scenes: The scenes of tests/commands/scenes.py, by name.
+    """
+    return "\n".join([_INTRODUCTION, *_entries(), *_list(scenes)]).rstrip() + "\n"
+
+
+def _entries() -> Iterator[str]:
+    for title, text, rows in _CHAPTERS:
+        yield f"{title}\n{'-' * len(title)}\n"
+        yield _wrapped(text)
+        for row in rows:
+            yield from _entry(row)
+
+
+def _entry(row: Failure) -> Iterator[str]:
+    places = {name: f"<{name}>" for name in UNKNOWN_FACTS}
+    row = row.filled({**places, "instead": _INSTEAD.get(row.name, "")})
+    title = sentence(row.finding).removesuffix(".")
+    yield f".. _answer-{row.name}:\n"
+    yield f"{title}\n{'~' * len(title)}\n"
+    seen = []
+    if row.statuses:
+        seen.append(f"Status {', '.join(map(str, row.statuses))}")
+    if row.codes:
+        seen.append(f"code {' or '.join(f'``{code}``' for code in row.codes)}")
+    said = "; ".join(seen)
+    if said:
+        yield _wrapped(f"{said[:1].upper()}{said[1:]}.")
+    if row.sign:
+        yield _wrapped(row.sign.replace("*", "\\*"))
+    if row.message:
+        yield f"::\n\n{_indented(row.message.replace('%s', '...'))}\n"
+    for number, (cause, remedy) in enumerate(row.causes, 1):
+        mark = f"{number}. " if len(row.causes) > 1 else ""
+        text = f"{mark}{sentence(cause)} **What to do:** {remedy}"
+        yield _wrapped(text, " " * len(mark))
+    if row.name == "user-context":
+        for mine, other in INSTEAD_OF_MINE.items():
+            yield _wrapped(f"- in place of ``{mine}``: {other}", "  ")
+
+
+def _list(scenes: Mapping[str, Any]) -> Iterator[str]:
+    title = "Scenes"
+    yield f"{title}\n{'-' * len(title)}\n"
+    yield _wrapped(
+        f"The tests play these {len(scenes)} scenes and read the cause and the remedy from ``check``"
+        " and from ``explain`` (tests/commands/scenes.py):"
+    )
+    for name, scene in scenes.items():
+        call = f" (``{scene.call[0]} {scene.call[1]}``)" if scene.call else ""
+        yield _wrapped(f"- {name}: {scene.happens.removesuffix('.')}{call}.", "  ").rstrip("\n")
+    yield ""
+
+
+def _wrapped(text: str, further: str = "") -> str:
+    text = re.sub(r"(?<!`)(--[a-z][a-z-]+|\b[a-z_]+=(?=[^a-z'`]))", r"``\1``", text)
+    lines = textwrap.wrap(
+        text, _WIDTH, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent("\n".join(textwrap.wrap(text, _WIDTH - 4)), "    ")
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "commands")]
+    from scenes import SCENES
+
+    PAGE.write_text(page(SCENES), encoding="ascii")

@@ -1,0 +1,151 @@
+"""The user's own call: whether it may be sent, where it goes, and why it is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from ...causes.calls import LIVING_TOKEN_REFUSED, TOKEN_ENDED, TOKEN_REFUSED
+from ...causes.examination import Explanation, examine
+from ...causes.failure import Cause
+from ...errors import ConfigurationError
+from ...settings.hosts import Place, url_below
+from ...tokens.token import AccessToken
+from ...util.bodies import BodyTooLongError
+from .api import endless, token_lives
+from .network import Network
+from .origins import misconfigured
+from .report import Fact, Finding, Status, Trouble, plain
+from .troubles import answered, of_failure, references, status_of_answer
+
+#: Methods that change nothing (RFC 9110, section 9.2.1).
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Call(NamedTuple):
+    """What is to be called."""
+
+    method: str
+    #: A path below the API URL, or a whole URL.
+    target: str
+    body: bytes | None = None
+    #: Whether it is sent though it may change something.
+    send: bool = False
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it may be sent."""
+        return self.send or self.method in SAFE
+
+
+def make_call(network: Network, place: Place, token: AccessToken, call: Call) -> Finding:
+    """Make the call, unless it may change something and nobody said that it may.
+
+    :raises Trouble: if it is refused, or could only be refused.
+    """
+    url = _url(call, place)
+    ours = place.takes_token(url)
+    parts = urlsplit(url)
+    shown = plain(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 150)
+    facts: dict[str, Fact] = {"method": call.method, "url": shown, "token_sent": ours}
+    details = [] if ours else ["sent without a token: the URL is none of your own hosts"]
+    if call.body is not None and not _is_json(call.body):
+        details.append("the body is no JSON")
+    if not call.is_sent:
+        text = f"{call.method} {shown} is not sent, since it may change something: --send sends it"
+        return Finding(text, details, {**facts, "sent": False, "token_sent": False})
+    try:
+        answer = network.send(
+            call.method, url, token if ours else None, body=call.body, reads=_is_of_interest
+        )
+    except BodyTooLongError:
+        raise endless(parts.netloc) from None
+    facts |= {"sent": True, "status": answer.status_code}
+    if not _is_of_interest(answer):
+        text = f"{call.method} {shown} is answered {answer.status_code}"
+        if answer.is_redirect:
+            text += ", a redirect, which is not followed here"
+        return Finding(text, details, facts)
+    found = examine(answer, facts={"login_host": place.login_host})
+    if ours and found.status == 401:
+        found = _refused_token(found, lives=token_lives(network, place, token))
+    facts |= {
+        "code": found.code,
+        "message": found.message or None,
+        "correlation_id": found.correlation_id,
+    }
+    raise _trouble(found, shown, details, facts)
+
+
+def _trouble(found: Explanation, shown: str, details: list[str], facts: dict[str, Fact]) -> Trouble:
+    status = status_of_answer(found)
+    if status is Status.MISCONFIGURED and found.status >= 400:
+        status = Status.REFUSED
+    if found.failure is None:
+        named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
+        trouble = Trouble(
+            f"{found.host} answers {named} to {found.method}",
+            status,
+            [Cause("Nobody here knows what causes this answer", found.unknown)],
+            details=references(found),
+        )
+    else:
+        trouble = of_failure(answered(found, found.failure), status, *references(found))
+    trouble.details = (f"{found.method} {shown}", *details, *trouble.details)
+    trouble.facts = facts
+    return trouble
+
+
+def _refused_token(found: Explanation, *, lives: bool | None) -> Explanation:
+    """A 401, told from what the API says of the same token at the same moment."""
+    general = found.failure is None or found.failure.name == TOKEN_REFUSED.name
+    if not general or lives is None:
+        return found
+    row = LIVING_TOKEN_REFUSED if lives else TOKEN_ENDED
+    return found._replace(failure=row.filled({"host": found.host}))
+
+
+def _url(call: Call, place: Place) -> str:
+    """The URL as requests would send it.
+
+    :raises Trouble: if nothing could be sent there, or the library would not.
+    """
+    whole = _ABSOLUTE.match(call.target)
+    try:
+        url = call.target if whole else url_below(place.api_url, call.target)
+        url = str(requests.Request(call.method, url).prepare().url)
+        place.object_to(url)
+    except ConfigurationError as error:
+        trouble = misconfigured(error)
+    except (requests.RequestException, ValueError):
+        trouble = _no_url()
+    else:
+        return url
+    raise trouble
+
+
+def _no_url() -> Trouble:
+    cause = Cause(
+        "The second argument is neither a URL nor a path of the API",
+        "Write a path such as /api/v2/routing/queues, or a whole URL.",
+    )
+    return Trouble("there is nothing that could be called", Status.MISCONFIGURED, [cause])
+
+
+def _is_of_interest(answer: requests.Response) -> bool:
+    """Whether the body is looked at: of a refusal, and of a page in place of an answer."""
+    return answer.status_code >= 400 or "html" in answer.headers.get("Content-Type", "")
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""causes/: the table as data, and the page that is written from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pages import DOCS, ROOT
+
+from gc_requests_auth.causes import calls, service, sign_in
+from gc_requests_auth.causes.calls import CALLS
+from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
+from gc_requests_auth.causes.sign_in import SIGN_IN
+from gc_requests_auth.causes.table import TABLE, of_call, of_sign_in, short_cause
+
+every_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+
+
+def test_each_row_has_a_name_of_its_own() -> None:
+    assert len({row.name for row in TABLE}) == len(TABLE)
+    assert len({row.finding for row in TABLE}) >= len(TABLE) - 2
+
+
+@every_row
+def test_a_row_has_a_finding_a_cause_and_a_remedy_in_plain_ascii(row: Failure) -> None:
+    assert row.causes
+    for text in (row.finding, row.sign, row.message, *(text for one in row.causes for text in one)):
+        assert text.isascii()
+        assert text == " ".join(text.split())
+    for clause in (row.finding, *(one.cause for one in row.causes)):
+        assert not clause.endswith("."), "a clause, which becomes a sentence where it is told"
+    for one in row.causes:
+        assert one.cause[0].isupper() or one.cause[0] == "{"
+        assert one.remedy[0].isupper() or one.remedy.startswith("gc-requests-auth")
+        assert one.remedy[-1] in ".'"
+
+
+@every_row
+def test_a_row_can_be_recognised(row: Failure) -> None:
+    assert row.statuses or row.codes or row.words or row.sign
+
+
+@every_row
+def test_a_row_has_only_places_that_can_be_filled(row: Failure) -> None:
+    assert row.places <= set(UNKNOWN_FACTS)
+    assert "{" not in f"{row.filled()}".replace("{userId}", "").replace("{subjectId}", "")
+
+
+@pytest.mark.parametrize("row", [one for one in CALLS if not one.sign], ids=lambda row: row.name)
+def test_the_documented_answer_of_the_api_leads_to_its_row(row: Failure) -> None:
+    for status in row.statuses:
+        for code in row.codes or (None,):
+            found = of_call(status, code, row.message.replace("%s", "42"))
+            assert found is row
+
+
+@pytest.mark.parametrize("row", [one for one in SIGN_IN if not one.sign], ids=lambda row: row.name)
+def test_the_documented_answer_of_the_login_service_leads_to_its_row(row: Failure) -> None:
+    for status in row.statuses:
+        for error in row.codes or (None,):
+            message = row.message.replace("%s", "wait")
+            found = of_sign_in(status, error, message, at_region=True)
+            assert found is row or (found, row.name) == (sign_in.THROTTLED, "login-throttled-429")
+
+
+def test_where_both_urls_are_set_the_region_is_no_cause_and_no_other_host_is_asked() -> None:
+    row = of_sign_in(400, "invalid_client", "", at_region=False)
+
+    assert row is sign_in.NOT_ACCEPTED_AT_URL
+    assert "region" not in row.finding
+    assert "--find-region" not in row.advice
+
+
+def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:
+    assert of_sign_in(400, "odd", "", at_region=True) is sign_in.LOGIN_UNKNOWN
+    assert of_sign_in(400, None, "", at_region=True) is None
+
+
+# -- the line for a log ---------------------------------------------------------------------------
+
+
+def test_a_known_code_has_cause_and_remedy_in_one_line() -> None:
+    text = short_cause(403, "missing.any.permissions")
+
+    assert text is not None
+    assert text.startswith("No role of the OAuth client holds the permission")
+    assert "Give the client a role" in text
+    assert "\n" not in text
+
+
+def test_an_unknown_code_has_none() -> None:
+    assert short_cause(403, "teapot") is None
+    assert short_cause(401, None) is None
+    assert short_cause(200, None) is None
+
+
+def test_a_missing_user_context_is_known_by_its_words() -> None:
+    text = short_cause(400, "bad.request", calls.USER_CONTEXT.message)
+
+    assert text is not None
+    assert "there is no such user" in text
+
+
+def test_a_brand_new_token_was_not_revoked() -> None:
+    old, new = (short_cause(401, "bad.credentials", new_token=one) for one in (False, True))
+
+    assert old is not None
+    assert new is not None
+    assert "revoked" in old
+    assert "revoked" not in new
+    assert "The API belongs to another region" in new
+
+
+def test_a_code_that_says_more_counts_for_a_new_token_too() -> None:
+    assert short_cause(401, "ip.not.authorized", new_token=True) == (
+        calls.ADDRESS_NOT_ALLOWED.filled().advice
+    )
+    assert service.TOKEN_LIMIT not in f"{short_cause(429, 'too.many.requests')}"
+
+
+# -- the page -------------------------------------------------------------------------------------
+
+
+def writer() -> ModuleType:
+    """The script that writes the page."""
+    spec = importlib.util.spec_from_file_location("write_answers", ROOT / ".ci/write_answers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_answers_is_what_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "commands"))
+    from scenes import SCENES
+
+    assert "scenes" in sys.modules
+    page = (DOCS / "answers.rst").read_text(encoding="ascii")
+
+    assert page == writer().page(SCENES), "python .ci/write_answers.py writes it anew"
+
+
+@every_row
+def test_a_row_can_be_linked_to_on_the_page(row: Failure) -> None:
+    assert f".. _answer-{row.name}:\n" in (DOCS / "answers.rst").read_text(encoding="ascii")

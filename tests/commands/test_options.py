@@ -1,0 +1,286 @@
+"""Who signs in, and where, by options; typing errors; completion."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import SECRET, Counted
+
+from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands import run
+from gc_requests_auth.commands.check.report import in_options
+from gc_requests_auth.commands.parser import make_parser
+
+
+@pytest.fixture
+def place(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The options that lead to the sandbox, in an environment without any variable of ours."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", sandbox.ca_file)
+    return ["--login-url", sandbox.login_url, "--api-url", sandbox.api_url]
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_check_takes_all_from_options(
+    place: list[str],
+    sandbox: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin(monkeypatch, sandbox.client_secret)
+    options = ["--client-id", sandbox.client_id, "--stdin", *place]
+
+    assert cli.main(["check", "--json", *options]) == 0
+    steps = {one["step"]: one for one in json.loads(capsys.readouterr().out)["steps"]}
+
+    assert steps["settings"]["facts"]["client_id_from"] == "the options"
+    assert steps["region"]["facts"]["login_url_from"] == "--login-url"
+    assert steps["region"]["facts"]["api_url_from"] == "--api-url"
+
+
+def test_a_secret_command_serves_check_and_token(
+    place: list[str], sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRINTED", sandbox.client_secret)
+    command = f"{sys.executable} -c 'import os; print(os.environ[\"PRINTED\"])'"
+    options = ["--client-id", sandbox.client_id, "--secret-command", command, *place]
+
+    assert cli.main(["check", *options]) == 0
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    assert cli.main(["token", *options]) == 0
+    assert len(out.getvalue().split()) == 1
+
+
+def test_a_secret_command_that_fails_is_a_fault_of_the_settings(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--client-id", "client", "--secret-command", "/nowhere/vault read", *place]
+
+    assert cli.main(["check", *options]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert "FAIL settings: /nowhere/vault, which prints the secret, could not be started" in out
+
+
+def test_the_region_of_an_option_beats_variables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only_loopback: None
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+    monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", "https://login.mypurecloud.de")
+    cli.main(["check", "--region", "euw1", "--json"])
+    steps = {one["step"]: one for one in json.loads(capsys.readouterr().out)["steps"]}
+
+    assert steps["region"]["facts"]["login_url"] == "https://login.mypurecloud.ie"
+    assert steps["region"]["facts"]["region_from"] == "--region"
+    assert steps["region"]["facts"]["login_url_from"] == "--region"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--client-id", "x"], "Pass --stdin or --secret-command"),
+        (["--client-id", "x", "--profile", "p"], "Pass --stdin or --secret-command"),
+        (["--profile", "p", "--stdin"], "--profile and --stdin exclude each other"),
+        (["--stdin", "--secret-command", "x"], "--stdin and --secret-command exclude each other"),
+        (["--env-file", "nowhere.env"], "--env-file: there is no file 'nowhere.env'"),
+        (["--region", "atlantis"], "'atlantis' is no region of Genesys Cloud"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "token"])
+def test_options_that_can_not_work_are_told_as_options(
+    command: str, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, *options]) == 2
+    out, err = capsys.readouterr()
+
+    assert said in " ".join((out + err).split())
+
+
+def test_a_client_without_a_region_is_offered_the_search(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+
+    assert cli.main(["check"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert "gc-requests-auth check --find-region asks the login service of every" in out
+    assert "Pass --region or set GENESYSCLOUD_REGION" in out
+    assert "region=" not in out
+
+
+def test_with_half_a_place_the_search_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+
+    assert cli.main(["check", "--login-url", "https://gateway.example.com"]) == 2
+    assert "--find-region" not in capsys.readouterr().out
+
+
+# -- .env files -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file that signs in to the sandbox; the environment is put back afterwards."""
+    before = dict(os.environ)
+    file = tmp_path / ".env"
+    file.write_text("".join(f'{n}="{v}"\n' for n, v in sandbox.sandbox.environ.items()))
+    yield file
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_an_env_file_says_who_signs_in(env_file: Path, sandbox: Counted) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+
+    assert cli.main(["check", "--env-file", str(env_file)]) == 0
+
+
+def test_an_env_file_beats_the_environment(
+    env_file: Path, sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+
+    assert cli.main(["check", "--env-file", str(env_file)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "extra"),
+    [
+        ("dotenv", ["check", "--env-file", "x"], "dotenv"),
+        ("shtab", ["completion", "zsh"], "completion"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(
+    module: str,
+    options: list[str],
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+
+    assert cli.main(options) == 2
+    assert f"pip install 'gc-requests-auth[{extra}]'" in capsys.readouterr().err
+
+
+# -- typing errors --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "usage", "said"),
+    [
+        (
+            "chek",
+            "usage: gc-requests-auth check [-h]",
+            "invalid choice: 'chek'; did you mean check?",
+        ),
+        ("xyz", "usage: gc-requests-auth [-h]", "invalid choice: 'xyz'"),
+        (
+            "check --porfile prod",
+            "usage: gc-requests-auth check [-h]",
+            "unrecognized arguments: --porfile; did you mean --profile?",
+        ),
+        ("token --fersh", "usage: gc-requests-auth token [-h]", "did you mean --fresh?"),
+        ("token --qqq", "usage: gc-requests-auth token [-h]", "unrecognized arguments: --qqq\n"),
+        ("token --sec x", "usage: gc-requests-auth token [-h]", "unrecognized arguments: --sec"),
+        ("token x", "usage: gc-requests-auth token [-h]", "unrecognized arguments: too many words"),
+        ("check --try usw2", "usage: gc-requests-auth check [-h]", "--try narrows --find-region"),
+        ("check GET", "usage: gc-requests-auth check [-h]", "a call is a method and a path"),
+        ("check G3T /x", "usage: gc-requests-auth check [-h]", "a call is a method and a path"),
+        ("check --send", "usage: gc-requests-auth check [-h]", "--send is for a call"),
+        ("check --data x", "usage: gc-requests-auth check [-h]", "--data is for a call"),
+        (
+            "check GET /x --find-region",
+            "usage: gc-requests-auth check",
+            "--find-region makes no call",
+        ),
+        ("check POST /x --data @no", "usage: gc-requests-auth check", "--data: no can not be read"),
+    ],
+)
+def test_a_line_that_can_not_be_read_is_answered_with_the_right_usage(
+    line: str, usage: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(line.split())
+    err = capsys.readouterr().err
+
+    assert ended.value.code == 2
+    assert err.startswith(usage)
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Pass region= or set X.", "Pass --region or set X."),
+        ("give login_url='https://a.b'.", "give --login-url 'https://a.b'."),
+        ("It failed. Only login_url is given.", "It failed. Only --login-url is given."),
+        ("It is slow. token_timeout= sets how long.", "It is slow."),
+        ("A firewall, say; token_timeout= sets how long.", "A firewall, say."),
+        ("verify= does it.", "verify= does it."),
+        (
+            "Pass client_id and client_secret, or profile=.",
+            "Pass --client-id with --stdin or --secret-command, or --profile.",
+        ),
+        ("See https://a.b/c?d=e/f. Done.", "See https://a.b/c?d=e/f. Done."),
+    ],
+)
+def test_messages_of_the_library_speak_of_options(text: str, told: str) -> None:
+    assert in_options(text) == told
+
+
+# -- completion -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_knows_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab", reason="the extra [completion] is not installed")
+
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "gc-requests-auth" in script
+    assert "find-region" in script
+
+
+def test_completion_of_bash_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("shtab", reason="the extra [completion] is not installed")
+    cli.main(["completion", "bash"])
+    file = tmp_path / "completion.bash"
+    file.write_text(capsys.readouterr().out)
+    ask = (
+        f"source {file}; COMP_WORDS=(gc-requests-auth check --fin); COMP_CWORD=2;"
+        " _shtab_gc_requests_auth; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=False)
+
+    assert done.stdout.strip() == "--find-region"
+
+
+def test_shtab_is_imported_for_completion_alone() -> None:
+    assert "shtab" not in vars(run)
+    assert set(make_parser().commands()) == {
+        "check",
+        "token",
+        "revoke",
+        "demo",
+        "sandbox",
+        "completion",
+    }

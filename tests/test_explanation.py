@@ -1,0 +1,396 @@
+"""explain: what raise_for_status() does not say."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import requests_mock
+import urllib3
+import wire
+from conftest import SECRET, TOKEN, Counted
+
+from gc_requests_auth import ConfigurationError, explain
+from gc_requests_auth.causes.exception import of_certificate, of_exception
+from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE
+
+API = "https://api.mypurecloud.ie/api/v2"
+LOGIN = "https://login.mypurecloud.ie/oauth/token"
+REFERENCE = {"ININ-Correlation-Id": "5a6d-c0de"}
+
+
+@pytest.fixture
+def double() -> Iterator[requests_mock.Mocker]:
+    with requests_mock.Mocker() as mocker:
+        yield mocker
+
+
+def answer(
+    double: requests_mock.Mocker,
+    status: int,
+    said: object = None,
+    *,
+    url: str = f"{API}/users",
+    method: str = "GET",
+    text: str | None = None,
+    reply: dict[str, str] | None = None,
+    **sent: Any,
+) -> str:
+    """What is explained of an answer to one request."""
+    body = json.dumps(said) if text is None else text
+    double.register_uri(method, url, text=body, status_code=status, headers=reply or {})
+    return explain(requests.request(method, url, **sent))
+
+
+def fault(code: str, message: str = "no", **more: object) -> dict[str, object]:
+    return {"code": code, "message": message, "status": 400, **more}
+
+
+# -- what it shows --------------------------------------------------------------------------------
+
+
+def test_it_shows_code_message_and_correlation_id_and_nothing_else(
+    double: requests_mock.Mocker,
+) -> None:
+    said = fault("not.found", "Not here.", entityName="Mr. Smith", details=["a phone number"])
+    text = answer(double, 404, said, reply=REFERENCE)
+
+    assert text.startswith(
+        'api.mypurecloud.ie answered 404 (not.found) to GET /api/v2/users: "Not here." The API has'
+        " nothing to show at this path."
+    )
+    assert text.endswith("Correlation id: 5a6d-c0de.")
+    assert "Smith" not in text
+    assert "phone" not in text
+
+
+def test_the_query_of_the_url_is_not_shown(double: requests_mock.Mocker) -> None:
+    assert "4915" not in answer(double, 404, fault("not.found"), url=f"{API}/users?phone=4915")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"headers": {"Authorization": f"Bearer {TOKEN}"}},
+        {"headers": {"Authorization": f"Bearer {TOKEN}".encode()}},
+        {"auth": ("client", TOKEN)},
+        {"data": {"client_id": "client", "client_secret": TOKEN}},
+    ],
+    ids=["bearer", "bytes", "basic", "form"],
+)
+def test_what_a_server_echoes_of_the_credentials_is_not_shown(
+    sent: dict[str, Any], double: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = fault(f"bad:{TOKEN}", f"Authorization: {TOKEN[:-1]} is odd", contextId=TOKEN)
+    monkeypatch.setattr(logging.getLogger("requests_mock"), "disabled", True)
+    monkeypatch.setattr(logging.getLogger("requests_mock.adapter"), "disabled", True)
+    text = answer(double, 400, said, url=f"{API}/{TOKEN}", method="POST", **sent)
+
+    assert TOKEN[:-1].lower() not in text.lower()
+    assert TOKEN[8:] not in text
+
+
+def test_an_echo_in_base64_is_not_shown(double: requests_mock.Mocker) -> None:
+    basic = base64.b64encode(f"client:{SECRET}".encode()).decode()
+    text = answer(double, 400, fault("x", f"odd: {basic}"), auth=("client", SECRET))
+
+    assert basic[4:-4] not in text
+
+
+def test_a_long_message_is_cut_and_an_odd_one_is_plain_ascii(double: requests_mock.Mocker) -> None:
+    text = answer(double, 418, fault("teapot", "\x1b[31m\u65e5\n" + "x" * 5000))
+
+    assert text.isascii()
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert len(text) < 800
+
+
+def test_a_message_and_a_code_of_another_type_are_left_out(double: requests_mock.Mocker) -> None:
+    text = answer(double, 418, {"code": 7, "message": ["no"], "contextId": None})
+
+    assert text.startswith("api.mypurecloud.ie answered 418 to GET /api/v2/users. The cause is")
+
+
+# -- what nobody knows ----------------------------------------------------------------------------
+
+
+def test_an_unknown_answer_is_called_unknown_and_has_its_correlation_id(
+    double: requests_mock.Mocker,
+) -> None:
+    text = answer(double, 418, fault("teapot"), reply=REFERENCE)
+
+    assert "The cause is unknown. Take the correlation id to Genesys Cloud Care" in text
+    assert "5a6d-c0de" in text
+
+
+def test_the_newer_name_of_the_correlation_id_counts_first(double: requests_mock.Mocker) -> None:
+    reply = {**REFERENCE, "Genesys-Correlation-Id": "the-newer-one"}
+
+    assert answer(double, 418, fault("t"), reply=reply).endswith("id: the-newer-one.")
+
+
+def test_the_correlation_id_of_the_body_serves_as_well(double: requests_mock.Mocker) -> None:
+    assert answer(double, 418, fault("t", contextId="in-the-body")).endswith("id: in-the-body.")
+
+
+def test_an_answer_without_a_correlation_id_may_be_somebody_elses(
+    double: requests_mock.Mocker,
+) -> None:
+    assert "the answer has no correlation id" in answer(double, 418, fault("teapot"))
+
+
+def test_an_answer_to_head_has_no_code(double: requests_mock.Mocker) -> None:
+    text = answer(double, 403, method="HEAD", text="", reply=REFERENCE)
+
+    assert "Send the same request with GET to learn the code." in text
+
+
+def test_an_answer_that_is_no_refusal_is_said_to_be_none(double: requests_mock.Mocker) -> None:
+    assert answer(double, 200, {}).endswith("That is no refusal.")
+
+
+def test_several_causes_are_told_as_possible_ones(double: requests_mock.Mocker) -> None:
+    text = answer(double, 401, fault("bad.credentials"))
+
+    assert "Possible causes, the likeliest first: (1) " in text
+    assert " (3) " in text
+
+
+# -- what else tells a cause ----------------------------------------------------------------------
+
+
+def test_many_permissions_are_counted(double: requests_mock.Mocker) -> None:
+    message = ", ".join(f"{chr(97 + n) * 3}:queue:view" for n in range(14))
+    text = answer(double, 403, fault("missing.permissions", f"missing: {message}"))
+
+    assert "jjj:queue:view, or 4 more" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("/routing/queues", "/api/v2/routing/queues"),
+        ("/v2/users", "/api/v2/users"),
+        ("/api/users", "/api/v2/users"),
+        ("/", "/api/v2/"),
+    ],
+)
+def test_a_path_without_its_beginning_is_completed(
+    path: str, instead: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, 404, fault("not found"), url=f"https://api.mypurecloud.ie{path}")
+
+    assert f"Call {instead}." in text
+
+
+@pytest.mark.parametrize("host", ["apps.mypurecloud.ie", "gateway.example.com"])
+def test_other_hosts_have_paths_of_their_own(host: str, double: requests_mock.Mocker) -> None:
+    text = answer(double, 404, fault("not.found"), url=f"https://{host}/uploads/v2/x")
+
+    assert "/api/v2 at its beginning" not in text
+
+
+def test_a_path_of_somebody_who_signed_in_gets_a_general_answer(
+    double: requests_mock.Mocker,
+) -> None:
+    message = "This request requires a user context."
+    text = answer(double, 400, fault("bad.request", message), url=f"{API}/presence/me")
+
+    assert "Call the same path with an id in place of me" in text
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_told"),
+    [
+        ({"data": "{'a': 1}"}, True),
+        ({"data": {"a": 1}}, True),
+        ({"data": b"\xff"}, True),
+        ({"data": "[" * 100_000}, True),
+        ({"json": {"a": 1}}, False),
+        ({"data": "a,b", "headers": {"Content-Type": "text/csv"}}, False),
+        ({"data": iter([b"{"])}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("code", ["bad.request", "new.code"])
+def test_a_body_that_is_no_json_is_told(
+    sent: dict[str, Any], is_told: bool, code: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, 400, fault(code), method="POST", **sent)
+
+    assert ("The body of the request is no JSON." in text) is is_told
+
+
+def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mocker) -> None:
+    text = answer(
+        double, 413, fault("request.entity.too.large"), method="POST", data=b"x" * 600_000
+    )
+
+    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+    streamed = answer(double, 413, fault("x"), method="POST", data=iter([b"x"]))
+    assert "the body, and 512,000" in streamed
+
+
+@pytest.mark.parametrize(
+    "limit", [None, "all", {}, {"key": 7}, {"key": "a b c \x1b"}, {"key": "x", "value": "many"}]
+)
+def test_a_limit_of_another_form_is_not_named(limit: object, double: requests_mock.Mocker) -> None:
+    text = answer(double, 429, fault("too.many.requests", limit=limit))
+
+    assert "limit" in text
+    assert "many requests" not in text
+    assert "Wait the seconds that Retry-After names" in text
+
+
+def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_mock.Mocker) -> None:
+    said = {"error": "invalid_client", "error_description": "authentication failed"}
+    text = answer(double, 400, said, url=LOGIN, method="POST", auth=("client", SECRET))
+
+    assert text.startswith(
+        "login.mypurecloud.ie answered 400 (invalid_client) to POST /oauth/token"
+    )
+    assert "a client exists in one region only, and login.mypurecloud.ie was asked" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "said", "told"),
+    [
+        (LOGIN, 200, {"access_token": TOKEN}, "That is no refusal."),
+        (LOGIN, 200, {}, "What answers is not the login service"),
+        (LOGIN, 404, None, "login.mypurecloud.ie has nothing at /oauth/token."),
+        (LOGIN, 400, {"code": "bad.request"}, "is no login service"),
+        (LOGIN, 403, None, "forbids the token request"),
+        (LOGIN.replace("login", "api"), 404, None, "login_url='https://login.mypurecloud.ie'"),
+        (
+            "https://gw.example/oauth/token",
+            400,
+            {"error": "invalid_client"},
+            "another login service",
+        ),
+    ],
+)
+def test_other_answers_to_a_token_request_by_hand(
+    url: str, status: int, said: object, told: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, status, said, url=url, method="POST")
+
+    assert told in text
+    assert TOKEN not in text
+
+
+def test_a_login_host_that_is_a_gateway_is_known_to_who_says_so(
+    double: requests_mock.Mocker,
+) -> None:
+    from gc_requests_auth.causes.examination import examine
+
+    double.get("https://gw.example:8443/api/v2/users", status_code=404)
+    response = requests.get("https://gw.example:8443/api/v2/users")
+    found = examine(response, facts={"login_host": "gw.example:8443"})
+
+    assert "Call the API host at /api/v2/users." in str(found)
+
+
+@pytest.mark.parametrize("text", ["", "no", "[1]", "[" * 100_000, " " * 70_000])
+def test_a_body_that_is_no_object_is_not_the_api(text: str, double: requests_mock.Mocker) -> None:
+    assert "What answers is not the API: the answer is" in answer(double, 403, text=text)
+
+
+# -- what it is given -----------------------------------------------------------------------------
+
+
+def test_an_http_error_is_explained_by_its_response(double: requests_mock.Mocker) -> None:
+    double.get(f"{API}/users", status_code=403, json=fault("missing.permissions"))
+    with pytest.raises(requests.HTTPError) as caught:
+        requests.get(f"{API}/users").raise_for_status()
+
+    assert "The client lacks a permission" in explain(caught.value)
+
+
+def test_an_error_of_this_library_says_it_itself() -> None:
+    error = ConfigurationError("client_secret is empty. Set it.")
+
+    assert explain(error) == "client_secret is empty. Set it."
+
+
+def test_a_response_that_was_made_by_hand_is_explained() -> None:
+    response = requests.Response()
+    response.status_code = 503
+
+    assert explain(response).startswith("the host answered 503 to GET /. The API, or a gateway")
+
+
+def test_a_body_that_was_given_up_is_no_error(sandbox: Counted) -> None:
+    with sandbox.session() as session:
+        response = session.get(f"{sandbox.api_url}/sandbox/status/418", stream=True, timeout=30)
+        list(response.iter_content(4096))
+
+        assert "answered 418" in explain(response)
+
+
+def test_the_response_stays_as_it_is(double: requests_mock.Mocker) -> None:
+    double.get(f"{API}/users", status_code=403, json=fault("missing.permissions"))
+    response = requests.get(f"{API}/users")
+    explain(response)
+
+    assert response.json() == fault("missing.permissions")
+    assert response.history == []
+
+
+def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
+    url = f"https://127.0.0.1:{wire.closed_port()}/api/v2/users"
+    with sandbox.session() as session, pytest.raises(requests.ConnectionError) as caught:
+        session.get(url, timeout=30)
+    text = explain(caught.value)
+
+    assert text.startswith("127.0.0.1 can not be reached. Possible causes")
+    assert "an exception for 127.0.0.1." in text
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."), "SOCKS"),
+        (requests.exceptions.InvalidSchema("No connection adapters"), "The cause is unknown."),
+        (requests.exceptions.ProxyError("no"), "the proxy does not lead to"),
+        (requests.exceptions.ReadTimeout("slow"), "did not answer in time"),
+        (requests.exceptions.ConnectTimeout(TimeoutError()), "can not be reached"),
+        (requests.exceptions.ConnectionError("of a test double"), "The cause is unknown."),
+        (requests.exceptions.InvalidURL("no"), "The cause is unknown."),
+        (requests.exceptions.TooManyRedirects("no"), "The cause is unknown."),
+    ],
+)
+def test_exceptions_of_requests_are_explained(
+    problem: requests.RequestException, told: str
+) -> None:
+    assert told.lower() in explain(problem).lower()
+
+
+def test_a_name_without_an_address_may_be_misspelt() -> None:
+    pool = urllib3.HTTPSConnectionPool("login.nowhere.invalid")
+    problem = requests.ConnectionError(
+        urllib3.exceptions.NameResolutionError("x", pool, OSError())  # type: ignore[arg-type]
+    )
+    strange, known = (
+        of_exception(problem, host) for host in ("nowhere.invalid", "api.mypurecloud.ie")
+    )
+
+    assert strange is not None
+    assert known is not None
+    assert "misspelt" in strange.advice
+    assert "misspelt" not in known.advice
+
+
+def test_certificates_are_told_apart_by_the_number_of_openssl() -> None:
+    assert of_certificate(10) is OUT_OF_DATE
+    assert of_certificate(62) is OTHER_HOST
+    error = ssl.SSLCertVerificationError("no")
+    error.verify_code = 20
+
+    assert "point REQUESTS_CA_BUNDLE at" in explain(requests.exceptions.SSLError(error))
