@@ -24,14 +24,10 @@ from .settings.credentials import Settings
 from .settings.hosts import Place
 from .settings.lookup import Lookup
 from .stores.base import TokenStore
-from .stores.shared import SharedToken
+from .stores.slots import TokenSlots
 from .tokens.pool import TokenPool
-from .tokens.rate_limit import RateLimit
-from .tokens.request import TokenRequest, token_request
 from .tokens.revocation import revoke_token
-from .tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
 from .tokens.token import AccessToken
-from .util import forks
 from .util.bodies import drain, rewind
 from .util.clock import Clock
 from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
@@ -85,9 +81,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     _PICKLED = ("_settings", "_session", "_store", "_background_renewal", "_rate_limit")
 
     _lookup: Lookup
-    #: Where each token comes from, and how it is shared, if it is.
-    _slots: list[tuple[TokenSource, SharedToken | None]]
-    _pool: TokenPool | None
+    _slots: TokenSlots
     #: Whether the log has said that a header was replaced.
     _replaced_a_header: bool
 
@@ -321,7 +315,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         The token is not taken back from a store either; there, it stays for others.
         """
         self._forbidden.forget()
-        self._tokens_so_far.forget()
+        self._slots.so_far().forget()
 
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
@@ -333,14 +327,12 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
             token was over already.
         """
-        held = [(slot.in_hand(), sharing) for slot, sharing in self._slots]
+        held = self._slots.held()
         self.forget()
         problem: TokenError | None = None
-        for token, sharing in held:
-            if token is None:
-                continue
-            if sharing is not None:
-                sharing.drop(token.value)
+        for token, shared in held:
+            if shared is not None:
+                shared.drop(token.value)
             try:
                 revoke_token(
                     token.bearer,
@@ -357,7 +349,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def expires_in(self) -> float | None:
         """Seconds left of the token in hand; None without one. Of a pool, of the next to be used."""
-        token = self._tokens_so_far.in_hand()
+        token = self._slots.so_far().in_hand()
         return None if token is None else token.remaining(self._clock)
 
     @property
@@ -397,9 +389,15 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def _reset(self) -> None:
         self._lookup = Lookup(self._settings)
-        self._refusals = Refusals()
-        self._slots = [self._slot(0)]
-        self._pool = None
+        self._slots = TokenSlots(
+            self._lookup,
+            self._settings.token_timeout,
+            self._session,
+            self._store,
+            self._clock,
+            background=self._background_renewal,
+            rate_limit=self._rate_limit,
+        )
         self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
         self._replaced_a_header = False
 
@@ -411,67 +409,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def _tokens(self) -> TokenPool:
         """The tokens, as many as settings and environment allow."""
-        return self._pool or self._make_pool()
-
-    @property
-    def _tokens_so_far(self) -> TokenPool:
-        """The tokens that there are, without a look into the environment."""
-        return self._pool or TokenPool([self._slots[0][0]], self._clock)
-
-    def _make_pool(self) -> TokenPool:
-        size = self._lookup.pool_size()
-        if size is None:  # nobody signs in, which is for the first slot to say
-            return self._tokens_so_far
-        with forks.undivided:
-            if self._pool is None:
-                self._slots += [self._slot(number) for number in range(len(self._slots), size)]
-                self._pool = TokenPool([source for source, _ in self._slots], self._clock)
-        return self._pool
-
-    def _slot(self, number: int) -> tuple[TokenSource, SharedToken | None]:
-        lookup, sharing = self._lookup, None
-        request: TokenRequest = token_request(
-            lookup.place, self._session, self._settings.token_timeout, self._clock, lookup.proxy
-        )
-        if self._store is not None:
-            request = sharing = SharedToken(
-                self._store, lambda: lookup.place().login_url, request, self._clock, number
-            )
-
-        def adopt(token: AccessToken) -> AccessToken:
-            """Give a token its rate limit; one token that came twice, from a store say, has one."""
-            held = (slot.in_hand() for slot, _ in self._slots)
-            same = next((one for one in held if one and one.value == token.value), None)
-            shared = None if same or sharing is None else sharing.permits(token)
-            limit = same.limit if same else RateLimit(self._rate_limit, self._clock, shared)
-            return token._replace(limit=limit, slot=number)
-
-        source = TokenSource(
-            lookup.identity,
-            request,
-            max(LONGEST_FLIGHT, 2 * sum(self._settings.token_timeout)),
-            self._clock,
-            background=self._background_renewal,
-            inline=self._store is None,
-            refusals=self._refusals,
-            adopt=adopt,
-        )
-        return source, sharing
-
-    def _take_stored(self) -> SecretBox | None:
-        """Go on with the token that is in the store, if one lives there; asks for none.
-
-        :returns: That token.
-        :raises ConfigurationError: if the store can not tell.
-        """
-        source, sharing = self._slots[0]
-        if sharing is None:
-            return None
-        stored = sharing.stored(self._lookup.identity())
-        if stored is None:
-            return None
-        source.take(stored)
-        return stored.value
+        return self._slots.pool or self._slots.make_pool()
 
 
 def _is_brand_new(refused: AccessToken | None, fetched: AccessToken | None) -> bool:

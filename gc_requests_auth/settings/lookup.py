@@ -30,7 +30,7 @@ class Lookup:
         self._proxy: SecretBox | None = None
         self._proxy_known = False
         self.start_afresh()
-        forks.minds_forks(self)
+        forks.at_fork(self.start_afresh)
 
     def start_afresh(self) -> None:
         """In a child of a fork as well: a thread of the parent may hold the lock."""

@@ -69,7 +69,7 @@ class FleetPermits:
         self._key = key
         self._clock = clock
         self.start_afresh()
-        forks.minds_forks(self)
+        forks.at_fork(self.start_afresh)
 
     def start_afresh(self) -> None:
         """As another process, which a child of a fork is: the parent goes on to use its permits."""

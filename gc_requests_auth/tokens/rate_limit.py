@@ -76,7 +76,7 @@ class RateLimit:
         self.accepted = 0
         self._slept = 0.0
         self._lead = clock.wall() - clock.monotonic()
-        forks.minds_forks(self)
+        forks.at_fork(self.start_afresh)
 
     def __repr__(self) -> str:
         return f"<RateLimit of {self.limit}, {self.free} free>"
