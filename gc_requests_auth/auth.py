@@ -20,8 +20,8 @@ from .calls.replay import (
 from .calls.signed import other_hooks
 from .calls.throttled import another_token_after
 from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
-from .settings.credentials import Settings
-from .settings.hosts import Place
+from .settings.client import Settings
+from .settings.hosts import Hosts
 from .settings.lookup import Lookup
 from .stores.base import TokenStore
 from .stores.slots import TokenSlots
@@ -144,7 +144,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         try:
             hosts = self._hosts
             if not hosts.takes_token(url):
-                hosts.object_to(url)
+                hosts.raise_if_mistaken(url)
                 return r
             token = self._tokens.current()
         except GenesysCloudError as error:
@@ -402,9 +402,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._replaced_a_header = False
 
     @property
-    def _hosts(self) -> Place:
+    def _hosts(self) -> Hosts:
         """Where tokens come from, and where they may go."""
-        return self._lookup.place()
+        return self._lookup.hosts()
 
     @property
     def _tokens(self) -> TokenPool:

@@ -74,11 +74,11 @@ class _Auth(GenesysCloudAuth):
 
     def _unsent(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """The request as it would be, but for the token, which nobody has asked for."""
-        place = self._lookup.place()
+        place = self._lookup.hosts()
         if place.takes_token(r.url or ""):
             r.headers["Authorization"] = Secret("Bearer")
         else:
-            place.object_to(r.url or "")
+            place.raise_if_mistaken(r.url or "")
         return r
 
     def _on_answer(

@@ -346,7 +346,7 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
         if not str(request.headers.get("Authorization")).startswith("Basic "):
             request.headers.pop("Authorization", None)
         try:
-            hosts.object_to(request.url or "")
+            hosts.raise_if_mistaken(request.url or "")
         except GenesysCloudError as error:
             error.request = without_secrets(request)
             raise

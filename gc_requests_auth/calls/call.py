@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import requests
 
-from ..settings.hosts import Place
+from ..settings.hosts import Hosts
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
@@ -21,7 +21,7 @@ class Signer(Protocol):
     def _tokens(self) -> TokenPool: ...
 
     @property
-    def _hosts(self) -> Place: ...
+    def _hosts(self) -> Hosts: ...
 
     def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]

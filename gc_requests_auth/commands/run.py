@@ -15,7 +15,7 @@ _TIMEOUT = (5.0, 15.0)
 
 def check(options: argparse.Namespace) -> int:
     """``gc-requests-auth check``."""
-    from ..settings.credentials import Settings
+    from ..settings.client import Settings
     from ..util.secret import ABSENT, Vault, boxed
     from .check import command
     from .check.origins import misconfigured

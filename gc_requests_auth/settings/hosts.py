@@ -35,7 +35,7 @@ _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
-class Place(NamedTuple):
+class Hosts(NamedTuple):
     """Where tokens come from and where they may go."""
 
     #: The domain of the region; None where both URLs are given instead.
@@ -57,7 +57,7 @@ class Place(NamedTuple):
         region: str | None,
         login_url: str | None,
         api_url: str | None,
-    ) -> Place:
+    ) -> Hosts:
         """The place that a region, or URLs, or both together name.
 
         :raises ConfigurationError: if they name none.
@@ -123,7 +123,7 @@ class Place(NamedTuple):
         own = {one.hostname for one in (*self._own(), urlsplit(self.login_url))}
         return urlsplit(url).hostname in own
 
-    def object_to(self, url: str) -> None:
+    def raise_if_mistaken(self, url: str) -> None:
         """Raise where a URL that is not ours is a mistake rather than a stranger.
 
         :raises RegionMismatchError: for the API of another region.

@@ -8,9 +8,9 @@ import threading
 from ..errors import ConfigurationError
 from ..util import forks
 from ..util.secret import SecretBox, plain
-from .credentials import Identity, Settings
+from .client import Identity, Settings
 from .environment import API_URL, LOGIN_URL, PROFILE, Environment, Family, read_environment, rivals
-from .hosts import Place
+from .hosts import Hosts
 from .profiles import Profile, read_profile
 
 logger = logging.getLogger("gc_requests_auth")
@@ -23,7 +23,7 @@ class Lookup:
         self._settings = settings
         #: None until somebody signs in by it: load_dotenv() may still come.
         self._environment: Environment | None = None
-        self._place = settings.place({}) if settings.names_a_place else None
+        self._hosts = settings.hosts({}) if settings.names_the_hosts else None
         given = settings.given
         #: Id and name of the client. Not its secret: a vault's is for one request.
         self._client = None if given is None else (given.client_id, given.name)
@@ -36,17 +36,17 @@ class Lookup:
         """In a child of a fork as well: a thread of the parent may hold the lock."""
         self._lock = threading.Lock()
 
-    def place(self) -> Place:
+    def hosts(self) -> Hosts:
         """Where tokens come from and may go.
 
         :raises ConfigurationError: if nobody says.
         """
-        place = self._place
-        if place is None:
-            place = self._settings.place(self.environment())
+        hosts = self._hosts
+        if hosts is None:
+            hosts = self._settings.hosts(self.environment())
             if self._environment is not None:
-                self._place = place
-        return place
+                self._hosts = hosts
+        return hosts
 
     def identity(self) -> Identity:
         """Who signs in now; a vault is asked each time.
@@ -90,10 +90,10 @@ class Lookup:
 
     def description(self) -> str | None:
         """Client and place in a few words; None while they are not known. Looks nothing up."""
-        place, client = self._place, self._client
-        if place is None or client is None:
+        hosts, client = self._hosts, self._client
+        if hosts is None or client is None:
             return None
-        return f"client {client[1]} at {place.region or place.login_host}"
+        return f"client {client[1]} at {hosts.region or hosts.login_host}"
 
     def environment(self) -> Environment:
         """The variables that are set and, if a profile says who signs in, its keys.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import ConfigurationError
-from ..settings.credentials import Identity
+from ..settings.client import Identity
 from ..tokens.request import TokenRequest
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment

@@ -11,7 +11,7 @@ import hmac
 import json
 from typing import Any
 
-from ..settings.credentials import Identity
+from ..settings.client import Identity
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
 from ..util.nesting import parse_json

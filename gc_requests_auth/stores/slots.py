@@ -93,11 +93,11 @@ class TokenSlots:
     def _make(self, number: int) -> tuple[TokenSource, SharedToken | None]:
         lookup, shared = self._lookup, None
         request: TokenRequest = token_request(
-            lookup.place, self._session, self._timeout, self._clock, lookup.proxy
+            lookup.hosts, self._session, self._timeout, self._clock, lookup.proxy
         )
         if self._store is not None:
             request = shared = SharedToken(
-                self._store, lambda: lookup.place().login_url, request, self._clock, number
+                self._store, lambda: lookup.hosts().login_url, request, self._clock, number
             )
 
         def adopt(token: AccessToken) -> AccessToken:

@@ -14,8 +14,8 @@ import requests
 import urllib3
 
 from ..errors import BadTokenAnswerError, without_secrets
-from ..settings.credentials import Identity
-from ..settings.hosts import Place
+from ..settings.client import Identity
+from ..settings.hosts import Hosts
 from ..util import forks
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
@@ -48,7 +48,7 @@ TokenRequest: TypeAlias = Callable[..., AccessToken]
 
 
 def token_request(
-    place: Callable[[], Place],
+    place: Callable[[], Hosts],
     session: requests.Session | None,
     timeout: tuple[float, float],
     clock: Clock,

@@ -26,7 +26,7 @@ from ..errors import (
     LoginUnreachableError,
     TokenError,
 )
-from ..settings.credentials import Identity
+from ..settings.client import Identity
 from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
 from ..util.redaction import forms_of, redacted, swapped
 from ..util.secret import Secret, SecretBox

@@ -23,7 +23,7 @@ from random import uniform
 from typing import NamedTuple
 
 from ..errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
-from ..settings.credentials import Identity
+from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox

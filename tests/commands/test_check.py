@@ -28,7 +28,7 @@ from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import bounded, certificates, network
 from gc_requests_auth.commands.check.report import Status, Step, plain, status_of
 from gc_requests_auth.commands.check.walk import Walk
-from gc_requests_auth.settings.credentials import Settings
+from gc_requests_auth.settings.client import Settings
 from gc_requests_auth.util.clock import Clock
 from gc_requests_auth.util.secret import ABSENT
 

@@ -16,7 +16,7 @@ from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import bounded, find_region
 from gc_requests_auth.commands.check.find_region import COMMERCIAL, ask_regions, named, verdict
 from gc_requests_auth.commands.check.report import Status
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.settings.regions import REGIONS
 from gc_requests_auth.util.secret import SecretBox
 

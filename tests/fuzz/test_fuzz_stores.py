@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, TokenStore
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores.signed import SignedValue, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment

@@ -19,7 +19,7 @@ from store_contract import StoreContract
 
 from gc_requests_auth.auth import GenesysCloudAuth
 from gc_requests_auth.errors import LoginUnreachableError, TokenError
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores import shared as module
 from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
 from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import SECRET, TOKEN, FakeTime
 
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores.signed import CLOCKS_DIFFER, LONGEST_VALUE, SignedValue, UnsoundError
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment

@@ -24,7 +24,7 @@ HUB = """
 import collections, time
 import greenlet
 from gc_requests_auth import ConfigurationError
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment

@@ -42,7 +42,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.tokens.request import request_token
 from gc_requests_auth.tokens.response import TokenResponse, basic_credentials, look_swapped
 from gc_requests_auth.tokens.source import TokenSource

@@ -28,7 +28,7 @@ from gc_requests_auth.errors import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.tokens import flight
 from gc_requests_auth.tokens import source as source_module
 from gc_requests_auth.tokens.pool import TokenPool
@@ -1255,7 +1255,7 @@ def test_a_child_that_was_forked_in_c_meets_neither_the_lock_nor_the_flight_of_i
     """As uWSGI forks, without Python's hooks."""
     script = """
 import ctypes, os, threading
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment

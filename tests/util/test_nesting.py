@@ -14,7 +14,7 @@ from conftest import SECRET, FakeTime
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
 from gc_requests_auth.commands.check.api import _json
-from gc_requests_auth.settings.credentials import Identity
+from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores.signed import SignedValue, UnsoundError
 from gc_requests_auth.tokens.response import FailedAttempt, TokenResponse
 from gc_requests_auth.util.http import error_code

@@ -8,7 +8,7 @@ import requests
 
 from ...causes.examination import examine
 from ...causes.service import NOT_THE_API, TOKEN_LIMIT
-from ...settings.hosts import Place
+from ...settings.hosts import Hosts
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError
 from ...util.nesting import parse_json
@@ -20,7 +20,7 @@ from .troubles import of_failure, refused_by_api
 _A_YEAR = 366 * 86400
 
 
-def who_am_i(network: Network, place: Place, token: AccessToken) -> Finding:
+def who_am_i(network: Network, place: Hosts, token: AccessToken) -> Finding:
     """Organisation, client, grant type and state.
 
     :raises Trouble: if the API does not say.
@@ -43,7 +43,7 @@ def who_am_i(network: Network, place: Place, token: AccessToken) -> Finding:
     return Finding(text, facts=facts)
 
 
-def idle_timeout(network: Network, place: Place, token: AccessToken) -> Finding:
+def idle_timeout(network: Network, place: Hosts, token: AccessToken) -> Finding:
     """After how long without a call a token is revoked.
 
     :raises Trouble: if the API does not say.
@@ -62,7 +62,7 @@ def idle_timeout(network: Network, place: Place, token: AccessToken) -> Finding:
     return Finding(text, facts={"enabled": True, "seconds": seconds})
 
 
-def rate_limit(network: Network, place: Place, token: AccessToken) -> Finding | None:
+def rate_limit(network: Network, place: Hosts, token: AccessToken) -> Finding | None:
     """How many requests a minute each token may make; None where the API does not say.
 
     That client credentials are answered here is not documented, so anything but a number is no
@@ -83,7 +83,7 @@ def rate_limit(network: Network, place: Place, token: AccessToken) -> Finding | 
     return None
 
 
-def token_lives(network: Network, place: Place, token: AccessToken) -> bool | None:
+def token_lives(network: Network, place: Hosts, token: AccessToken) -> bool | None:
     """Whether the API accepts the token now; None if it does not say."""
     try:
         answer = network.send("HEAD", f"{place.api_url}/api/v2/tokens/me", token)
@@ -92,7 +92,7 @@ def token_lives(network: Network, place: Place, token: AccessToken) -> bool | No
     return {200: True, 401: False}.get(answer.status_code)
 
 
-def _ask(network: Network, place: Place, token: AccessToken, path: str) -> dict[str, Any]:
+def _ask(network: Network, place: Hosts, token: AccessToken, path: str) -> dict[str, Any]:
     """The JSON object that the API answers to a GET."""
     try:
         answer = network.send("GET", f"{place.api_url}{path}", token)

@@ -13,7 +13,7 @@ from ...causes.calls import LIVING_TOKEN_REFUSED, TOKEN_ENDED, TOKEN_REFUSED
 from ...causes.examination import Explanation, examine
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
-from ...settings.hosts import Place, url_below
+from ...settings.hosts import Hosts, url_below
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError
 from .api import endless, token_lives
@@ -44,7 +44,7 @@ class Call(NamedTuple):
         return self.send or self.method in SAFE
 
 
-def make_call(network: Network, place: Place, token: AccessToken, call: Call) -> Finding:
+def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) -> Finding:
     """Make the call, unless it may change something and nobody said that it may.
 
     :raises Trouble: if it is refused, or could only be refused.
@@ -111,7 +111,7 @@ def _refused_token(found: Explanation, *, lives: bool | None) -> Explanation:
     return found._replace(failure=row.filled({"host": found.host}))
 
 
-def _url(call: Call, place: Place) -> str:
+def _url(call: Call, place: Hosts) -> str:
     """The URL as requests would send it.
 
     :raises Trouble: if nothing could be sent there, or the library would not.
@@ -120,7 +120,7 @@ def _url(call: Call, place: Place) -> str:
     try:
         url = call.target if whole else url_below(place.api_url, call.target)
         url = str(requests.Request(call.method, url).prepare().url)
-        place.object_to(url)
+        place.raise_if_mistaken(url)
     except ConfigurationError as error:
         trouble = misconfigured(error)
     except (requests.RequestException, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ...errors import ConfigurationError
-from ...settings.credentials import Settings
+from ...settings.client import Settings
 from . import find_region
 from .call import Call
 from .find_region import ask_regions, verdict

@@ -17,8 +17,8 @@ from ...errors import (
     LoginThrottledError,
     LoginUnreachableError,
 )
-from ...settings.credentials import Identity
-from ...settings.hosts import Place
+from ...settings.client import Identity
+from ...settings.hosts import Hosts
 from ...settings.regions import DOMAINS, PARENTS, REGIONS, parse_region
 from ...util.clock import Clock
 from .bounded import TooLongError, within
@@ -120,7 +120,7 @@ class Answer(NamedTuple):
 
 def login_url_of(domain: str) -> str:
     """The login service of a region."""
-    return Place.of(domain, None, None).login_url
+    return Hosts.of(domain, None, None).login_url
 
 
 def ask_regions(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
-from ...settings.credentials import Identity, Settings
+from ...settings.client import Identity, Settings
 from ...settings.environment import (
     API_URL,
     BARE_TOKEN,
@@ -26,7 +26,7 @@ from ...settings.environment import (
     Family,
     halves,
 )
-from ...settings.hosts import Place
+from ...settings.hosts import Hosts
 from ...settings.lookup import Lookup, logger
 from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
@@ -104,13 +104,13 @@ def _from_options(settings: Settings, environ: Environment) -> tuple[Identity, F
     return identity, Finding(f"client {identity.name} from {source}", facts=facts)
 
 
-def place_found(settings: Settings, environ: Environment) -> tuple[Place, Finding]:
+def place_found(settings: Settings, environ: Environment) -> tuple[Hosts, Finding]:
     """Which region and hosts, and who says so.
 
     :raises Trouble: if nobody does, or if the two hosts are of two regions.
     """
     try:
-        place = settings.place(environ)
+        place = settings.hosts(environ)
     except ConfigurationError as error:
         raise _nowhere(error, settings, environ) from None
     _same_region(place)
@@ -253,7 +253,7 @@ def _with_label(domain: str) -> str:
     return f"{domain} (not in this release's table)"
 
 
-def _same_region(place: Place) -> None:
+def _same_region(place: Hosts) -> None:
     """Refuse what will be answered 401 by every API call: a token is good in one region only."""
     login = _domain(place.login_url, "login.")
     api = _domain(place.api_url, "api.")

@@ -13,8 +13,8 @@ from ...causes.exception import chain_of, no_address, of_certificate, of_excepti
 from ...causes.failure import Cause, Failure
 from ...causes.table import of_sign_in
 from ...errors import BadTokenAnswerError, LoginUnreachableError, TokenError
-from ...settings.credentials import Identity
-from ...settings.hosts import Place
+from ...settings.client import Identity
+from ...settings.hosts import Hosts
 from ...tokens.unreachable import explain, proxy_status
 from ...util.redaction import swapped
 from .report import Status, Trouble, in_options
@@ -26,7 +26,7 @@ def of_failure(failure: Failure, status: Status, *details: str) -> Trouble:
     return Trouble(failure.finding, status, failure.causes, details=details)
 
 
-def refused(error: TokenError, identity: Identity, place: Place) -> Trouble:
+def refused(error: TokenError, identity: Identity, place: Hosts) -> Trouble:
     """What the answer to the token request comes to."""
     said = _said(error)
     if isinstance(error, BadTokenAnswerError | LoginUnreachableError):
@@ -61,7 +61,7 @@ def refused(error: TokenError, identity: Identity, place: Place) -> Trouble:
     return of_failure(failure, status, said)
 
 
-def refused_by_api(found: Explanation, place: Place) -> Trouble:
+def refused_by_api(found: Explanation, place: Hosts) -> Trouble:
     """What an answer of the API comes to that is none to a plain question about the token.
 
     The token is brand-new: it was neither revoked nor has it expired.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from ...errors import ConfigurationError, TokenError
-from ...settings.credentials import Identity, Settings
+from ...settings.client import Identity, Settings
 from ...settings.environment import Environment
-from ...settings.hosts import Place
+from ...settings.hosts import Hosts
 from ...tokens.token import AccessToken
 from ...util.clock import Clock
 from ...util.secret import SecretBox
@@ -44,7 +44,7 @@ class Walk:
         # Each found by one step, for those after it.
         self._environ: Environment
         self._identity: Identity
-        self._place: Place
+        self._place: Hosts
         self._proxy: SecretBox | None
         self._date: str | None
         self._token: AccessToken

@@ -1,4 +1,4 @@
-"""places.py: which URLs get the token, judged by a second reading of the promises."""
+"""hosts.py: which URLs get the token, judged by a second reading of the promises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from requests.utils import requote_uri
 from urllib3.util import parse_url
 
 from gc_requests_auth.errors import ConfigurationError, RegionMismatchError
-from gc_requests_auth.settings.hosts import Place, base_url
+from gc_requests_auth.settings.hosts import Hosts, base_url
 from gc_requests_auth.settings.regions import HOW_TO_FIND, REGIONS
 
 # -- the witness: design.md, "Ours" and "Own hosts only", sentence by sentence ---------------------
@@ -22,7 +22,7 @@ from gc_requests_auth.settings.regions import HOW_TO_FIND, REGIONS
 class Where(NamedTuple):
     """A place, and what the promises say of it, written down a second time."""
 
-    place: Place
+    place: Hosts
     #: Host and port that get the token.
     own: frozenset[tuple[str, int]]
     #: The path that all of ours is at or below.
@@ -33,7 +33,7 @@ class Where(NamedTuple):
 
 
 REGION = Where(
-    Place.of("mypurecloud.ie", None, None),
+    Hosts.of("mypurecloud.ie", None, None),
     own=frozenset(
         (f"{service}.mypurecloud.ie", 443) for service in ("api", "apps", "api-downloads")
     ),
@@ -42,7 +42,7 @@ REGION = Where(
     token=("login.mypurecloud.ie", 443, ("oauth", "token")),
 )
 GATEWAY = Where(
-    Place.of(None, "https://login.gateway.example", "https://gateway.example:8443/genesys/v1"),
+    Hosts.of(None, "https://login.gateway.example", "https://gateway.example:8443/genesys/v1"),
     own=frozenset({("gateway.example", 8443)}),
     base="/genesys/v1",
     explicit=True,
@@ -50,7 +50,7 @@ GATEWAY = Where(
 )
 #: Login and API below one origin.
 SHARED = Where(
-    Place.of("mypurecloud.ie", "https://gateway.example", "https://gateway.example"),
+    Hosts.of("mypurecloud.ie", "https://gateway.example", "https://gateway.example"),
     own=frozenset({("gateway.example", 443)}),
     base="",
     explicit=True,
@@ -58,7 +58,7 @@ SHARED = Where(
 )
 #: The login service below the API, at an address.
 NESTED = Where(
-    Place.of(None, "https://[::1]:8443/Sign-In", "https://[::1]:8443"),
+    Hosts.of(None, "https://[::1]:8443/Sign-In", "https://[::1]:8443"),
     own=frozenset({("[::1]", 8443)}),
     base="",
     explicit=True,
@@ -549,7 +549,7 @@ def test_api_of_another_region_is_a_mismatch(domain: str, url: str) -> None:
     url = url.format(domain)
     assert not REGION.place.takes_token(url)
     with pytest.raises(RegionMismatchError) as caught:
-        REGION.place.object_to(url)
+        REGION.place.raise_if_mistaken(url)
     said = str(caught.value)
     assert f"https://api.{domain} is the API of region {domain}" in said
     assert "login.mypurecloud.ie" in said
@@ -562,14 +562,14 @@ def test_with_an_explicit_api_url_the_api_of_any_region_is_a_mismatch(
     where: Where, domain: str
 ) -> None:
     with pytest.raises(RegionMismatchError, match=re.escape(f"api.{domain}")):
-        where.place.object_to(f"https://api.{domain}/api/v2/users")
+        where.place.raise_if_mistaken(f"https://api.{domain}/api/v2/users")
 
 
 def test_an_explicit_api_url_may_be_that_of_a_region() -> None:
-    place = Place.of(None, "https://gateway.example", "https://api.mypurecloud.ie/below")
-    place.object_to("https://api.mypurecloud.ie/elsewhere")
+    place = Hosts.of(None, "https://gateway.example", "https://api.mypurecloud.ie/below")
+    place.raise_if_mistaken("https://api.mypurecloud.ie/elsewhere")
     with pytest.raises(RegionMismatchError):
-        place.object_to("https://api.mypurecloud.de/")
+        place.raise_if_mistaken("https://api.mypurecloud.de/")
 
 
 @pytest.mark.parametrize(
@@ -590,7 +590,7 @@ def test_an_explicit_api_url_may_be_that_of_a_region() -> None:
 def test_plain_http_to_an_own_host_is_refused(where: Where, url: str, host: str) -> None:
     assert not where.place.takes_token(url)
     with pytest.raises(ConfigurationError, match=re.escape(f"http://{host} is one of")) as caught:
-        where.place.object_to(url)
+        where.place.raise_if_mistaken(url)
     assert not isinstance(caught.value, RegionMismatchError)
     assert "pa55word" not in str(caught.value)
 
@@ -613,7 +613,7 @@ def test_host_under_a_known_wrong_domain_is_refused(
     url = f"https://{host}/api/v2/users"
     assert not where.place.takes_token(url)
     with pytest.raises(ConfigurationError) as caught:
-        where.place.object_to(url)
+        where.place.raise_if_mistaken(url)
     said = str(caught.value)
     assert "whatever the web says" in said
     assert likely is None or f"likely {likely} is meant" in said
@@ -649,14 +649,14 @@ def test_host_under_a_known_wrong_domain_is_refused(
     ],
 )
 def test_everything_else_passes_through(where: Where, url: str) -> None:
-    where.place.object_to(url)
+    where.place.raise_if_mistaken(url)
 
 
 # -- of what a place is made -----------------------------------------------------------------------
 
 
 def test_region_alone_makes_a_place() -> None:
-    place = Place.of("euw2.pure.cloud", None, None)
+    place = Hosts.of("euw2.pure.cloud", None, None)
     assert place.region == "euw2.pure.cloud"
     assert place.login_url == "https://login.euw2.pure.cloud"
     assert place.api_url == "https://api.euw2.pure.cloud"
@@ -674,7 +674,7 @@ def test_both_urls_alone_make_a_place() -> None:
 
 
 def test_an_explicit_login_url_leaves_the_hosts_of_the_region_alone() -> None:
-    place = Place.of("mypurecloud.ie", "https://gateway.example:8443/sign-in", None)
+    place = Hosts.of("mypurecloud.ie", "https://gateway.example:8443/sign-in", None)
     assert place.token_url == "https://gateway.example:8443/sign-in/oauth/token"
     assert place.login_host == "gateway.example:8443"
     assert place.prefixes == REGION.place.prefixes
@@ -683,7 +683,7 @@ def test_an_explicit_login_url_leaves_the_hosts_of_the_region_alone() -> None:
 
 
 def test_with_an_explicit_api_url_no_host_of_the_region_gets_the_token() -> None:
-    place = Place.of("mypurecloud.ie", None, "https://gateway.example")
+    place = Hosts.of("mypurecloud.ie", None, "https://gateway.example")
     assert place.login_url == "https://login.mypurecloud.ie"
     for host, _ in REGION.own:
         assert not place.takes_token(f"https://{host}/")
@@ -699,14 +699,14 @@ def test_with_an_explicit_api_url_no_host_of_the_region_gets_the_token() -> None
 )
 def test_no_region_is_guessed(login_url: str | None, api_url: str | None, given_: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Place.of(None, login_url, api_url)
+        Hosts.of(None, login_url, api_url)
     assert f"wrong secret is.{given_} Pass region=" in str(caught.value)
     assert HOW_TO_FIND in str(caught.value)
 
 
 def test_a_place_is_a_value() -> None:
-    assert Place.of("mypurecloud.ie", None, None) == REGION.place
-    assert len({Place.of("mypurecloud.ie", None, None), REGION.place}) == 1
+    assert Hosts.of("mypurecloud.ie", None, None) == REGION.place
+    assert len({Hosts.of("mypurecloud.ie", None, None), REGION.place}) == 1
 
 
 @pytest.mark.parametrize(
@@ -914,6 +914,6 @@ def test_no_url_makes_the_judgement_itself_fail(url: str) -> None:
         for one in (url, as_location(url), prepared(url) or ""):
             ours = where.place.takes_token(one)
             try:
-                where.place.object_to(one)
+                where.place.raise_if_mistaken(one)
             except ConfigurationError:
                 assert not ours

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from gc_requests_auth import ConfigurationError
-from gc_requests_auth.settings.hosts import Place, base_url
+from gc_requests_auth.settings.hosts import Hosts, base_url
 from gc_requests_auth.settings.regions import REGIONS
 from gc_requests_auth.util.secret import SecretBox
 
@@ -71,7 +71,7 @@ def seen(character: str) -> bool:
     return character > " " and character != "\x7f"
 
 
-def is_ours(place: Place, url: str) -> bool | None:
+def is_ours(place: Hosts, url: str) -> bool | None:
     """What the promises say; None where the library may be more careful than its word."""
     found = cut(url)
     if found is None or found.scheme != "https" or found.userinfo is not None:
@@ -111,8 +111,8 @@ def letters(path: str) -> str:
 
 
 def test_the_oracle_knows_its_words() -> None:
-    region = Place.of("mypurecloud.ie", None, None)
-    gateway = Place.of(None, "https://x.example", "https://x.example/a")
+    region = Hosts.of("mypurecloud.ie", None, None)
+    gateway = Hosts.of(None, "https://x.example", "https://x.example/a")
     for url in ("https://api.mypurecloud.ie", "https://apps.mypurecloud.ie:443/?x#@"):
         assert is_ours(region, url) is True
     for url in (
@@ -129,7 +129,7 @@ def test_the_oracle_knows_its_words() -> None:
     assert is_ours(gateway, "https://x.example/a%zz?Signature=1") is False
     assert is_ours(gateway, "https://x.example/a/%zz?Signature=1") is True
     assert is_ours(gateway, "https://x.example:1/a/") is False
-    below = Place.of(None, "https://x.example/a", "https://x.example/a")
+    below = Hosts.of(None, "https://x.example/a", "https://x.example/a")
     assert is_ours(below, "https://x.example/a/oauth/token") is False
     assert is_ours(below, "https://x.example/a/oauth//token") is None
 
@@ -144,18 +144,18 @@ FOLDERS = st.sampled_from(["", "", "/genesys", "/genesys/v1", "/Sign-In", "/oaut
 URLS = st.tuples(st.just("https://"), HOSTS, PORTS, FOLDERS).map("".join)
 
 
-REGION = Place.of("mypurecloud.ie", None, None)
-GATEWAY = Place.of(None, "https://gateway.example", "https://gateway.example")
+REGION = Hosts.of("mypurecloud.ie", None, None)
+GATEWAY = Hosts.of(None, "https://gateway.example", "https://gateway.example")
 
 
 @st.composite
-def places(draw: st.DrawFn) -> Place:
+def places(draw: st.DrawFn) -> Hosts:
     region = draw(st.none() | st.sampled_from([one.domain for one in REGIONS[:7]]))
     login = draw(st.none() | URLS) if region else draw(URLS)
     api = draw(st.none() | URLS) if region else draw(URLS)
     if api and draw(st.booleans()):
         login = api  # one gateway for both
-    return Place.of(
+    return Hosts.of(
         region,
         login and base_url("login_url", login, suffix="/oauth/token"),
         api and base_url("api_url", api, suffix="/api/v2"),
@@ -190,7 +190,7 @@ HOSTILE = [
 
 
 @st.composite
-def near(draw: st.DrawFn, place: Place) -> str:
+def near(draw: st.DrawFn, place: Hosts) -> str:
     """A URL of this place, or almost."""
     start = draw(
         st.sampled_from([*place.prefixes, place.api_url, place.token_url, place.login_url])
@@ -214,7 +214,7 @@ def prepared(url: str) -> str | None:
     return request.url
 
 
-def hold(place: Place, url: str) -> None:
+def hold(place: Hosts, url: str) -> None:
     """As it came, the worst it may do is to be refused; as requests sends it, the word holds."""
     if place.takes_token(url):
         assert is_ours(place, url) is not False
@@ -228,7 +228,7 @@ def hold(place: Place, url: str) -> None:
             check_dialled(place, sent)
 
 
-def check_dialled(place: Place, url: str) -> None:
+def check_dialled(place: Hosts, url: str) -> None:
     """That urllib3, which opens the connection, goes where the promise says."""
     found = parse_url(url)
     assert (found.scheme, found.auth) == ("https", None)
@@ -239,7 +239,7 @@ def check_dialled(place: Place, url: str) -> None:
 
 @examples(500)
 @given(st.data(), places())
-def test_a_url_gets_the_token_exactly_when_it_is_ours(data: st.DataObject, place: Place) -> None:
+def test_a_url_gets_the_token_exactly_when_it_is_ours(data: st.DataObject, place: Hosts) -> None:
     hold(place, data.draw(near(place), "url"))
 
 
@@ -250,7 +250,7 @@ def test_a_url_gets_the_token_exactly_when_it_is_ours(data: st.DataObject, place
 @example(GATEWAY, "https://gateway.example/%6Fauth%2ftoken/")
 @example(REGION, "https://api.mypurecloud.ie@evil.example/")
 @example(REGION, "https://api.mypurecloud.ie/x?Signature=1")
-def test_nor_does_any_other_text(place: Place, url: str) -> None:
+def test_nor_does_any_other_text(place: Hosts, url: str) -> None:
     hold(place, url)
 
 
@@ -283,7 +283,7 @@ def test_a_base_url_is_refused_with_its_value_unsaid_or_takes_the_token(
         check(error)
         nothing_told(sweep)
         return
-    place = Place.of(None, "https://login.example", base)
+    place = Hosts.of(None, "https://login.example", base)
     below = f"{base}/api/v2/users/me"
 
     assume("%" not in base)  # in a host, where it leads nowhere

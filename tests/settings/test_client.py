@@ -1,4 +1,4 @@
-"""credentials.py: exactly one source says who signs in, and the region is never guessed."""
+"""client.py: exactly one source says who signs in, and the region is never guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import requests
 from conftest import SECRET
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
-from gc_requests_auth.settings.credentials import Identity, Settings
+from gc_requests_auth.settings.client import Identity, Settings
 from gc_requests_auth.settings.environment import FAMILIES, Environment, Family, read_environment
 from gc_requests_auth.settings.regions import HOW_TO_FIND
 from gc_requests_auth.util.redaction import short_name
@@ -380,7 +380,7 @@ URL_VARIABLES = {"GENESYSCLOUD_LOGIN_URL": LOGIN_URL, "GENESYSCLOUD_API_URL": AP
 
 
 def where(settings_: Settings, environ: Environment) -> tuple[str | None, str, str]:
-    place = settings_.place(environ)
+    place = settings_.hosts(environ)
     return place.region, place.login_url, place.api_url
 
 
@@ -431,14 +431,14 @@ def test_a_family_that_signs_in_without_a_region_takes_the_first_there_is() -> N
 
 def test_a_bad_region_variable_is_named() -> None:
     environ = environment(GC_REGION="mypurecloud.ae")
-    said = complaint(lambda: given().place(environ))
+    said = complaint(lambda: given().hosts(environ))
     assert said.startswith("GC_REGION: mypurecloud.ae is no domain")
     assert HOW_TO_FIND in said
 
 
 @pytest.mark.parametrize("own", [settings(), given()])
 def test_without_a_region_there_is_no_default(own: Settings) -> None:
-    said = complaint(lambda: own.place(EMPTY))
+    said = complaint(lambda: own.hosts(EMPTY))
     assert "No Genesys Cloud region" in said
     assert "region=" in said
     assert HOW_TO_FIND in said
@@ -449,7 +449,7 @@ def test_a_missing_region_is_told_with_the_variable_to_set_and_those_that_are_no
 ) -> None:
     monkeypatch.setenv("GENESYSCLOUD_ENVIRONMENT", "eu-west-1")
     monkeypatch.setenv("GENESYS_CLIENT_ID", ID)
-    said = complaint(lambda: given().place(read_environment()))
+    said = complaint(lambda: given().hosts(read_environment()))
     assert said.startswith("No Genesys Cloud region")
     assert "Pass region= or set GENESYSCLOUD_REGION. " in said
     assert said.endswith(
@@ -457,7 +457,7 @@ def test_a_missing_region_is_told_with_the_variable_to_set_and_those_that_are_no
         " GENESYS_CLIENT_ID."
     )
     monkeypatch.setenv("GENESYS_CLIENT_SECRET", SECRET)
-    said = complaint(lambda: settings().place(read_environment()))
+    said = complaint(lambda: settings().hosts(read_environment()))
     assert said.endswith(
         " Set, but not used: GENESYSCLOUD_ENVIRONMENT (did you mean GENESYSCLOUD_REGION?)."
     )
@@ -465,13 +465,13 @@ def test_a_missing_region_is_told_with_the_variable_to_set_and_those_that_are_no
 
 @pytest.mark.parametrize("argument", ["login_url", "api_url"])
 def test_one_url_is_not_enough_and_is_named(argument: str) -> None:
-    said = complaint(lambda: given(**{argument: LOGIN_URL}).place(EMPTY))
+    said = complaint(lambda: given(**{argument: LOGIN_URL}).hosts(EMPTY))
     assert f"Only {argument} is given." in said
 
 
 def test_with_both_urls_no_region_is_needed() -> None:
     own = given(login_url=LOGIN_URL, api_url=API_URL)
-    assert own.names_a_place
+    assert own.names_the_hosts
     assert where(own, EMPTY) == (None, LOGIN_URL, API_URL)
 
 
@@ -480,13 +480,13 @@ def test_a_url_that_is_missing_comes_from_the_region(argument: str) -> None:
     own = given(region="eu-west-1", **{argument: "https://gateway.example"})
     _, login_url, api_url = at("mypurecloud.ie")
     urls = {"login_url": login_url, "api_url": api_url, argument: "https://gateway.example"}
-    assert own.names_a_place
+    assert own.names_the_hosts
     assert where(own, EMPTY) == ("mypurecloud.ie", urls["login_url"], urls["api_url"])
 
 
 def test_urls_of_the_environment_count_without_an_argument() -> None:
     assert where(given(), environment(**URL_VARIABLES)) == (None, LOGIN_URL, API_URL)
-    assert not given().names_a_place
+    assert not given().names_the_hosts
 
 
 @pytest.mark.parametrize("name", URL_VARIABLES)
@@ -527,7 +527,7 @@ def test_a_login_url_is_cut_at_the_token_endpoint(tail: str) -> None:
     for base in (LOGIN_URL, f"{LOGIN_URL}/genesys"):
         own = given(region="eu-west-1", login_url=f"{base}{tail}")
         assert own.login_url == base
-        assert own.place(EMPTY).token_url == f"{base}/oauth/token"
+        assert own.hosts(EMPTY).token_url == f"{base}/oauth/token"
         environ = environment(GENESYSCLOUD_LOGIN_URL=f"{base}{tail}", GC_REGION="eu-west-1")
         assert where(given(), environ)[1] == base
 
@@ -550,7 +550,7 @@ def test_a_bad_url_is_refused_by_its_name_with_its_value_unsaid(name: str) -> No
 @pytest.mark.parametrize("name", URL_VARIABLES)
 def test_a_bad_url_variable_is_refused_by_its_name_with_its_value_unsaid(name: str) -> None:
     environ = environment(**{name: f"https://id:{SECRET}@gateway.example"})
-    said = complaint(lambda: given().place(environ))
+    said = complaint(lambda: given().hosts(environ))
     assert said.startswith(f"{name} must be a plain URL")
 
 

@@ -36,7 +36,7 @@ from .environment import (
     whole_family,
 )
 from .gateways import gateway_urls, proxy_url
-from .hosts import Place
+from .hosts import Hosts
 from .profiles import family_of
 from .regions import parse_region
 
@@ -149,7 +149,7 @@ class Settings(NamedTuple):
         return self.given is None and self.credentials is None and self.profile is None
 
     @property
-    def names_a_place(self) -> bool:
+    def names_the_hosts(self) -> bool:
         """Whether the arguments say where that is, whatever the environment holds."""
         return self.region is not None or None not in (self.login_url, self.api_url)
 
@@ -167,7 +167,7 @@ class Settings(NamedTuple):
             return whole
         return family_of(profile)
 
-    def place(self, environ: Environment) -> Place:
+    def hosts(self, environ: Environment) -> Hosts:
         """Where this is, `environ` (and the profile within it) asked for what arguments leave open.
 
         URLs of the environment count only beside a region of the environment: an explicit region
@@ -182,7 +182,7 @@ class Settings(NamedTuple):
             if named:
                 region = _from(named, environ)
         try:
-            return Place.of(region, login_url, api_url)
+            return Hosts.of(region, login_url, api_url)
         except ConfigurationError as error:
             missing = str(error)
         if self.uses_environment and family is None:
