@@ -217,7 +217,10 @@ def test_it_is_taken_out_of_the_store_even_where_the_call_fails(
     auth.access_token()
     assert len(list(store.path.glob("*.json"))) == 1
     auth._lookup._place = GenesysCloudAuth(
-        "x" * 9, "y", login_url=sandbox.login_url, api_url=f"https://127.0.0.1:{closed_port()}"
+        "client-id-1234",
+        SECRET,
+        login_url=sandbox.login_url,
+        api_url=f"https://127.0.0.1:{closed_port()}",
     )._lookup.hosts()
     with pytest.raises(LoginUnreachableError):
         auth.revoke()
