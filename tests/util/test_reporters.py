@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -411,7 +412,8 @@ def test_ctrl_c_at_any_line_while_a_token_arrives_shows_no_token() -> None:  # p
     assert any("oauthlib" in file for file, _ in last)
     assert any("json" in file for file, _ in last)
     for line, number in last.items():
-        error = raised(partial(lines_of_a_token_request, number))
+        # In a context of its own, which it may leave behind in any state.
+        error = raised(partial(copy_context().run, lines_of_a_token_request, number))
         told = by_repr(error) + by_str(error) + by_cutting(error) + by_text(error)
         assert type(error) is KeyboardInterrupt
         assert [piece for piece in PIECES if piece in told] == [], line
