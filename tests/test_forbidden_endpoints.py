@@ -134,6 +134,20 @@ def test_a_thousand_calls_to_a_forbidden_endpoint_cost_one_token_request_and_few
     assert len(cloud.questions) <= 30
 
 
+def test_hundreds_of_calls_to_some_forbidden_endpoints_cost_far_fewer_questions(
+    cloud: Cloud, client: Make
+) -> None:
+    """Also to those endpoints for which no token was fetched, since a handful had been in vain."""
+    caller = client()
+    for path in FORBIDDEN[:8]:
+        for number in range(100):
+            assert caller.status(f"{path}/{number}") == 401
+            cloud.time.advance(0.005)
+
+    assert cloud.token_requests <= 1 + HANDFUL
+    assert len(cloud.questions) <= 200
+
+
 def test_calls_that_succeed_between_forbidden_ones_cost_no_further_token_requests(
     cloud: Cloud, client: Make
 ) -> None:
