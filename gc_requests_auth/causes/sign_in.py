@@ -14,12 +14,12 @@ _DISABLED = Cause(
     "The client is disabled, inactive or deleted", f"Look at its state in {IN_ADMIN}."
 )
 
-_SECRET = Cause(
+SECRET = Cause(
     "The secret is wrong: it was cut when it was copied, or reset since",
     f"A secret is shown only when it is made. Reset it in {IN_ADMIN}, and copy it whole.",
 )
 
-_CLIENT_ID = Cause(
+CLIENT_ID = Cause(
     "{client} is wrong",
     f"Compare the id with {IN_ADMIN}.",
 )
@@ -38,8 +38,8 @@ NOT_ACCEPTED = Failure(
             "The region is wrong: a client exists in one region only, and {login_host} was asked",
             f"gc-requests-auth check --find-region asks the other regions, too. {HOW_TO_FIND}",
         ),
-        _SECRET,
-        _CLIENT_ID,
+        SECRET,
+        CLIENT_ID,
         _DISABLED,
         _SWAPPED,
     ),
@@ -54,8 +54,8 @@ NOT_ACCEPTED_AT_URL = NOT_ACCEPTED._replace(
     finding="the client secret or the client id is wrong, or the client is disabled or belongs"
     " elsewhere; the answer does not tell which",
     causes=(
-        _SECRET,
-        _CLIENT_ID,
+        SECRET,
+        CLIENT_ID,
         Cause(
             "The client belongs to another login service than {login_host}",
             "Use the id and the secret of the place that the login URL leads to.",
@@ -200,6 +200,19 @@ NOT_THE_LOGIN = Failure(
     sign="The body is no JSON object with an access_token or an error.",
 )
 
+REDACTED_TOKEN = Failure(
+    "redacted-token",
+    "the token in the answer looks redacted",
+    (
+        Cause(
+            "The answer was recorded without its token",
+            "Put a made-up token of letters in its place in the cassette, or wherever it was"
+            " recorded.",
+        ),
+    ),
+    sign="The access_token is a placeholder, such as <redacted>.",
+)
+
 LOGIN_UNKNOWN = Failure(
     "login-unknown-error",
     "the login service refuses with an error that is not known here",
@@ -227,5 +240,6 @@ SIGN_IN = (
     FORM_LOST,
     LOGIN_UNKNOWN,
     LOGIN_FORBIDDEN,
+    REDACTED_TOKEN,
     NOT_THE_LOGIN,
 )

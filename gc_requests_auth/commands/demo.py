@@ -28,6 +28,7 @@ class Demo:
             client_secret,
             login_url=self._sandbox.login_url,
             api_url=self._sandbox.api_url,
+            rate_limit=None,  # the sandbox has none, and the demo makes more than 300 calls
         )
         session.verify = self._sandbox.ca_file
         session.trust_env = False  # or REQUESTS_CA_BUNDLE would beat the line above

@@ -99,10 +99,7 @@ class TokenResponse:
         if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
         if _REDACTED.fullmatch(token.open()):
-            text = (
-                "answers a token that looks redacted: the answer was recorded without its token. Put a"
-                " made-up token of letters in its place in the cassette, or wherever it was recorded."
-            )
+            text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
             return FailedAttempt(self._error(BadTokenAnswerError, text))
         if not B64TOKEN.fullmatch(token.open()):
             return self._bad("answers an access_token that is no RFC 6750 b64token")

@@ -427,6 +427,29 @@ def test_a_proxy_is_named_without_its_credentials_and_the_way_through_it_is_chec
     assert all(one.values("Proxy-Authorization") for one in proxy.requests)
 
 
+@pytest.mark.usefixtures("environ")
+def test_the_proxy_of_the_settings_is_gone_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    with wire.Proxy() as proxy:
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PROTOCOL", "http")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", str(proxy.port))
+        steps = walk()
+
+    assert status_of(steps.values()) is Status.FINE
+    assert f"proxy http://127.0.0.1:{proxy.port}" in steps["route"].finding
+    assert steps["login TLS"].finding.endswith("by CONNECT")
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_of_the_settings_that_makes_no_sense_is_a_fault_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+    monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", "many")
+
+    assert "GENESYSCLOUD_PROXY_PORT" in failed(walk(), Status.MISCONFIGURED).finding
+
+
 def test_hosts_that_go_different_ways_are_told_apart(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

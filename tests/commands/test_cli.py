@@ -57,7 +57,7 @@ def test_the_demo_fails_when_tokens_are_not_shared(
 class Careless(requests.Session):
     """Breaks every other promise: a token by hand, for any host, for any secret."""
 
-    def __init__(self, *_: str, login_url: str, api_url: str) -> None:
+    def __init__(self, *_: str, login_url: str, api_url: str, rate_limit: None) -> None:
         super().__init__()
         self.api_url = api_url
         self.headers["Authorization"] = "Bearer by-hand"

@@ -473,7 +473,7 @@ BAD_ANSWERS = {
     **{
         f"scrubbed {one}": no_token(
             json.dumps({"access_token": one, "expires_in": 86400}),
-            "answers a token that looks redacted: the answer was recorded without its token.",
+            "answers a token that looks redacted. The answer was recorded without its token.",
         )
         for one in SCRUBBED
     },

@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
+from ...causes import sign_in
 from ...causes.failure import Cause
 from ...errors import (
     BadTokenAnswerError,
@@ -189,14 +190,14 @@ def verdict(answers: Sequence[Answer]) -> tuple[str | None, Status, list[Cause]]
     """What all answers come to: the region if there is one, the exit status, and what to do."""
     found = next((one for one in answers if one.knows_client), None)
     if found is not None and found.error is None:
-        remedy = f"Set GENESYSCLOUD_REGION={found.domain}, or pass region={found.domain!r}."
+        remedy = (
+            f"Set GENESYSCLOUD_REGION={found.domain}, or pass region={found.domain!r}; on the command"
+            f" line, --region {found.domain}."
+        )
         cause = Cause(f"The region of this client is {found.domain}", remedy)
         return found.domain, Status.FINE, [cause]
     if found is not None:
-        remedy = (
-            "In Admin > Integrations > OAuth, make a client of the grant type Client Credentials,"
-            " and give it roles."
-        )
+        remedy = sign_in.OTHER_GRANT_TYPE.causes[0].remedy
         cause = Cause(f"{found.domain} knows this client, but not for this grant type", remedy)
         return found.domain, Status.REFUSED, [cause]
     refused = [one for one in answers if not one.silent]
@@ -229,12 +230,12 @@ def _none_accepts(asked: set[str]) -> list[Cause]:
     causes = [
         Cause(
             "The secret is the likelier fault: no region that answered accepts it",
-            "Reset it in Admin > Integrations > OAuth, and copy it whole.",
+            sign_in.SECRET.remedy,
         ),
         Cause(
             "The client id is wrong, swapped with the secret, or of a client that is disabled or"
             " deleted",
-            "Compare it with Admin > Integrations > OAuth.",
+            sign_in.CLIENT_ID.remedy,
         ),
     ]
     others = [region.aws for region in REGIONS if region.domain not in asked]

@@ -117,7 +117,8 @@ def _proxy_source(route: Route) -> str:
     if route.proxy is None:
         return ""
     name = next(
-        (name for name in _PROXY_VARIABLES if os.environ.get(name)), "the system's settings"
+        (name for name in _PROXY_VARIABLES if os.environ.get(name)),
+        "the proxy settings of the system or of Genesys Cloud's tools",
     )
     return f"{' with a user name,' if route.proxy.username else ''} from {name}"
 
