@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import requests
 from conftest import SECRET, Counted, FakeTime, run_python
+from pools import filled, in_hand, left, send_with, slots
 
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession, RateLimitError
 
 ME = "/api/v2/tokens/me"
 
@@ -407,16 +408,19 @@ def test_a_call_while_an_interpreter_ends_goes_on_with_the_living_token() -> Non
 
 @pytest.mark.parametrize("make_copy", COPIES, ids=["copy", "deepcopy", "pickle"])
 def test_a_copy_of_a_pool_is_a_pool_without_its_tokens(sandbox: Counted, make_copy: Any) -> None:
-    auth = sandbox.auth(tokens=3)
-    first = auth.access_token()
+    auth = filled(sandbox, 3)
+    tokens = in_hand(auth)
+    for token in tokens:
+        send_with(auth, token, 200)
     other = make_copy(auth)
     assert other.expires_in is None
-    assert len(other._slots) == 1, "the others come when they are needed"
+    new = other.access_token()
 
-    assert other.access_token() != first
-    assert len(other._slots) == 3
-    assert other._ledger is not auth._ledger
-    assert auth.access_token() == first
+    assert new not in tokens
+    assert len(slots(other)) == 3
+    assert in_hand(other) == [new], "the others come when they are needed"
+    assert left(other, new) == 300, "and have made no requests"
+    assert in_hand(auth) == tokens
 
 
 def test_a_copied_session_waits_for_its_turn_as_well(
@@ -434,9 +438,21 @@ def test_a_copied_session_waits_for_its_turn_as_well(
                 assert twin.get(ME).status_code == 200
                 assert 60 <= sum(fake_time.slept) <= 62
             fake_time.slept.clear()
-        with pickle.loads(pickle.dumps(api.signed_in(pacing="off"))) as other:
-            assert other.get_adapter(api.api_url)._pacing._manner == "off"
     assert api.sandbox.throttled_requests == 0
+
+
+def test_a_pickled_session_keeps_its_pacing(
+    limited: Callable[..., Counted], fake_time: FakeTime
+) -> None:
+    api = limited(rate_limit=2)
+    with pickle.loads(pickle.dumps(api.signed_in(pacing="off", retries=0))) as session:
+        assert [session.get(ME).status_code for _ in range(3)] == [200, 200, 429]
+    with pickle.loads(pickle.dumps(api.signed_in(pacing="raise"))) as session:
+        session.get(ME)
+        session.get(ME)
+        with pytest.raises(RateLimitError):
+            session.get(ME)
+    assert fake_time.slept == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
@@ -445,7 +461,6 @@ def test_a_child_forked_while_a_pool_grows_grows_for_itself(sandbox: Counted) ->
 import os, sys, threading, warnings
 import requests
 from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.tokens.rate_limit import Standing
 
 warnings.simplefilter("ignore", DeprecationWarning)
 parent = os.getpid()
@@ -459,16 +474,18 @@ def vault():
         assert answer.wait(30)
     return os.environ["GENESYSCLOUD_OAUTHCLIENT_ID"], os.environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
 
-auth = GenesysCloudAuth(credentials=vault, tokens=2)
+def call():
+    return requests.get(sys.argv[1], auth=auth, timeout=30).status_code
+
+auth = GenesysCloudAuth(credentials=vault, tokens=2, rate_limit=10)
 first = auth.access_token()
-auth._ledger.of("Bearer " + first).note(Standing(8, 10, 60.0))
+assert [call() for _ in range(8)] == [200] * 8
 assert auth.access_token() == first
 assert asked.wait(30)
 child = os.fork()
 if child == 0:
-    auth._ledger.of("Bearer " + first).note(Standing(10, 10, 60.0))
+    fine = [call() for _ in range(3)] == [200] * 3
     second = auth.access_token()
-    fine = requests.get(sys.argv[1], auth=auth, timeout=30).status_code == 200
     os._exit(0 if fine and second != first else 1)
 _, status = os.waitpid(child, 0)
 answer.set()

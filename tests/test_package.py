@@ -26,7 +26,6 @@ WINGS = [
     "tokens",
     "stores",
     "calls",
-    "sign_in",
     "auth",
     "session",
     "httpie",

@@ -1,4 +1,4 @@
-"""replay.py: what may be sent again, what may be told, and whose cookie it is."""
+"""What a replay sends, what of it may be told, and whose cookie it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import email.message
 import io
 import pickle
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,19 +16,20 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.calls.call import Hook
+from gc_requests_auth.auth import can_be_sent_again
+from gc_requests_auth.calls.call import Call
 from gc_requests_auth.calls.replay import (
-    _renew_cookies,
-    can_be_replayed,
     redirect_target,
     replay,
     tokens_sent,
     withhold_authorization,
 )
 from gc_requests_auth.errors import without_secrets
+from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.bodies import drain
+from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.http import correlation_id, error_code
-from gc_requests_auth.util.secret import Secret, SecretBox
+from gc_requests_auth.util.secret import Secret
 
 URL = "https://api.mypurecloud.ie/api/v2/routing/queues?pageSize=1"
 CODE = b'{"message":"Invalid login credentials.","code":"bad.credentials","status":401}'
@@ -81,71 +81,75 @@ class Answering(HTTPAdapter):
         return response
 
 
-# -- the hook -------------------------------------------------------------------------------------
+# -- the call, as the response hook of its request -------------------------------------------------
 
 
-class Auth(GenesysCloudAuth):
-    """Answers with what it is told."""
-
-    def __init__(self, answer: requests.Response) -> None:
-        super().__init__("client", SECRET, region="eu-west-1")
-        self.answer = answer
-        self.seen: list[tuple[requests.Response, dict[str, Any]]] = []
-
-    def _on_response(
-        self, response: requests.Response, options: Mapping[str, Any]
-    ) -> requests.Response:
-        self.seen.append((response, dict(options)))
-        return self.answer
+def a_call(token: str = TOKEN) -> Call:
+    """A call of an auth that is signed in to nothing."""
+    auth = GenesysCloudAuth("client", SECRET, region="eu-west-1")
+    clock = Clock()
+    return Call(auth, URL, AccessToken.issued(token, 86400, Moment.now(clock), clock))
 
 
-def test_hook_passes_on_how_the_response_was_sent() -> None:
-    response, other = refused(), refused()
-    auth = Auth(other)
-
-    assert Hook(auth, URL)(response, "of another library", timeout=3) is other
-    assert auth.seen == [(response, {"timeout": 3})]
-
-
-def test_hook_that_was_pickled_does_nothing_and_holds_nothing() -> None:
-    auth = Auth(refused())
-    hook = Hook(auth, URL)
-    pickled = pickle.dumps(hook)
+def test_a_pickled_call_does_nothing_and_holds_no_secret() -> None:
+    call = a_call()
+    pickled = pickle.dumps(call)
     unpickled = pickle.loads(pickled)
 
     assert unpickled(refused(), timeout=3) is None
     assert SECRET.encode() not in pickled
-    assert auth.seen == []
-    assert copy.deepcopy(hook) is hook
+    assert TOKEN.encode() not in pickled
+    assert copy.deepcopy(call) is call
 
 
-# -- can_be_replayed ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "hooks", [None, {}, {"response": None}, {"response": []}, {"response": print}]
+)
+def test_a_request_whose_hooks_are_of_any_form_belongs_to_no_call(hooks: Any) -> None:
+    request = requests.Request("GET", URL).prepare()
+    request.hooks = hooks
+
+    assert Call.of(request) is None
 
 
-def test_a_request_whose_body_is_in_memory_can_be_replayed() -> None:
-    assert can_be_replayed(refused())
-    assert can_be_replayed(refused(data=b"bytes"))
+def test_a_call_is_found_though_somebody_has_put_a_hook_before_it() -> None:
+    request = requests.Request("GET", URL).prepare()
+    call = a_call()
+    call.sign(request)
+    request.hooks["response"].insert(0, print)
+    assert Call.of(request) is call
+
+    request.hooks = {"response": (print, call)}  # type: ignore[dict-item]
+    assert Call.of(request) is call
 
 
-def test_a_file_has_been_put_back_when_its_request_can_be_replayed() -> None:
+# -- whether it can be sent again ------------------------------------------------------------------------------
+
+
+def test_a_request_whose_body_is_in_memory_can_be_sent_again() -> None:
+    assert can_be_sent_again(refused())
+    assert can_be_sent_again(refused(data=b"bytes"))
+
+
+def test_a_file_has_been_put_back_when_its_request_can_be_sent_again() -> None:
     file = io.BytesIO(b"headerxcontent")
     file.seek(7)
     response = refused(data=file)
     file.read()
-    assert can_be_replayed(response)
+    assert can_be_sent_again(response)
     assert file.tell() == 7
 
 
 def test_a_request_whose_body_is_used_up_can_not_be_replayed() -> None:
-    assert not can_be_replayed(refused(data=iter([b"piece"])))
+    assert not can_be_sent_again(refused(data=iter([b"piece"])))
 
 
 def test_an_answer_without_a_connection_can_not_be_replayed() -> None:
     response = refused()
     response.connection = None  # type: ignore[assignment]
-    assert not can_be_replayed(response)
+    assert not can_be_sent_again(response)
     del response.connection
-    assert not can_be_replayed(response)
+    assert not can_be_sent_again(response)
 
 
 # -- drain ----------------------------------------------------------------------------------------
@@ -186,10 +190,10 @@ def replayed() -> Replayed:
     adapter = Answering()
     response = refused()
     response.connection = adapter
-    response.request.headers["Authorization"] = Secret("Bearer refused")
+    a_call("refused").sign(response.request)
     request = response.request
     options = {"timeout": 3, "stream": True, "of_another_library": 1}
-    return response, request, replay(response, SecretBox(f"Bearer {TOKEN}"), options), adapter
+    return response, request, replay(response, a_call(), options), adapter
 
 
 def test_replay_is_the_same_request_with_the_other_token(replayed: Replayed) -> None:
@@ -267,25 +271,28 @@ def test_authorization_that_is_withheld_stays_in_the_history() -> None:
     response = refused()
     request = response.request
     request.headers["Authorization"] = Secret("Bearer sent")
-    withhold_authorization(request, response)
+    withhold_authorization(response)
     assert "Authorization" not in request.headers
     assert response.request.headers["Authorization"] == "Bearer sent"
 
 
 def test_authorization_of_a_replay_is_withheld_from_the_original_only(replayed: Replayed) -> None:
     _, request, answer, _ = replayed
-    withhold_authorization(request, answer)
+    withhold_authorization(answer)
     assert "Authorization" not in request.headers
     assert answer.request.headers["Authorization"] == f"Bearer {TOKEN}"
-    withhold_authorization(request, answer)  # twice does no harm
+    withhold_authorization(answer)
+    assert answer.request.headers["Authorization"] == f"Bearer {TOKEN}", "twice does no harm"
 
 
 # -- cookies --------------------------------------------------------------------------------------
 
 
 def cookie_of_the_replay(response: requests.Response) -> str | None:
-    again = response.request.copy()
-    _renew_cookies(again, response)
+    adapter = Answering()
+    response.connection = adapter
+    replay(response, a_call(), {})
+    [(again, _)] = adapter.sent
     cookie = again.headers.get("Cookie")
     assert cookie is None or isinstance(cookie, str)
     return cookie
@@ -419,8 +426,7 @@ def test_of_a_replay_neither_token_is_logged() -> None:
     echo = b'{"code": "bad:%b"}' % TOKEN.encode()
     response, first = refused(echo, headers={"ININ-Correlation-Id": f"x.{TOKEN}"}), refused()
     first.request.headers["Authorization"] = Secret(f"Bearer {TOKEN}")
-    response.request.headers["Authorization"] = Secret("Bearer another-token")
-    vars(response)["_refused"] = first
+    a_call("another-token").replay_of(first, a_call("another-token").token).sign(response.request)
     sent = tokens_sent(response)
     assert error_code(response, sent) == correlation_id(response, sent) == "unknown"
 

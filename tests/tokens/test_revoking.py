@@ -213,15 +213,9 @@ def test_it_is_taken_out_of_the_store_even_where_the_call_fails(
     sandbox: Counted, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
-    auth = sandbox.auth(store=store)
+    auth = sandbox.auth(store=store, api_url=f"https://127.0.0.1:{closed_port()}")
     auth.access_token()
     assert len(list(store.path.glob("*.json"))) == 1
-    auth._lookup._place = GenesysCloudAuth(
-        "client-id-1234",
-        SECRET,
-        login_url=sandbox.login_url,
-        api_url=f"https://127.0.0.1:{closed_port()}",
-    )._lookup.hosts()
     with pytest.raises(LoginUnreachableError):
         auth.revoke()
 
