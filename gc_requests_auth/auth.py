@@ -69,6 +69,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         is asked for when those at hand run short. Left out, ``GENESYSCLOUD_TOKEN_POOL_SIZE`` says it,
         or else it is 1.
     :param rate_limit: How many requests each token may make in any 60 seconds; None for no limit.
+        Left out, ``GENESYSCLOUD_RATE_LIMIT`` says it, or else it is 300.
         300 is what Genesys Cloud allows by default (its limit
         ``client.credentials.token.rate.per.minute``).
     :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
@@ -78,7 +79,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     """
 
     _clock: ClassVar[Clock] = Clock()
-    _PICKLED = ("_settings", "_session", "_store", "_background_renewal", "_rate_limit")
+    _PICKLED = ("_settings", "_session", "_store", "_background_renewal")
 
     _lookup: Lookup
     _slots: TokenSlots
@@ -100,7 +101,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         token_timeout: float | tuple[float, float] = (5, 15),
         background_renewal: bool = True,
         tokens: int | None = None,
-        rate_limit: int | None = 300,
+        rate_limit: int | None = ABSENT,  # type: ignore[assignment]  # a sentinel: None is no limit
     ) -> None:
         # First of all: should anything raise, this frame holds nothing that prints a secret.
         client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
@@ -117,6 +118,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             api_url,
             token_timeout,
             tokens,
+            rate_limit,
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),
@@ -126,14 +128,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             if not isinstance(one, kind):
                 raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
         # Not isinstance(): True is an int.
-        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 1):
-            raise ConfigurationError(
-                "rate_limit must be a whole number, 1 or more; None for no limit"
-            )
         self._session = session
         self._store = store
         self._background_renewal = background_renewal
-        self._rate_limit = rate_limit
         self._reset()
 
     # -- which request gets a token -----------------------------------------------------------------
@@ -211,6 +208,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 try:
                     token = fetched = self._tokens.other_than(refused)
                 except Exception as error:
+                    if not (
+                        isinstance(error, GenesysCloudError) or self._settings.is_of_vault(error)
+                    ):
+                        raise  # a time limit of the caller's, say
                     return self._without_a_new_token(response, refused, options, error)
                 self._forbidden.fetched(token)
             if not can_be_sent_again(response):
@@ -396,7 +397,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             self._store,
             self._clock,
             background=self._background_renewal,
-            rate_limit=self._rate_limit,
         )
         self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
         self._replaced_a_header = False

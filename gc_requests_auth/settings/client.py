@@ -250,6 +250,10 @@ class Settings(NamedTuple):
             return None
         return rate_limit_of(RATE_LIMIT, whole_number(plain(said).strip()), ' or "off"')
 
+    def is_of_vault(self, error: Exception) -> bool:
+        """Whether the `credentials=` function has raised this."""
+        return self.credentials is not None and self.credentials.error is error
+
     def identity(self, environ: Environment) -> Identity:
         """Who signs in: the vault is asked each time, all else stays as it is.
 
@@ -282,7 +286,11 @@ class Settings(NamedTuple):
 
 def _ask(credentials: Vault) -> Identity:
     """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
-    pair: Any = credentials.ask()
+    try:
+        pair: Any = credentials.ask()
+    except Exception as error:
+        credentials.error = error
+        raise
     # Put into boxes at once: this frame may stand in a traceback.
     pair = tuple(map(boxed, pair)) if isinstance(pair, tuple | list) else ()
     if len(pair) != 2:

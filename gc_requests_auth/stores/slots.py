@@ -20,12 +20,11 @@ from .shared import SharedToken
 class TokenSlots:
     """Makes the sources of tokens, and the pool of them: one at once, the others when they may be needed.
 
-    :param lookup: Says who signs in, where, and how many tokens there may be.
+    :param lookup: Says who signs in, where, how many tokens there may be, and their rate limit.
     :param timeout: Seconds to connect and seconds to read, of each attempt to get a token.
     :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
     :param store: Where tokens outlive the process.
     :param background: Whether tokens are renewed in a thread.
-    :param rate_limit: How many requests each token may make in any minute; None for no limit.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class TokenSlots:
         clock: Clock,
         *,
         background: bool,
-        rate_limit: int | None,
     ) -> None:
         self._lookup = lookup
         self._timeout = timeout
@@ -45,7 +43,6 @@ class TokenSlots:
         self._store = store
         self._clock = clock
         self._background = background
-        self._rate_limit = rate_limit
         self._refusals = Refusals()
         #: Each source, and how its token is shared, if it is.
         self._slots = [self._make(0)]
@@ -60,6 +57,7 @@ class TokenSlots:
         size = self._lookup.pool_size()
         if size is None:  # nobody signs in, which is for the first source to say
             return self.so_far()
+        self._lookup.rate_limit()  # what makes no sense is said before a token is asked for
         with forks.undivided:
             if self.pool is None:
                 self._slots += [self._make(number) for number in range(len(self._slots), size)]
@@ -106,7 +104,7 @@ class TokenSlots:
             if same is not None:
                 return token._replace(limit=same.limit, slot=number)
             permits = None if shared is None else shared.permits(token)
-            limit = RateLimit(self._rate_limit, self._clock, permits)
+            limit = RateLimit(lookup.rate_limit(), self._clock, permits)
             return token._replace(limit=limit, slot=number)
 
         source = TokenSource(

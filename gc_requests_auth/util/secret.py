@@ -121,10 +121,12 @@ CredentialsCallable = Callable[[], tuple[str, str]]
 class Vault:
     """Such a function, without a printable form: it may be bound to what it returns."""
 
-    __slots__ = ("ask",)
+    __slots__ = ("ask", "error")
 
     def __init__(self, ask: CredentialsCallable) -> None:
         self.ask = ask
+        #: What it raised last.
+        self.error: Exception | None = None
 
     @classmethod
     def of(cls, credentials: Any) -> Vault | None:
