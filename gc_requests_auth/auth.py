@@ -10,6 +10,7 @@ import requests
 
 from .calls.call import Call
 from .calls.forbidden import ForbiddenEndpoints
+from .calls.log import tell_cause
 from .calls.replay import (
     counted_by_adapter,
     redirect_target,
@@ -174,6 +175,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             response = self._after_401(response, options)
             if response.status_code == 429:
                 response = self._after_429(response, options)
+        tell_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
             withhold_authorization(response)

@@ -8,7 +8,6 @@ nothing: it has the API asked first whether the refused token lives. Only the an
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,10 +18,7 @@ import requests
 
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
-from ..util.http import correlation_id, error_code
-from .replay import tokens_sent
-
-logger = logging.getLogger("gc_requests_auth")
+from .log import warn_of_refusal
 
 #: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
 WARN_EVERY = 60.0
@@ -96,9 +92,10 @@ class ForbiddenEndpoints:
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> None:
         """A new token was refused as well: the path is forbidden, unless that token is over already."""
-        if self._lives(response, token, options) is not False:
+        lives = self._lives(response, token, options)
+        if lives is not False:
             _add(self._paths, _path_of(response.request), Moment.now(self._clock))
-            self._warn(response, options)
+            self._warn(response, options, lives=bool(lives))
 
     def _lives(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
@@ -165,19 +162,12 @@ class ForbiddenEndpoints:
         fetched = list(self._fetched.values())
         return [token for moment, token in fetched if self._is_recent(moment)]
 
-    def _warn(self, response: requests.Response, options: Mapping[str, Any]) -> None:
-        if self._warned is not None and self._warned.age(self._clock) < WARN_EVERY:
-            return
-        self._warned = Moment.now(self._clock)
-        # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
-        readable = response.history[-1] if options.get("stream") and response.history else response
-        logger.warning(
-            "401 again with a new token: code %s, correlation id %s. Likely this client may not use"
-            " the endpoint (its roles and divisions, the allowed addresses), or the API belongs to"
-            " another organisation than the login service",
-            error_code(readable, tokens_sent(readable)),
-            correlation_id(response, tokens_sent(response)),
-        )
+    def _warn(
+        self, response: requests.Response, options: Mapping[str, Any], *, lives: bool
+    ) -> None:
+        if self._warned is None or self._warned.age(self._clock) >= WARN_EVERY:
+            self._warned = Moment.now(self._clock)
+            warn_of_refusal(response, options, lives=lives)
 
     def _is_recent(self, moment: Moment | None) -> bool:
         return moment is not None and moment.age(self._clock) < MEMORY

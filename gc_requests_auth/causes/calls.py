@@ -12,7 +12,8 @@ from .service import BEFORE_ALL, SERVICE
 #: Bytes that a request may have (the limit ``request.bytes.max``).
 MOST_BYTES = 512_000
 
-#: What to call in place of paths that belong to a user (Genesys' API reference; tutorials, PR 72).
+#: What to call in place of paths that belong to a user (the API docs of Genesys' SDKs: RoutingApi,
+#: ConversationsApi, AuthorizationApi; tutorials, PR 72).
 INSTEAD_OF_MINE = {
     "/api/v2/users/me": "GET /api/v2/users/{userId} with the id of a user (GET /api/v2/tokens/me"
     " says which client and which organisation sign in)",

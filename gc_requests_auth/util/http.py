@@ -80,6 +80,15 @@ def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) ->
     return _loggable(code, hidden) or "unknown"
 
 
+def error_message(response: requests.Response) -> str:
+    """The ``message`` of a Genesys Cloud error body, to be compared; not for a log. Empty without one."""
+    try:
+        message = parse_json(response.content)["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return message if isinstance(message, str) else ""
+
+
 def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
     """What Genesys Cloud Care asks for, under its newer or its older name.
 
