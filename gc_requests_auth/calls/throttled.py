@@ -8,7 +8,6 @@ visibility" in the developer forum). Both come from outside and are checked befo
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import requests
@@ -23,7 +22,8 @@ from ..util.bodies import (
     read_within,
 )
 from ..util.clock import Clock
-from ..util.http import retry_after_seconds
+from ..util.http import has_correlation_id, number, retry_after_seconds
+from ..util.nesting import parse_json
 from .call import Call
 
 #: The keys of the limit that each access token has for itself; every other key is the limit of a
@@ -34,29 +34,20 @@ KEYS_OF_A_TOKEN = {"client.credentials.token.rate.per.minute", "token.rate.per.m
 UNSAID = 1.0
 
 
-class Throttled(NamedTuple):
-    """What a 429 says; None where it says nothing that makes sense."""
+class Limit(NamedTuple):
+    """The limit that a 429 names; None where it names none, or says what makes no sense."""
 
     key: str | None
     #: Requests a minute.
     value: int | None
-    #: Until more are allowed.
-    seconds: float | None
 
     @classmethod
-    def read(cls, answer: requests.Response, clock: Clock) -> Throttled:
-        """Read header and body. The body, 64 KiB at most, is kept for the caller."""
-        seconds = seconds_to_wait(answer, clock)
-        limit = _limit_in(answer)
-        key, value = limit.get("key"), limit.get("value")
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
-            value = None
-        return cls(key if isinstance(key, str) else None, value, seconds)
-
-    @property
-    def may_be_the_tokens(self) -> bool:
-        """Whether a limit a minute can ask for such a wait; a daily limit asks for hours."""
-        return self.seconds is None or self.seconds <= 1.5 * rate_limit.WINDOW
+    def named_by(cls, answer: requests.Response) -> Limit:
+        """Read it in the body."""
+        said = _limit_in(answer)
+        key, value = said.get("key"), said.get("value")
+        sane = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        return cls(key if isinstance(key, str) else None, value if sane else None)  # type: ignore[arg-type]
 
 
 def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> AccessToken | None:
@@ -65,13 +56,16 @@ def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> 
     :returns: Another token that has requests left, for this call to go on with at once. None if there
         is none, if the limit is that of a resource, or if the call has changed tokens before.
     """
-    throttled = Throttled.read(answer, clock)
-    if not throttled.may_be_the_tokens or not call.is_carried_by(answer.request):
+    seconds = seconds_to_wait(answer, clock)
+    # A limit a minute does not ask for more; a daily limit asks for hours.
+    if seconds is not None and seconds > 1.5 * rate_limit.WINDOW:
         return None
-    limit = call.token.limit
-    if throttled.key in KEYS_OF_A_TOKEN or (throttled.key is None and limit.plausibly_spent):
-        limit.refused(throttled.seconds or UNSAID, throttled.value)
-    elif throttled.key is not None:
+    if not call.is_carried_by(answer.request):
+        return None
+    named, limit = Limit.named_by(answer), call.token.limit
+    if named.key in KEYS_OF_A_TOKEN or (named.key is None and limit.plausibly_spent):
+        limit.refused(seconds or UNSAID, named.value)
+    elif named.key is not None:
         return None
     # Where the answer names no limit and our own count is far from one, the answer to the same call
     # with another token tells: a second 429 is the resource's.
@@ -84,10 +78,16 @@ def seconds_to_wait(answer: requests.Response, clock: Clock) -> float | None:
 
 
 def _limit_in(answer: requests.Response) -> dict[str, object]:
+    """The ``limit`` in the body, which is kept for the caller. A body that may be long is left unread."""
+    length = number(answer.headers.get("Content-Length"))
+    if length is None and not has_correlation_id(answer):
+        return {}  # not of Genesys Cloud, whose bodies are short
+    if length is not None and length > DRAIN_BYTES:
+        return {}
     try:
         read_within(answer, DRAIN_BYTES, DRAIN_SECONDS)
-        limit = json.loads(answer.content)["limit"]
-    except (ValueError, LookupError, TypeError, RecursionError, RuntimeError):
+        limit = parse_json(answer.content)["limit"]
+    except (ValueError, LookupError, TypeError, RuntimeError):
         return {}  # RuntimeError: requests, of a body that was given up before
     except (requests.RequestException, BodyTooLongError, BodyTooSlowError):
         return {}
