@@ -12,14 +12,14 @@ from .calls.call import Call
 from .calls.forbidden import ForbiddenEndpoints
 from .calls.log import tell_cause
 from .calls.replay import (
-    counted_by_adapter,
+    answer_after_429,
+    can_be_sent_again,
     redirect_target,
     replay,
     token_lives,
     withhold_authorization,
 )
 from .calls.signed import other_hooks
-from .calls.throttled import another_token_after
 from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
 from .settings.client import Settings
 from .settings.hosts import Hosts
@@ -29,7 +29,7 @@ from .stores.slots import TokenSlots
 from .tokens.pool import TokenPool
 from .tokens.revocation import revoke_token
 from .tokens.token import AccessToken
-from .util.bodies import drain, rewind
+from .util.bodies import drain
 from .util.clock import Clock
 from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
 
@@ -169,12 +169,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             # never comes back to us. A new dict, since the old one is shared with earlier hops.
             request.hooks = {"response": other_hooks(request)}
             return response
-        if response.status_code == 429:
-            response = self._after_429(response, options)
+        response = answer_after_429(response, options, self._clock)
         if response.status_code == 401:
             response = self._after_401(response, options)
-            if response.status_code == 429:
-                response = self._after_429(response, options)
+            response = answer_after_429(response, options, self._clock)
         tell_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests itself keeps the header within a host: for a pre-signed link, say.
@@ -264,30 +262,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def _ask_whether_it_lives(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> bool | None:
-        # The body of a streamed answer is left to the caller, unless the question would wait for the
-        # connection that the answer keeps.
-        if not options.get("stream") or getattr(response.connection, "_pool_block", False):
-            drain(response)
         timeout = self._settings.token_timeout
         return token_lives(response, token, self._hosts.api_url, {**options, "timeout": timeout})
-
-    def _after_429(
-        self, response: requests.Response, options: Mapping[str, Any]
-    ) -> requests.Response:
-        """The answer to the same request with another token of the pool, which has requests left.
-
-        A plain `auth=` never waits; waiting is for our adapter, which also changes tokens itself.
-        """
-        if counted_by_adapter(response):
-            return response
-        call = Call.of(response.request)
-        token = None if call is None else another_token_after(call, response, self._clock)
-        if call is None or token is None or not can_be_sent_again(response):
-            return response
-        drain(response)
-        answer = replay(response, call.next_attempt(token, moved=True), options)
-        logger.info("sent with another token after a 429, answered %s", answer.status_code)
-        return answer
 
     def _warn_of_replaced_header(self) -> None:
         if not self._replaced_a_header:
@@ -419,8 +395,3 @@ def _is_brand_new(refused: AccessToken | None, fetched: AccessToken | None) -> b
     if refused is None or fetched is None or fetched.shared:
         return False
     return refused.value == fetched.value
-
-
-def can_be_sent_again(response: requests.Response) -> bool:
-    """Whether the request can be sent once more; a body that is a file has been put back then."""
-    return getattr(response, "connection", None) is not None and rewind(response.request)

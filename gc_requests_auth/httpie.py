@@ -13,12 +13,12 @@ from httpie.cli.definition import parser
 from httpie.client import make_send_kwargs_mergeable_from_env
 from httpie.plugins import AuthPlugin
 
+# Imported now: what "httpie plugins install" installs is on the path only while plugins are loaded,
+# and is not found any more when a token is requested.
+from requests_oauthlib import OAuth2Session  # noqa: F401
+
 from .auth import GenesysCloudAuth
 from .errors import ConfigurationError, LoginTimeoutError, LoginUnreachableError
-
-# login.py, and so oauthlib, now: what "httpie plugins install" installs is on the path only while
-# plugins are loaded, and is not to be found any more when the token is needed.
-from .tokens import request as login  # noqa: F401
 from .util.secret import Secret
 
 T = TypeVar("T")

@@ -86,6 +86,8 @@ class ForbiddenEndpoints:
             # A token that brought any answer but 401 was worth its fetch.
             in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
+        if lives:
+            _add(self._paths, _path_of(response.request), Moment.now(self._clock))
         return not lives
 
     def not_cured(

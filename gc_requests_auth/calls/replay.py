@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -13,11 +14,15 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from ..tokens.token import AccessToken
-from ..util.bodies import drain
+from ..util.bodies import drain, rewind
+from ..util.clock import Clock
 from ..util.http import USER_AGENT, is_patched
 from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
 from .call import Call, count, original_of
+from .throttled import another_token_after
+
+logger = logging.getLogger("gc_requests_auth")
 
 #: Of the arguments that a response hook gets, those that every adapter takes. requests-cache, for
 #: one, passes more than that.
@@ -56,6 +61,31 @@ def replay(
     return answer
 
 
+def answer_after_429(
+    response: requests.Response, options: Mapping[str, Any], clock: Clock
+) -> requests.Response:
+    """In place of an answer 429, that to the same request with another token, which has requests left.
+
+    Any other answer stays. A plain `auth=` never waits; waiting is for our adapter, which also changes
+    tokens itself.
+    """
+    if response.status_code != 429 or counted_by_adapter(response):
+        return response
+    call = Call.of(response.request)
+    token = None if call is None else another_token_after(call, response, clock)
+    if call is None or token is None or not can_be_sent_again(response):
+        return response
+    drain(response)
+    answer = replay(response, call.next_attempt(token, moved=True), options)
+    logger.info("sent with another token after a 429, answered %s", answer.status_code)
+    return answer
+
+
+def can_be_sent_again(response: requests.Response) -> bool:
+    """Whether the request can be sent once more; a body that is a file has been put back then."""
+    return getattr(response, "connection", None) is not None and rewind(response.request)
+
+
 def counted_by_adapter(response: requests.Response) -> bool:
     """Whether an adapter of ours has sent this request, and so counted it."""
     return isinstance(response.connection, GenesysCloudAdapter)
@@ -74,9 +104,13 @@ def token_lives(
     of the token, and is never sent again. A test double is not asked: its history shows what the
     script did, and no more.
 
-    :param response: The 401, drained: otherwise it keeps its connection, and there may be no other.
+    :param response: The 401.
     """
     connection = response.connection
+    # The body of a streamed answer is left to the caller, unless the question would wait for the
+    # connection that the answer keeps.
+    if not options.get("stream") or getattr(connection, "_pool_block", False):
+        drain(response)
     send: Callable[..., requests.Response]
     if isinstance(connection, GenesysCloudAdapter):
         send = connection.send_once
