@@ -87,7 +87,7 @@ class ForbiddenEndpoints:
             in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
         if lives:
-            _add(self._paths, _path_of(response.request), Moment.now(self._clock))
+            self._remember(response, options, lives=True)
         return not lives
 
     def not_cured(
@@ -96,8 +96,7 @@ class ForbiddenEndpoints:
         """A new token was refused as well: the path is forbidden, unless that token is over already."""
         lives = self._lives(response, token, options)
         if lives is not False:
-            _add(self._paths, _path_of(response.request), Moment.now(self._clock))
-            self._warn(response, options, lives=bool(lives))
+            self._remember(response, options, lives=bool(lives))
 
     def _lives(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
@@ -164,9 +163,11 @@ class ForbiddenEndpoints:
         fetched = list(self._fetched.values())
         return [token for moment, token in fetched if self._is_recent(moment)]
 
-    def _warn(
+    def _remember(
         self, response: requests.Response, options: Mapping[str, Any], *, lives: bool
     ) -> None:
+        """This path is forbidden; the log says so once a minute."""
+        _add(self._paths, _path_of(response.request), Moment.now(self._clock))
         if self._warned is None or self._warned.age(self._clock) >= WARN_EVERY:
             self._warned = Moment.now(self._clock)
             warn_of_refusal(response, options, lives=lives)

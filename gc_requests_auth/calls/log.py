@@ -21,7 +21,7 @@ _TOLD = {400, 403}
 def warn_of_refusal(
     response: requests.Response, options: Mapping[str, Any], *, lives: bool
 ) -> None:
-    """Say why a call is refused even with a new token.
+    """Say why a call is refused though its token lives, or is new.
 
     :param lives: Whether the API has said that it accepts the token.
     """
@@ -36,7 +36,8 @@ def warn_of_refusal(
     if cause is None:
         cause = (LIVING_TOKEN_REFUSED if lives else NEW_TOKEN_REFUSED).filled().advice
     logger.warning(
-        "401 again with a new token: code %s, correlation id %s. %s",
+        "%s: code %s, correlation id %s. %s",
+        "401 though the API accepts the token" if lives else "401 again with a new token",
         code,
         correlation_id(response, tokens_sent(response)),
         cause,
