@@ -352,10 +352,6 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
             raise
 
 
-def _header(request: requests.PreparedRequest, name: str) -> object:
-    return (getattr(request, "headers", None) or {}).get(name)
-
-
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:
     """The chain with the 401s that were replayed; requests forgets them where it redirects."""
     for response in chain:
