@@ -266,7 +266,7 @@ class GenesysCloudSession(requests.Session):
         ):
             self._has_other_adapters = False
             logger.warning(
-                "a %s is mounted for %s: calls that it sends are neither paced nor tried again; mount a"
+                "the adapter %s is mounted for %s: calls that it sends are neither paced nor tried again; mount a"
                 " GenesysCloudAdapter, or a subclass (said once)",
                 type(adapter).__name__,
                 "/".join(url.split("/")[:3]),
