@@ -266,7 +266,7 @@ class GenesysCloudSession(requests.Session):
         ):
             self._has_other_adapters = False
             logger.warning(
-                "a %s is mounted for %s: calls that it sends are neither paced nor tried again; mount a"
+                "the adapter %s is mounted for %s: calls that it sends are neither paced nor tried again; mount a"
                 " GenesysCloudAdapter, or a subclass (said once)",
                 type(adapter).__name__,
                 "/".join(url.split("/")[:3]),
@@ -350,10 +350,6 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
         except GenesysCloudError as error:
             error.request = without_secrets(request)
             raise
-
-
-def _header(request: requests.PreparedRequest, name: str) -> object:
-    return (getattr(request, "headers", None) or {}).get(name)
 
 
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:

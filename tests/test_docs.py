@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -688,6 +689,42 @@ def test_aws_lambda_environments_share_a_token_by_redis(
 
     assert here.token_requests == 1
     assert len(Redis.kept) == 1
+
+
+# -- adapters.rst ---------------------------------------------------------------------------------
+
+
+def test_adapters_with_an_ssl_context_of_your_own(here: Counted) -> None:
+    names = Page("adapters").run(0)
+
+    assert names["organization"]["name"] == "Sandbox Ltd"
+    assert names["context"].minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+def test_adapters_derived_from_ours_see_each_call(here: Counted) -> None:
+    names = Page("adapters").run(0, 1)
+
+    assert names["session"].get_adapter(here.api_url).calls == 1 + 1, "the token request as well"
+
+
+def test_adapters_of_ours_work_in_a_plain_session(here: Counted) -> None:
+    names = Page("adapters").run(0, 2)
+
+    assert names["organization"]["name"] == "Sandbox Ltd"
+    assert isinstance(names["session"].get_adapter(here.api_url), GenesysCloudAdapter)
+
+
+def test_adapters_of_others_are_told_of_in_these_words(
+    here: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    with GenesysCloudSession() as session:
+        session.mount("https://", requests.adapters.HTTPAdapter())
+        session.get("/api/v2/organizations/me")
+    (said,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+
+    assert said.replace(here.api_url, "https://api.mypurecloud.ie") == plain(
+        Page("adapters").quoted[0]
+    )
 
 
 # -- proxy.rst ------------------------------------------------------------------------------------

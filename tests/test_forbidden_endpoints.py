@@ -108,7 +108,7 @@ def test_tokens_fetched_at_forbidden_endpoints_leave_enough_for_the_next_revocat
         assert caller.status(TWO) == 200
 
 
-def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests_and_a_question_each(
+def test_hundreds_of_forbidden_endpoints_cost_a_handful_of_token_requests(
     cloud: Cloud, client: Make
 ) -> None:
     caller = client()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
+from typing import Any
 
 import redis
 import requests
@@ -12,6 +14,7 @@ from gc_requests_auth import (
     CredentialsCommand,
     CredentialsRefusedError,
     FileTokenStore,
+    GenesysCloudAdapter,
     GenesysCloudAuth,
     GenesysCloudError,
     GenesysCloudSession,
@@ -44,7 +47,8 @@ GenesysCloudAuth("id", "secret", login_url="https://l", api_url="https://a")
 GenesysCloudAuth(session=requests.Session(), token_timeout=5)
 GenesysCloudAuth(token_timeout=(3.05, 10))
 GenesysCloudAuth(store=FileTokenStore(), background_renewal=False)
-GenesysCloudAuth(tokens=10)
+GenesysCloudAuth(tokens=10, rate_limit=600)
+GenesysCloudAuth(rate_limit=None)
 GenesysCloudAuth("id", "secret", tokens=None)
 GenesysCloudAuth(tokens="10")  # type: ignore[arg-type]
 GenesysCloudAuth(pacing="wait")  # type: ignore[call-arg]  # a bare auth never waits
@@ -88,7 +92,8 @@ GenesysCloudSession(
 GenesysCloudSession(profile="prod")
 GenesysCloudSession(auth=auth, timeout=None, retries=0, retry_after_max=60.0, pool_size=64)
 GenesysCloudSession(store=FileTokenStore("tokens"), background_renewal=False)
-GenesysCloudSession(tokens=10, pacing="raise")
+GenesysCloudSession(tokens=10, rate_limit=600, pacing="raise")
+GenesysCloudSession(rate_limit=None)
 GenesysCloudSession(pacing="wait")
 GenesysCloudSession(pacing="off")
 GenesysCloudSession(pacing="never")  # type: ignore[arg-type]
@@ -102,6 +107,27 @@ with GenesysCloudSession(timeout=30) as signed_in:
     response = signed_in.request("DELETE", "/api/v2/tokens/me", timeout=None)
     response = signed_in.send(signed_in.prepare_request(requests.Request("GET", "/api/v2/users")))
     token = signed_in.auth.access_token(rejected=signed_in.auth.access_token())
+
+# The adapter: of a session of ours, of a plain one, and derived from.
+GenesysCloudAdapter()
+adapter: requests.adapters.HTTPAdapter = GenesysCloudAdapter(
+    retries=0,
+    retry_after_max=60.0,
+    pool_size=64,
+    pacing="off",
+    ssl_context=ssl.create_default_context(),
+)
+drop_in.mount("https://", adapter)
+GenesysCloudAdapter(pacing="never")  # type: ignore[arg-type]
+GenesysCloudAdapter(3)  # type: ignore[call-arg]  # by keyword only
+
+
+class Derived(GenesysCloudAdapter):
+    def send(
+        self, request: requests.PreparedRequest, *arguments: Any, **options: Any
+    ) -> requests.Response:
+        return super().send(request, *arguments, **options)
+
 
 try:
     auth.access_token()

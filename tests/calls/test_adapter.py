@@ -793,12 +793,21 @@ def test_through_a_proxy_the_adapter_uses_its_ssl_context_as_well(api: Api) -> N
         assert len(proxy.targets) == 1
 
 
-def test_an_ssl_context_that_trusts_nobody_is_obeyed(api: Api) -> None:
+def test_to_an_ssl_context_that_trusts_nobody_verify_adds_whom_to_trust(api: Api) -> None:
     with GenesysCloudSession(auth=api.session().auth) as session:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         session.mount("https://", GenesysCloudAdapter(ssl_context=context))
         with pytest.raises(requests.exceptions.SSLError):
             session.get(QUEUES)
+        session.verify = api.server.ca_file
+
+        assert session.get(QUEUES).status_code == 200
+
+
+def test_an_adapter_with_an_ssl_context_can_not_be_pickled() -> None:
+    adapter = GenesysCloudAdapter(ssl_context=ssl.create_default_context())
+    with pytest.raises(TypeError, match="SSLContext"):
+        pickle.dumps(adapter)
 
 
 def test_a_subclass_of_the_adapter_sees_each_call_once_and_paces_and_retries(
@@ -836,7 +845,7 @@ def test_that_another_adapter_neither_paces_nor_retries_is_said_once(
 
     assert warned(caplog) == [
         (
-            f"a Locusts is mounted for {api.url}: calls that it sends are neither paced nor tried"
+            f"the adapter Locusts is mounted for {api.url}: calls that it sends are neither paced nor tried"
             " again; mount a GenesysCloudAdapter, or a subclass (said once)"
         )
     ]

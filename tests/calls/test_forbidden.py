@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Counted, FakeTime
+import responses
+from conftest import SECRET, TOKEN, Counted, FakeTime, by_the_clock
 from double import Client, Cloud
 from requests.adapters import HTTPAdapter
 
@@ -609,3 +610,43 @@ def test_a_session_keeps_both_401s_in_its_history(
 
     assert [one.status_code for one in answer.history] == [401, 401]
     assert answer.status_code == 200
+
+
+def test_a_call_is_replayed_three_times_at_most(
+    sandbox: Counted, session: requests.Session, auth: GenesysCloudAuth, tmp_path: Path
+) -> None:
+    """With the token of another thread, with that of another process, and with a brand-new one."""
+    session.auth = auth = sandbox.auth(store=FileTokenStore(tmp_path))
+    other = sandbox.auth(store=FileTokenStore(tmp_path))
+    auth.access_token()
+    sent: list[object] = []
+
+    class Overtaken(GenesysCloudAdapter):
+        def send(self, request: requests.PreparedRequest, *a: Any, **o: Any) -> requests.Response:
+            sent.append(request.headers["Authorization"])
+            answer = super().send(request, *a, **o)
+            if len(sent) == 1:
+                auth.access_token(rejected=auth.access_token())
+            if len(sent) == 2:
+                other.access_token(rejected=auth.access_token())
+            return answer
+
+    session.mount("https://", Overtaken())
+    assert status(session, sandbox, "/sandbox/status/401") == 401
+    assert len(sent) == len(set(sent)) == 4
+    assert sandbox.token_requests == 4
+
+
+def test_a_test_double_in_place_of_the_adapters_send_is_not_asked_about_a_token(
+    fake_time: FakeTime,
+) -> None:
+    """The package `responses` shows each call that the script has made, and no more."""
+    auth = GenesysCloudAuth("client-12345678", SECRET, region="mypurecloud.ie")
+    with responses.RequestsMock() as double, by_the_clock(fake_time):
+        double.post("https://login.mypurecloud.ie/oauth/token", json={"access_token": TOKEN})
+        double.get("https://api.mypurecloud.ie/api/v2/users", status=401)
+        for _ in range(10):
+            answer = requests.get("https://api.mypurecloud.ie/api/v2/users", auth=auth, timeout=5)
+            assert answer.status_code == 401
+
+        assert {one.request.method for one in double.calls} == {"GET", "POST"}

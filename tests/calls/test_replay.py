@@ -422,7 +422,7 @@ def test_what_a_server_echoes_of_the_token_is_not_logged(echoed: str) -> None:
     assert error_code(response, sent) == correlation_id(response, sent) == "unknown"
 
 
-def test_of_a_replay_neither_token_is_logged() -> None:
+def test_neither_token_of_a_replay_is_logged() -> None:
     echo = b'{"code": "bad:%b"}' % TOKEN.encode()
     response, first = refused(echo, headers={"ININ-Correlation-Id": f"x.{TOKEN}"}), refused()
     first.request.headers["Authorization"] = Secret(f"Bearer {TOKEN}")

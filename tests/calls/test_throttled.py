@@ -299,3 +299,14 @@ def test_a_429_to_a_header_that_was_changed_by_hand_says_nothing_of_the_token(
 
     assert {one.values("Authorization")[0] for one in api.calls} == {"Bearer of-the-callers-own"}
     assert 0 not in remaining(either)
+
+
+def test_a_429_whose_body_breaks_off_is_as_good_as_one_without(
+    api: Api, either: requests.Session
+) -> None:
+    body = fault(key=OF_THE_TOKEN, value=300)
+    whole = said(429, "42", body, **{"Content-Length": str(len(body) + 1)})
+    api.answers = [lambda peer: peer.send(whole), OK]
+
+    assert either.get(api.url + QUEUES).status_code == 200
+    assert remaining(either) == [299, 299]

@@ -662,6 +662,43 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
     plain.close()
 
 
+def test_a_401_to_a_token_that_was_forgotten_meanwhile_is_replayed_with_a_new_one(
+    api: Counted,
+) -> None:
+    auth = filled(api, 2)
+    tokens = in_hand(auth)
+    api.sandbox.revoke_all()
+
+    class Forgetful(HTTPAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> requests.Response:
+            answer = super().send(request, *arguments, **options)
+            if answer.status_code == 401:
+                auth.forget()
+            return answer
+
+    with api.session() as session:
+        session.mount("https://", Forgetful())
+        answer = get(api, auth, session)
+
+    assert answer.status_code == 200
+    assert token_of(answer.request) not in tokens
+    assert api.token_requests == 3
+
+
+def test_a_401_to_no_token_at_all_raises_where_none_can_be_fetched(
+    api: Counted, plain: requests.Session
+) -> None:
+    auth = filled(api, 2)
+    prepared = plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
+    del prepared.headers["Authorization"]
+    auth.forget()
+    api.sandbox.answer_tokens(1000, *DOWN)
+    with pytest.raises(LoginUnreachableError):
+        plain.send(prepared, timeout=30)
+
+    assert sent(api) == [401]
+
+
 def test_a_forbidden_endpoint_does_not_cost_a_token_for_each_of_a_pool(
     limited: Limited,
 ) -> None:
@@ -946,6 +983,26 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
 
     assert in_hand(auth)[0] != first
     assert carried(api).count(first) == 2, "refused once more"
+
+
+def test_while_no_token_can_be_fetched_one_after_the_other_may_be_revoked(
+    api: Counted, plain: requests.Session, fake_time: FakeTime
+) -> None:
+    auth = filled(api, 3)
+    first, second, third = in_hand(auth)
+    send_with(auth, second, 1)
+    send_with(auth, third, 3)
+    api.sandbox.answer_tokens(1000, *DOWN)
+    end(api, plain, first)
+    assert get(api, auth, plain).status_code == 200
+    assert carried(api) == [first, second]
+
+    fake_time.advance(USED_LAST)
+    send_with(auth, first, 8)
+    send_with(auth, third, 3)
+    end(api, plain, second)
+    assert get(api, auth, plain).status_code == 200
+    assert carried(api) == [second, third]
 
 
 def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> None:

@@ -59,7 +59,7 @@ def test_the_token_is_over_at_once(sandbox: Counted) -> None:
     assert sandbox.token_requests == 2
 
 
-def test_it_is_one_request_by_the_tokens_own_bearer(
+def test_revoke_is_one_request_with_the_bearer_of_the_token(
     auth: GenesysCloudAuth, mocked: requests_mock.Mocker, tmp_path: Path, monkeypatch: Any
 ) -> None:
     netrc = tmp_path / ".netrc"
@@ -87,7 +87,7 @@ def test_without_a_living_token_nothing_is_sent(
     assert mocked.request_history == []
 
 
-def test_it_is_sent_once(auth: GenesysCloudAuth, mocked: requests_mock.Mocker) -> None:
+def test_revoke_is_sent_once(auth: GenesysCloudAuth, mocked: requests_mock.Mocker) -> None:
     mocked.delete(API)
     auth.revoke()
     auth.revoke()
@@ -118,7 +118,7 @@ def test_success_and_401_count_as_done(
         (503, LoginUnreachableError, True),
     ],
 )
-def test_another_answer_is_an_error_that_names_the_api_and_forgets_nonetheless(
+def test_any_other_answer_to_revoke_is_an_error_that_names_the_api_and_the_token_is_forgotten(
     auth: GenesysCloudAuth,
     mocked: requests_mock.Mocker,
     status: int,
@@ -182,7 +182,7 @@ def test_what_a_mounted_adapter_raises_by_itself_passes(
     assert auth.expires_in is None
 
 
-def test_it_goes_the_way_of_the_session_that_is_lent(sandbox: Counted) -> None:
+def test_revoke_goes_the_way_of_the_session_that_is_lent(sandbox: Counted) -> None:
     with sandbox.session() as lent:
         lent.headers["X-Own"] = "not for this"
         lent.cookies.set("own", "1")
@@ -209,7 +209,7 @@ def test_a_session_revokes_its_own_and_stays_usable(sandbox: Counted) -> None:
 # -- with a store ---------------------------------------------------------------------------------
 
 
-def test_it_is_taken_out_of_the_store_even_where_the_call_fails(
+def test_a_revoked_token_is_taken_out_of_the_store_even_where_the_call_fails(
     sandbox: Counted, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
@@ -232,7 +232,7 @@ def test_a_successor_that_another_process_stored_stays(sandbox: Counted, tmp_pat
     assert sandbox.token_requests == 2
 
 
-def test_a_store_that_fails_does_not_keep_it_from_being_revoked(
+def test_a_store_that_fails_does_not_keep_a_token_from_being_revoked(
     sandbox: Counted, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
