@@ -258,12 +258,12 @@ class Life(RuleBasedStateMachine):
         with self.step(who) as client:
             before, asked = cloud.token_requests, len(cloud.questions)
             refused = len(cloud.refusals)
-            for name, number in product("abcdef", range(6)):
+            for name, number in product("abcdef", range(3)):
                 self.one_call(client, f"/api/v2/forbidden/{name}/{number}")
             over = {one for one in cloud.refusals[refused:] if not cloud.lives(one)}
             most = HANDFUL + self.size + len(over)
             assert cloud.token_requests - before <= most, "too many token requests"
-            most += 36  # one for each call, and one for each new token
+            most += 18  # one for each call, and one for each new token
             assert len(cloud.questions) - asked <= most, "too many questions"
 
     def is_calm(self) -> bool:
@@ -423,7 +423,7 @@ class LifeWithPool(Life):
 
 #: Nothing that Hypothesis looks after in a machine of so many rules is of interest here.
 STEADY = settings(
-    examples(60),
+    examples(50),
     stateful_step_count=30,
     suppress_health_check=list(HealthCheck),
     # To explain a failing example takes longer than to find it.
