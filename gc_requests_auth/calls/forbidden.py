@@ -82,14 +82,12 @@ class ForbiddenEndpoints:
         if refused is None or not self._is_suspect(response.request, refused):
             return True
         lives = self._lives(response, refused, options)
-        if lives:
-            # Also where no token was fetched for this path, since a handful had been in vain already.
-            _add(self._paths, _path_of(response.request), Moment.now(self._clock))
         if lives is None:
             # A token that brought any answer but 401 was worth its fetch.
             in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
         if lives:
+            # Also where no token was fetched for this path, since a handful had been in vain already.
             self._remember(response, options, lives=True)
         return not lives
 
