@@ -123,7 +123,7 @@ def _list(scenes: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrapped(text: str, further: str = "") -> str:
-    text = re.sub(r"(?<!`)(--[a-z][a-z-]+|\b[a-z_]+=(?=[^a-z'`]))", r"``\1``", text)
+    text = re.sub(r"(?<!`)(--[a-z][a-z-]+|\b[a-z_]+=(?:\w+\(\.\.\.\)|(?=[^a-z'`])))", r"``\1``", text)
     lines = textwrap.wrap(
         text, _WIDTH, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
     )
