@@ -26,18 +26,19 @@ html_title = f"{project} {release}"
 html_show_sphinx = False
 html_copy_source = False
 html_last_updated_fmt = None
+# A block behind a double colon is for a shell, or an answer, or a drawing.
+highlight_language = "none"
 # docstrings mark names of code with single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-# An entry of the contents that may stand for no page yet.
-suppress_warnings = ["toc.empty_glob"]
 
 
 class CommandHelp(SphinxDirective):
     """The help of the command and of each of its commands, from the parser itself."""
 
     def run(self) -> list[nodes.Node]:
+        """Called by Sphinx for the page."""
         os.environ["COLUMNS"] = "90"
         parser = make_parser()
         found = [parser.format_help()]
