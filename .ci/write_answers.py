@@ -21,6 +21,9 @@ PAGE = ROOT / "docs" / "answers.rst"
 
 _WIDTH = 108
 
+#: What fits into a column of the site.
+_QUOTE_WIDTH = 90
+
 _INTRODUCTION = """\
 .. Written by .ci/write_answers.py from gc_requests_auth/causes: change the table there, not this page.
 
@@ -29,7 +32,7 @@ What Genesys Cloud answers, and what to do
 
 Every answer of the login service and of the API that this library knows, word for word where the words are
 documented, with what causes it and what to do. Where an answer has one cause, the cause is certain; where it has
-several, the answer does not tell which, and the likeliest is first. ``gc-requests-auth check`` (see check.rst) and
+several, the answer does not tell which, and the likeliest is first. ``gc-requests-auth check`` (`check <check.rst>`_) and
 ``gc_requests_auth.explain(response)`` find the entry for you.
 """
 
@@ -123,7 +126,10 @@ def _list(scenes: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrapped(text: str, further: str = "") -> str:
-    text = re.sub(r"(?<!`)(--[a-z][a-z-]+|\b[a-z_]+=(?=[^a-z'`]))", r"``\1``", text)
+    text = re.sub(r"((?:\b[a-z_]+=)?'?https?://\S*<\w+>[^\s.,;']*'?)", r"``\1``", text)
+    text = re.sub(
+        r"(?<!`)(--[a-z][a-z-]+|\b[a-z_]+=(?:\w+\(\.\.\.\)|(?=[^a-z'`])))", r"``\1``", text
+    )
     lines = textwrap.wrap(
         text, _WIDTH, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
     )
@@ -131,7 +137,7 @@ def _wrapped(text: str, further: str = "") -> str:
 
 
 def _indented(text: str) -> str:
-    return textwrap.indent("\n".join(textwrap.wrap(text, _WIDTH - 4)), "    ")
+    return textwrap.indent("\n".join(textwrap.wrap(text, _QUOTE_WIDTH)), "    ")
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import requests_mock
 from conftest import Counted, run_python
-from test_readme import blocks
+from pages import Page
 
 from gc_requests_auth import GenesysCloudSession
 
@@ -100,14 +98,14 @@ def test_a_script_sees_the_same_through_either_session(
 SCRIPTS = dict(
     zip(
         ["by hand, before", "by hand, after", "sidecar, before", "sidecar, after"],
-        blocks("python", "Moving a script over"),
+        Page("migrating").python[:4],
         strict=True,
     )
 )
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_the_scripts_of_the_readme_run(sandbox: Counted, name: str, tmp_path: Path) -> None:
+def test_the_scripts_of_the_page_run(sandbox: Counted, name: str, tmp_path: Path) -> None:
     variables = {
         "CLIENT_ID": sandbox.client_id,
         "CLIENT_SECRET": sandbox.client_secret,
@@ -115,7 +113,7 @@ def test_the_scripts_of_the_readme_run(sandbox: Counted, name: str, tmp_path: Pa
         "GC_CLIENT_SECRET": sandbox.client_secret,
         "REQUESTS_CA_BUNDLE": sandbox.ca_file,
     }
-    # The hosts of the README stand for the sandbox's: the only change that is made.
+    # The hosts of the page stand for the sandbox's: the only change that is made.
     urls = f'login_url="{sandbox.login_url}", api_url="{sandbox.api_url}"'
     script = SCRIPTS[name].replace("https://login.mypurecloud.ie", sandbox.login_url)
     script = script.replace("https://api.mypurecloud.ie", sandbox.api_url)
@@ -127,18 +125,3 @@ def test_the_scripts_of_the_readme_run(sandbox: Counted, name: str, tmp_path: Pa
     assert done.stdout == "200 60\n"
     assert "Error" not in done.stderr
     assert sandbox.token_requests == 1
-
-
-def test_the_requests_mock_recipe_of_the_readme_is_two_lines_and_works(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    recipe = next(block for block in blocks("python") if "requests_mock.post" in block)
-    names: dict[str, Any] = {}
-    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", "client")
-    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", "secret")
-    monkeypatch.setenv("GENESYSCLOUD_REGION", "eu-west-1")
-    exec("from gc_requests_auth import GenesysCloudSession\n" + recipe, names)
-    with requests_mock.Mocker() as mocker:
-        test: Callable[..., None] = names["test_my_script"]
-        test(mocker)
-        assert [one.method for one in mocker.request_history] == ["POST", "GET"]

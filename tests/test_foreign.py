@@ -172,8 +172,9 @@ def test_an_entry_that_can_not_be_is_refused(
         read_expected(file)
 
 
-def test_what_the_list_calls_a_promise_stands_in_the_readme() -> None:
-    readme = " ".join((ROOT / "README.rst").read_text().split())
+def test_what_the_list_calls_a_promise_stands_in_the_readme_or_a_page() -> None:
+    pages = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+    readme = " ".join(" ".join(page.read_text().split()) for page in pages)
     promises = [entry.readme for entry in read_expected() if entry.kind == "promise"]
 
     assert promises

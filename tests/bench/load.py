@@ -131,7 +131,7 @@ def with_retry(job: Job) -> requests.Session:
 
 
 def ours(job: Job) -> requests.Session:
-    """README.rst, Big jobs."""
+    """docs/export.rst, Big jobs."""
     from gc_requests_auth import GenesysCloudSession
 
     play_the_minute_in(job.window)
