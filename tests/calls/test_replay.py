@@ -16,9 +16,9 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
 from gc_requests_auth import GenesysCloudAuth
-from gc_requests_auth.auth import can_be_sent_again
 from gc_requests_auth.calls.call import Call
 from gc_requests_auth.calls.replay import (
+    can_be_sent_again,
     redirect_target,
     replay,
     tokens_sent,
