@@ -6,9 +6,9 @@ import io
 import logging
 import pickle
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -760,17 +760,22 @@ def test_a_401_frees_the_only_connection_before_a_token_is_asked_for(
 ) -> None:
     """Login and API on one host, a pool of one connection that blocks: else it waits for itself."""
     api.answers = [REFUSED]
-    with requests.Session() as plain, ThreadPoolExecutor(1) as elsewhere:
+    answers: list[requests.Response] = []
+    with requests.Session() as plain:
         session = api.stranger() if ours else plain
         session.mount("https://", HTTPAdapter(pool_maxsize=1, pool_block=True))
         if not ours:
             plain.auth = api.auth(plain)
-        call = elsewhere.submit(
-            session.post, api.url + QUEUES, data=iter([b"once"]), stream=stream, timeout=30
-        )
-        answer = call.result(timeout=30)
 
-    assert answer.status_code == 401
+        def call() -> None:
+            body = iter([b"once"])
+            answers.append(session.post(api.url + QUEUES, data=body, stream=stream, timeout=30))
+
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        thread.join(30)
+
+        assert [one.status_code for one in answers] == [401], "else it waits for ever"
     assert (len(api.calls), api.token_requests) == (1, 2)
 
 
