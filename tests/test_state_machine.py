@@ -409,9 +409,10 @@ class Life(RuleBasedStateMachine):
         cloud.moments.clear()
         self.shelf.broken = frozenset()
         self.time.advance(31)  # that credentials were refused is forgotten
-        for who, client in enumerate(self.clients):
+        for who in range(len(self.clients)):
             self.call(who, OK[:1])
-            assert client.status(OK[0]) == 200
+            with self.step(who) as client:
+                assert client.status(OK[0]) == 200
         self.no_rule_was_broken()
 
 
