@@ -285,6 +285,24 @@ def test_other_answers_to_a_token_request_by_hand(
     assert TOKEN not in text
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (200, {"access_token": TOKEN}, "That is no refusal."),
+        (400, {"error": "invalid_client"}, "the client id is wrong"),
+        (503, None, "is down"),
+    ],
+)
+def test_a_gateway_that_is_called_api_may_serve_the_login_as_well(
+    status: int, said: object, told: str, double: requests_mock.Mocker
+) -> None:
+    url = "https://api.example.com/login/oauth/token"
+    text = answer(double, status, said, url=url, method="POST")
+
+    assert told in text
+    assert "is no login service" not in text
+
+
 def test_a_login_host_that_is_a_gateway_is_known_to_who_says_so(
     double: requests_mock.Mocker,
 ) -> None:

@@ -155,9 +155,8 @@ class _Examination:
 
     def _of_sign_in(self) -> Failure | None:
         said = self._said or {}
-        if self._host.startswith(("api.", "apps.")) or (
-            self.status in {400, 401, 404, 405} and "code" in said and "error" not in said
-        ):
+        api = self._host.startswith(("api.", "apps.")) or "code" in said
+        if api and self.status in {400, 401, 404, 405} and "error" not in said:
             return sign_in.API_ASKED_FOR_TOKEN
         if self.status in {404, 405}:
             return sign_in.NO_SUCH_LOGIN_PATH

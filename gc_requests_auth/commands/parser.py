@@ -51,12 +51,18 @@ class Parser(argparse.ArgumentParser):
             likely = difflib.get_close_matches(misspelt[2].partition("=")[0], options, 1)
             message += f"; did you mean {likely[0]}?" if likely else ""
         parser.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {_without_values(message)}\n")
 
     def commands(self) -> dict[str, argparse.ArgumentParser]:
         """The commands below this one, by name."""
         found = (one for one in self._actions if isinstance(one, argparse._SubParsersAction))
         return {name: command for one in found for name, command in one.choices.items()}
+
+
+def _without_values(message: str) -> str:
+    """A message of argparse without what may be a secret: it goes into the log of a CI job."""
+    message = re.sub(r"ignored explicit argument .*", "this option takes no value", message)
+    return re.sub(r"'[^']{25,}'|-[^\s;]{25,}", "<not shown>", message)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -112,6 +112,10 @@ _DOMAIN = re.compile(
     r"(?!.{240})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
 )
 
+#: What stands behind the code of a region in a misspelt domain: ``euw2.pure.com``, ``euw2-pure.cloud``.
+#: Whoever registers such a domain would get the client secret.
+_BEHIND_A_CODE = re.compile(r"[.-]?(?:my)?pure(?:[.-]?cloud(?:\.[a-z]+){0,2}|(?:\.[a-z]+){1,2})")
+
 #: What may be quoted at length: no label is as long as a secret, and nothing stands around it.
 _QUOTABLE = re.compile(r"(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?", re.IGNORECASE)
 
@@ -196,6 +200,10 @@ def _near_miss(domain: str) -> str | None:
     misspellings of each other.
     """
     labels = domain.split(".")
+    for region in REGIONS:
+        code, _, rest = domain.partition(region.code)
+        if not code and _BEHIND_A_CODE.fullmatch(rest):
+            return _did_you_mean([region.domain])
     if domain in PARENTS:
         return f"The name of a region stands in front of {domain}, as in euw2.pure.cloud."
     if labels[0] == "mypurecloud":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -88,7 +89,9 @@ class CredentialsCommand:
 
     @property
     def _program(self) -> str:
-        """The program alone: arguments are nobody else's business."""
+        """The program alone: arguments are nobody else's business. No secret in its place either."""
         command = self._command
         name = command.partition(" ")[0] if isinstance(command, str) else command[0]
-        return name if 0 < len(name) <= 100 and name.isprintable() else "the command"
+        longest = max(map(len, re.split(r"[/\\]", name)))
+        shown = longest <= 30 and 0 < len(name) <= 100 and name.isprintable()
+        return name if shown else "the command"

@@ -32,6 +32,9 @@ class _Seen(NamedTuple):
     #: By host, as it stands in the URL, and by the `no_proxy` of the call.
     proxies: dict[tuple[str, str | None], dict[str, str]]
 
+    def __repr__(self) -> str:
+        return "<environment>"  # the client secret may be a variable, and a frame may be shown
+
 
 class Environment:
     """Answers as requests does, from memory while no variable has changed. Threads may share it."""
@@ -66,9 +69,9 @@ class Environment:
             return None
         seen = self._seen
         if seen.variables != _VARIABLES:
-            variables = dict(_VARIABLES)  # type: ignore[call-overload]  # a dict, as tested above
-            seen = _Seen(variables, _ca_bundle(), {})
-            if variables == _VARIABLES:
+            # No local variable holds them: a traceback may show it.
+            seen = _Seen(dict(_VARIABLES), _ca_bundle(), {})  # type: ignore[call-overload]  # a dict
+            if seen.variables == _VARIABLES:
                 self._seen = seen
         return seen
 

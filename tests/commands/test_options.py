@@ -107,6 +107,23 @@ def test_options_that_can_not_work_are_told_as_options(
     assert said in " ".join((out + err).split())
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["check --stdin={}", "token --header={}", "revoke --stdin={}", "check -{}", "{}", "demo --{}"]
+    + ["sandbox --rate-limit {}", "completion {}", "check --json={}"],
+)
+def test_a_secret_in_the_wrong_place_of_a_line_is_not_printed(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(line.format(SECRET).split())
+    out, err = capsys.readouterr()
+
+    assert ended.value.code == 2
+    assert SECRET not in out + err
+    assert "error: " in err
+
+
 def test_a_client_without_a_region_is_offered_the_search(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -249,6 +249,15 @@ def test_what_only_ends_like_a_known_wrong_domain_is_a_stranger(domain: str) -> 
         ("use2.us-govpure.cloud", "use2.us-gov-pure.cloud"),
         ("edee1.eusc_pure.cloud", "edee1.eusc-pure.cloud"),
         ("api.euw2.pure.cloudd", "euw2.pure.cloud"),
+        # the code of a region in front of what is nobody's
+        ("euw2.pure.com", "euw2.pure.cloud"),
+        ("https://login.euw2.purecloud.com/oauth/token", "euw2.pure.cloud"),
+        ("euw2.pure.cloud.com", "euw2.pure.cloud"),
+        ("usw2-pure.cloud", "usw2.pure.cloud"),
+        ("usw2.pure-cloud.com", "usw2.pure.cloud"),
+        ("cac1.purecloud.ie", "cac1.pure.cloud"),
+        ("euw1.purecloud.com", "mypurecloud.ie"),
+        ("euw2.pure.co.uk", "euw2.pure.cloud"),
     ],
 )
 def test_near_miss_is_refused_with_the_likely_one(name: str, likely: str) -> None:

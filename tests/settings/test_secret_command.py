@@ -91,3 +91,11 @@ def test_a_pair_needs_two_lines() -> None:
 
 def test_a_program_that_is_no_name_is_not_shown() -> None:
     assert repr(CredentialsCommand(["x" * 200])) == "<CredentialsCommand the command>"
+
+
+def test_a_secret_in_place_of_the_command_is_not_shown() -> None:
+    ask = CredentialsCommand(SECRET, client_id="client")
+    with pytest.raises(ConfigurationError, match="the command, which prints the secret") as caught:
+        ask()
+
+    assert SECRET not in f"{caught.value} {ask!r}"

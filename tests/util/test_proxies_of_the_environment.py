@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import requests
+from conftest import SECRET
 from fuzzing import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,3 +183,21 @@ def test_where_proxies_come_from_elsewhere_too_requests_is_asked_each_time(
     assert settings["proxies"] == {"https": "http://of.the.registry.example"}
     assert settings["verify"] == "/a"
     assert len(asked) == 2
+
+
+def test_an_exception_while_proxies_are_looked_up_shows_no_variable(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+
+    def interrupted(_: str, no_proxy: str | None = None) -> dict[str, str]:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        session.merge_environment_settings(API, {}, None, None, None)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [one for one in shown.stack if one.filename == environment.__file__]
+
+    assert frames
+    assert SECRET not in repr([one.locals for one in frames])
