@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from ..causes import network
 from ..causes.exception import chain_of, no_address, of_certificate
+from ..causes.failure import Failure
 from ..errors import (
     BadTokenAnswerError,
     LoginThrottledError,
@@ -26,20 +28,9 @@ _SAME_WAY = (
     " pass session= with them set."
 )
 
-_CHECK_PROXY = f"Check HTTPS_PROXY, NO_PROXY. {_SAME_WAY}"
-
 _PROXY = "can not be reached through the proxy"
 
-_DROPPED = (
-    "dropped the connection before its answer was complete: a proxy or firewall, or a restart."
-)
-
-_WHY_SLOW = (
-    "A firewall that drops packets, or a missing proxy, looks like this; token_timeout= sets how"
-    " long each attempt may take."
-)
-
-_SLOW = f"did not answer in time. {_WHY_SLOW}"
+_LONGER = "token_timeout= sets how long each attempt may take."
 
 
 def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
@@ -59,6 +50,13 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
             kind(f"{host} {what}", host=host, retryable=budget is not None), budget
         )
 
+    def advice_on(failure: Failure) -> str:
+        return failure.filled({"host": host, "target": host}).advice
+
+    proxy = f"{advice_on(network.PROXY_REFUSES)} {_SAME_WAY}"
+    slow = f"did not answer in time. {advice_on(network.STALLED)} {_LONGER}"
+    dropped = f"dropped the connection before its answer was complete. {advice_on(network.STALLED)}"
+
     def is_caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in chain)
 
@@ -69,7 +67,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         text = "answers far more than a token, and was cut off: it is not the login service."
         return failed(text, BadTokenAnswerError, None)
     if isinstance(problem, BodyTooSlowError):
-        return failed(_SLOW, LoginTimeoutError)
+        return failed(slow, LoginTimeoutError)
     if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
         what, _, path = str(problem).partition(": ")
         text = f"was not asked. {what}: {path_shown(path)}: see verify=, cert= or"
@@ -78,7 +76,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if isinstance(problem, UnicodeEncodeError) and problem.encoding == "latin-1":
         text = (
             "was not asked: the user name or the password of the proxy can not be sent, since it"
-            f" has characters outside Latin-1. {_CHECK_PROXY}"
+            f" has characters outside Latin-1. {proxy}"
         )
         return failed(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
@@ -89,37 +87,36 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if is_caused_by(requests.exceptions.RetryError):
         return _given_up(host, text_with("too many"))
     if is_caused_by(requests.exceptions.InvalidSchema):
-        text = (
-            "was not asked: the session has no way there (for SOCKS: pip install requests[socks])."
-        )
+        text = f"was not asked: the session has no way there. {advice_on(network.NO_SOCKS)}"
         return failed(text, budget=None)
     if is_caused_by(requests.exceptions.ProxyError):
         status = proxy_status(chain)
         hint = ": it wants credentials" if status == 407 else ""
         said_so = f", which answers {status}{hint}" if status else ""
-        return failed(f"{_PROXY}{said_so}. {_CHECK_PROXY}", budget=None if status else CONNECTION)
+        return failed(f"{_PROXY}{said_so}. {proxy}", budget=None if status else CONNECTION)
     # Ours is a sound URL; what can not be parsed is the proxy's.
     if is_caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
-        return failed(f"{_PROXY}. {_CHECK_PROXY}", budget=None)
+        return failed(f"{_PROXY}. {proxy}", budget=None)
     if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return failed(_DROPPED)
+        return failed(dropped)
     if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
         return failed(_tls(chain), budget=None)
     if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):
         advice = no_address(host).filled().advice
         return failed(f"has no address: name resolution failed. {advice}")
     if is_caused_by(ConnectionRefusedError):
-        return failed("refuses the connection: nothing listens there, or a firewall says no.")
+        return failed(f"refuses the connection. {advice_on(network.NOT_REACHED)}")
     if is_caused_by(requests.ConnectTimeout):
-        return failed(f"does not take the connection in time. {_WHY_SLOW}", LoginTimeoutError)
+        text = f"does not take the connection in time. {advice_on(network.NOT_REACHED)} {_LONGER}"
+        return failed(text, LoginTimeoutError)
     if is_caused_by(requests.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError):
-        return failed(_SLOW, LoginTimeoutError)
+        return failed(slow, LoginTimeoutError)
     if is_caused_by(urllib3.exceptions.NewConnectionError):
-        return failed("can not be reached: this machine has no way to that network.")
+        return failed(f"can not be reached. {advice_on(network.NOT_REACHED)}")
     if is_caused_by(urllib3.exceptions.TimeoutError):
-        return failed(_SLOW, LoginTimeoutError)
+        return failed(slow, LoginTimeoutError)
     if is_caused_by(urllib3.exceptions.ProtocolError, ConnectionError):
-        return failed(_DROPPED)
+        return failed(dropped)
     text = (
         f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
         f" stands in for it: it has no answer for POST {token_url}."

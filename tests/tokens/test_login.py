@@ -994,7 +994,7 @@ def test_refused_connection_is_said_to_be_refused() -> None:
     error = unreachable(f"https://127.0.0.1:{wire.closed_port()}")
 
     assert type(error) is LoginUnreachableError
-    assert "refuses the connection: nothing listens there, or a firewall says no" in str(error)
+    assert "refuses the connection. Possible causes" in str(error)
     assert error.retryable
 
 
@@ -1013,7 +1013,7 @@ def test_connection_that_is_not_taken_is_a_time_out() -> None:
         error = unreachable(f"https://127.0.0.1:{port}")
 
     assert type(error) is LoginTimeoutError
-    assert "does not take the connection in time. A firewall" in str(error)
+    assert "does not take the connection in time. Possible causes" in str(error)
     assert "token_timeout=" in str(error)
     assert error.retryable
 
