@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import re
@@ -264,23 +263,35 @@ def test_other_clients_get_no_token_for_other_hosts(here: Counted, httpx: Any) -
     assert sent == [True, False]
 
 
-def test_an_async_client_of_httpx_calls_outlive_their_token(here: Counted, httpx: Any) -> None:
-    names = Page("other-clients").run(0, 1)
-    auth = names["AsyncHttpxAuth"](names["auth"])
-
-    async def calls() -> list[int]:
-        async with httpx.AsyncClient(auth=auth, base_url=here.api_url) as client:
-            here.sandbox.revoke_all()
-            answers = [await client.get(QUEUES), await client.get(QUEUES)]
-        stand_in = httpx.MockTransport(
-            lambda request: httpx.Response(200 + ("Authorization" in request.headers))
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_calls_of_an_async_client_outlive_their_token(
+    here: Counted, tmp_path: Path, name: str
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "\n".join(Page("other-clients").python[:2]).replace(
+            "import httpx", f"import {name} as httpx"
         )
-        async with httpx.AsyncClient(auth=auth, transport=stand_in) as client:
-            answers.append(await client.get("https://elsewhere.example/"))
-        return [one.status_code for one in answers]
+        + """
+import requests
+requests.delete(f"{auth.api_url}/api/v2/tokens/me", auth=auth, timeout=30)
 
-    assert asyncio.run(calls()) == [200, 200, 200]
-    assert statuses(here) == [200, 401, 200, 200]
+async def calls():
+    signed = AsyncHttpxAuth(auth)
+    async with httpx.AsyncClient(auth=signed, base_url=auth.api_url) as client:
+        for _ in range(2):
+            print((await client.get("/api/v2/routing/queues")).status_code)
+    elsewhere = httpx.MockTransport(lambda request: httpx.Response(200, json=[*request.headers]))
+    async with httpx.AsyncClient(auth=signed, transport=elsewhere) as client:
+        print("authorization" in (await client.get("https://elsewhere.example/")).json())
+
+asyncio.run(calls())
+"""
+    )
+    done = run_python(script, env=dict(os.environ))
+
+    assert done.stdout == "200\n200\nFalse\n", done.stderr
+    assert statuses(here)[2:] == [401, 200, 200]
     assert here.token_requests == 2
 
 
@@ -290,13 +301,32 @@ def test_aiohttp_calls_outlive_their_token(here: Counted, tmp_path: Path) -> Non
     script.write_text(
         Page("other-clients").python[2]
         + "\nprint(asyncio.run(queues())['total'])"
-        + "\nauth.revoke(); auth.forget = lambda: None"
+        + "\nimport requests"
+        + "\nrequests.delete(f'{auth.api_url}/api/v2/tokens/me', auth=auth, timeout=30)"
         + "\nprint(asyncio.run(queues())['total'])"
     )
     done = run_python(script, env=dict(os.environ))
 
     assert done.stdout == "60\n60\n", done.stderr
+    assert statuses(here)[2:] == [401, 200]
     assert here.token_requests == 2
+
+
+def test_aiohttp_sends_no_token_elsewhere(here: Counted, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="[test] brings aiohttp before Python 3.15")
+    script = tmp_path / "script.py"
+    script.write_text(
+        Page("other-clients").python[2]
+        + "\nfrom types import SimpleNamespace"
+        + "\nasync def answer(request): return SimpleNamespace(status=200)"
+        + "\nfor url in (f'{auth.api_url}/x', 'https://elsewhere.example/'):"
+        + "\n    request = SimpleNamespace(url=url, headers={})"
+        + "\n    asyncio.run(signed_in(request, answer))"
+        + "\n    print(list(request.headers))"
+    )
+    done = run_python(script, env=dict(os.environ))
+
+    assert done.stdout == "['Authorization']\n[]\n", done.stderr
 
 
 # -- security.rst, errors.rst, promises.rst ---------------------------------------------------------
