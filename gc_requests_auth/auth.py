@@ -190,6 +190,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         keeps no state, so that it may be sent again. The caller's hooks see the final answer only.
         """
         fetched: AccessToken | None = None
+        arrived = self._clock.monotonic()
         for _ in range(REPLAYS):
             request, call = response.request, Call.of(response.request)
             if call is None or response.status_code != 401:
@@ -197,8 +198,12 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             refused = self._token_of(call, request)
             # Another thread may have met the 401 first: then its token is tried, and none fetched.
             token = self._tokens.in_hand(other_than=refused)
-            if token is None and _is_brand_new(refused, fetched):
-                break
+            if token is None and refused is not None and _is_brand_new(refused, fetched):
+                # Of a token request that was under way already, the token may have ended with the first.
+                if refused.born.monotonic >= arrived:
+                    break
+                if not self._forbidden.is_over(response, refused, options):
+                    break
             # Any request of ours may need the connection that an unread answer keeps.
             drain(response)
             if token is None:

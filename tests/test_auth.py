@@ -8,6 +8,7 @@ import json
 import logging
 import pickle
 import re
+import threading
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ import requests_cache
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, FakeTime
 from fleet import until
+from requests.adapters import HTTPAdapter
 
 from gc_requests_auth import (
     ConfigurationError,
@@ -31,6 +33,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     RegionMismatchError,
 )
+from gc_requests_auth.tokens.flight import Flight
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"
@@ -93,6 +96,43 @@ def test_the_401_in_the_history_keeps_its_own_request(
     assert response.history[0].request.headers["Authorization"] == f"Bearer {old}"
     assert response.request.headers["Authorization"] == f"Bearer {auth_of(session).access_token()}"
     assert response.history[0].json()["code"] == "bad.credentials"
+
+
+def test_a_token_that_was_asked_for_before_a_revocation_and_came_after_it_is_replaced_as_well(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One revocation ends both: the token in hand, and the one whose answer is on its way."""
+    issued, released = threading.Event(), threading.Event()
+
+    class Slow(HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *more: Any, **options: Any) -> Any:
+            answer = super().send(request, *more, **options)
+            issued.set()
+            assert released.wait(10)
+            return answer
+
+    lent, api = sandbox.session(), sandbox.session()
+    auth = sandbox.auth(session=lent)
+    url = f"{sandbox.api_url}{ME}"
+    assert api.get(url, auth=auth).status_code == 200
+    first = auth.access_token()
+    lent.mount(sandbox.login_url, Slow())
+    other = threading.Thread(target=lambda: auth.access_token(rejected=first))
+    other.start()
+    assert issued.wait(10)
+    sandbox.sandbox.revoke_all()
+    joined = Flight.result
+
+    def join(flight: Flight) -> Any:
+        released.set()
+        return joined(flight)
+
+    monkeypatch.setattr(Flight, "result", join)
+    answer = api.get(url, auth=auth)
+    other.join(10)
+
+    assert answer.status_code == 200
+    assert sandbox.token_requests == 3
 
 
 @pytest.mark.parametrize("state", ["cold", "revoked"])

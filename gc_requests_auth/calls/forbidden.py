@@ -99,6 +99,12 @@ class ForbiddenEndpoints:
         if lives is not False:
             self._remember(response, options, lives=bool(lives))
 
+    def is_over(
+        self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
+    ) -> bool:
+        """Whether the API says that a token which was refused has ended."""
+        return self._lives(response, token, options) is False
+
     def _lives(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> bool | None:

@@ -43,10 +43,11 @@ def replay(
     call.sign(again)
     _renew_cookies(again, response)
     # requests builds a redirect that follows from the original request, so that one goes on with the
-    # new token. The answer keeps a copy, which shows what was sent.
+    # new token. The answer keeps a copy, which shows what was sent. The original may be sent again: it
+    # gets a new call as well, so that it counts against the limit of the new token.
     if response.request is original:
         response.request = original.copy()
-    original.headers["Authorization"] = call.token.header
+    Call(call.auth, call.url, call.token).sign(original)
     start = time.perf_counter()
     answer: requests.Response = response.connection.send(again, **_for_adapter(options))
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)

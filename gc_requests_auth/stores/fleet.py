@@ -15,7 +15,7 @@ import math
 import os
 from collections import Counter
 from random import uniform
-from threading import Event, Lock
+from threading import Event, RLock
 from typing import Protocol
 
 from ..tokens import rate_limit
@@ -74,7 +74,8 @@ class FleetPermits:
     def start_afresh(self) -> None:
         """As another process, which a child of a fork is: the parent goes on to use its permits."""
         self._process = os.urandom(8).hex()
-        self._lock = Lock()
+        # Re-entrant, since a signal handler may make a call in the thread that holds the lock.
+        self._lock = RLock()
         #: Set when the question that is under way is answered; None if none is.
         self._question: Event | None = None
         #: Threads that have counted a request of their own and wait for a permit; those turned away.
@@ -161,10 +162,15 @@ class FleetPermits:
         with self._lock:
             self._waiting += 1
         until = self._clock.monotonic() + PATIENCE
-        while (wait := self._turn_away_or_ask(count, until)) is None:
-            if self._take_what_was_granted():
-                return 0.0
-            # Other threads have taken what was asked for.
+        try:
+            while (wait := self._turn_away_or_ask(count, until)) is None:
+                if self._take_what_was_granted():
+                    return 0.0
+                # Other threads have taken what was asked for.
+        except BaseException:  # Ctrl-C, or a time limit of the caller's
+            with self._lock:
+                self._waiting -= 1
+            raise
         with self._lock:
             self._waiting -= 1
             self._turned_away += bool(wait)
@@ -210,10 +216,13 @@ class FleetPermits:
             if question is not None:
                 return question
             question = self._question = Event()
-        if in_background(lambda: self._ask_now(count, question, wants=wants)):
-            return question
-        self._question = None
-        return None
+        is_asked = False
+        try:
+            is_asked = in_background(lambda: self._ask_now(count, question, wants=wants))
+        finally:  # also if Ctrl-C strikes: nobody else would end this question
+            if not is_asked:
+                self._question = None
+        return question if is_asked else None
 
     def _ask_now(self, count: OwnCount, question: Event, *, wants: bool) -> None:
         asked_at = self._clock.monotonic()

@@ -92,7 +92,11 @@ class RateLimit:
             wait = self._take()
         if wait or self._shared is None or self.limit is None:
             return wait
-        wait = self._shared.take(self)
+        try:
+            wait = self._shared.take(self)
+        except BaseException:  # Ctrl-C while the store is asked, or a time limit of the caller's
+            self._put_back()
+            raise
         if wait:
             self._put_back()
         return wait

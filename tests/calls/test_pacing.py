@@ -579,6 +579,20 @@ def test_a_header_that_was_changed_or_removed_by_hand_is_not_signed_over(
     assert sum(fake_time.slept) < 4, "of the retries alone"
 
 
+def test_a_prepared_request_that_was_replayed_is_paced_by_its_new_token_when_it_is_sent_again(
+    api: Counted, fake_time: FakeTime
+) -> None:
+    with api.signed_in(pacing="raise") as session:
+        prepared = session.prepare_request(requests.Request("GET", ME))
+        api.sandbox.revoke_all()
+        statuses = [session.send(prepared).status_code for _ in range(3)]
+        with pytest.raises(RateLimitError):
+            session.send(prepared)
+
+    assert statuses == [200] * 3
+    assert sent(api) == [401, 200, 200, 200]
+
+
 def recording(seen: list[object]) -> dict[str, Any]:
     """Hooks that keep the statuses that a caller sees."""
     return {"response": lambda answer, **_: seen.append(answer.status_code)}

@@ -194,6 +194,55 @@ def test_a_request_that_was_not_sent_counts_no_longer(store: Counting) -> None:
     assert store.asked[-1].held == 0
 
 
+def test_a_call_that_is_interrupted_while_it_asks_the_store_loses_no_permit(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(work: Callable[[], None]) -> bool:
+        raise KeyboardInterrupt
+
+    count = process(store, store.time, 2)
+    for _ in range(3):
+        monkeypatch.setattr(module, "in_background", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            count.take()
+    monkeypatch.setattr(module, "in_background", at_once)
+
+    assert count.under_way == 0
+    assert count.take() == 0.0
+    store.time.advance(2)
+    assert count.take() == 0.0
+    assert [request.held for request in store.asked] == [0, 1]
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: Counting) -> None:
+    looks = 0
+    sent: list[int] = []
+
+    def monotonic() -> float:
+        """The clock; at one of the looks at it a signal arrives."""
+        nonlocal looks
+        looks -= 1
+        if looks == 0:
+            store.time.advance(2)  # no permit is left
+            sent.append(send(count))
+        return store.time.monotonic
+
+    clock = store.time.clock._replace(monotonic=monotonic)
+    count = RateLimit(300, clock, FleetPermits(store, KEY, clock))
+    for at in range(1, 12):
+        looks = at
+        thread = threading.Thread(target=lambda: sent.append(send(count)), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), f"it waits for itself at look {at}"
+        store.time.advance(2)
+
+    assert set(sent) == {1}
+    assert len(sent) > 11
+    assert count.under_way == 0
+
+
 @pytest.mark.usefixtures("inline")
 def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
     store: Counting,
