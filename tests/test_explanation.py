@@ -239,14 +239,30 @@ def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mock
 
 
 @pytest.mark.parametrize(
-    "limit", [None, "all", {}, {"key": 7}, {"key": "a b c \x1b"}, {"key": "x", "value": "many"}]
+    "limit",
+    [
+        *(None, "all", {}, {"key": 7}, {"key": "a b c \x1b"}, {"key": "x", "value": "many"}),
+        *({"key": "x", "value": 10**4000}, {"key": "x", "value": -1}),
+    ],
 )
 def test_a_limit_of_another_form_is_not_named(limit: object, double: requests_mock.Mocker) -> None:
     text = answer(double, 429, fault("too.many.requests", limit=limit))
 
     assert "limit" in text
-    assert "many requests" not in text
+    assert " requests. The org" not in text
     assert "Wait the seconds that Retry-After names" in text
+
+
+@pytest.mark.parametrize(
+    "key", ["client.credentials.token.rate.per.minute", "token.rate.per.minute"]
+)
+def test_a_limit_of_each_token_is_not_told_as_one_of_all_tokens(
+    key: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, 429, fault("too.many.requests", limit={"key": key, "value": 300}))
+
+    assert f"The token has used up its requests of this minute ({key}, 300 requests)." in text
+    assert "More tokens do not help" not in text
 
 
 def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_mock.Mocker) -> None:

@@ -168,7 +168,7 @@ class _Examination:
     def _limit(self) -> Failure:
         """The row of a 429: the token's limit, another one, one of the day, or an unnamed one."""
         key, wait = self._limit_of_body()[0], self._wait()
-        if key == service.TOKEN_LIMIT:
+        if key in {service.TOKEN_LIMIT, service.ANY_TOKEN_LIMIT}:
             return service.LIMIT_OF_TOKEN
         if wait is not None and wait > service.LONGER_THAN_A_MINUTE:
             return service.LIMIT_OF_DAY
@@ -250,7 +250,8 @@ class _Examination:
         key, value = limit.get("key"), limit.get("value")
         if not isinstance(key, str) or not _IDENTIFIER.fullmatch(key):
             return None, None
-        return self._shown(key, 80), value if type(value) is int else None
+        sane = type(value) is int and 0 < value < 1_000_000
+        return self._shown(key, 80), value if sane else None
 
     def _wait(self) -> float | None:
         return retry_after_seconds(self._response.headers.get("Retry-After"), time.time())
