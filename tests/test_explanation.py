@@ -238,6 +238,32 @@ def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mock
     assert "the body, and 512,000" in streamed
 
 
+def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
+    double: requests_mock.Mocker,
+) -> None:
+    for body in ("x" * 1000, b"x" * 512_000):
+        text = answer(double, 413, fault("x"), method="POST", data=body, reply=REFERENCE)
+        assert "The cause is unknown." in text
+    text = answer(double, 413, fault("x"), method="POST", data="\u00e9" * 300_000)
+
+    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+
+
+@pytest.mark.parametrize("status", [405, 408, 409, 413, 415, 429, 500, 501])
+def test_a_page_without_a_correlation_id_is_not_told_as_an_answer_of_the_api(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, status, text="<html>Access denied</html>")
+
+    assert "What answers is not the API: the answer is an HTML or XML page." in text
+
+
+def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
+    text = answer(double, 405, text="<html></html>", reply=REFERENCE)
+
+    assert "This path is there, but not for this method." in text
+
+
 @pytest.mark.parametrize(
     "limit",
     [

@@ -143,6 +143,10 @@ class _Examination:
         if self.status == 404 and self._lacks_api_path():
             return calls.NO_API_PATH
         found = of_call(self.status, self.code, self.message)
+        if found is not None and found is not service.API_DOWN and self._is_page_of_others():
+            return service.NOT_THE_API
+        if found is calls.BODY_TOO_LARGE and 0 < self._size() <= calls.MOST_BYTES:
+            return None  # another limit than the one that is known
         if found is calls.BAD_REQUEST and self._sent_no_json():
             return calls.BODY_NO_JSON
         if found is service.LIMIT_NOT_NAMED:
@@ -201,6 +205,15 @@ class _Examination:
             return True
         return False
 
+    def _is_page_of_others(self) -> bool:
+        """Whether a page answers in place of the API, whose answers have a correlation id."""
+        return self._body.lstrip()[:1] == b"<" and self._correlation_id() is None
+
+    def _size(self) -> int:
+        """Bytes of the body that was sent; 0 where they are not known."""
+        sent = self._sent.encode() if isinstance(self._sent, str) else self._sent
+        return len(sent) if isinstance(sent, bytes) else 0
+
     def _facts_found(self) -> dict[str, str]:
         path = self._url.path or "/"
         found = {"host": self._host, "path": self._shown(path, LONGEST_PATH), "kind": self._kind()}
@@ -211,8 +224,8 @@ class _Examination:
             shown = permissions[:MOST_PERMISSIONS]
             more = len(permissions) - len(shown)
             found["permissions"] = " or ".join(shown) + (f", or {more} more" if more else "")
-        if isinstance(self._sent, str | bytes):
-            found["size"] = f"{len(self._sent):,} bytes"
+        if self._size():
+            found["size"] = f"{self._size():,} bytes"
         wait = self._wait()
         if wait is not None:
             found["wait"] = f"{wait:.0f} s"
