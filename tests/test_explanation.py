@@ -392,6 +392,35 @@ def test_a_body_that_was_given_up_is_no_error(sandbox: Counted) -> None:
         list(response.iter_content(4096))
 
         assert "answered 418" in explain(response)
+        assert "not the API" not in explain(response)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_streamed_body_of_any_length_stays_the_callers_to_read(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    double.get(f"{API}/users", status_code=status, text="x" * 100_000)
+    response = requests.get(f"{API}/users", stream=True)
+    said = explain(response)
+
+    assert response.raw.read() == b"x" * 100_000
+    assert "not the API" not in said
+
+
+@pytest.mark.parametrize("reply", [REFERENCE, {"Content-Length": "54"}])
+def test_a_streamed_refusal_that_is_short_is_explained(
+    reply: dict[str, str], double: requests_mock.Mocker
+) -> None:
+    double.get(f"{API}/users", status_code=404, json=fault("not.found"), headers=reply)
+
+    assert "(not.found)" in explain(requests.get(f"{API}/users", stream=True))
+
+
+def test_a_response_of_a_double_without_status_and_with_an_odd_url_is_explained() -> None:
+    response = requests.Response()
+    response.url = "https://[half"
+
+    assert explain(response) == "the host answered 0 to GET /. That is no refusal."
 
 
 def test_the_response_stays_as_it_is(double: requests_mock.Mocker) -> None:

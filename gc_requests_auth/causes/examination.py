@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
-from ..util.http import correlation_id_in, retry_after_seconds
+from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
 from ..util.nesting import parse_json
 from ..util.redaction import forms_of, redacted
 from ..util.secret import SecretBox, plain
@@ -104,13 +104,14 @@ class _Examination:
         self._method = _plain(str(getattr(request, "method", None) or "GET"), 10)
         self._headers: Mapping[str, str] = getattr(request, "headers", None) or {}
         self._sent = getattr(request, "body", None)
-        url = response.url or getattr(request, "url", None) or ""
-        self._url = urlsplit(url)
+        self._url = _parts(response.url or getattr(request, "url", None) or "")
         self._host = self._url.hostname or "the host"
-        self._body = _body(response)
+        body = _body(response)
+        self._is_read = body is not None
+        self._body = body or b""
         self._said = _object(self._body)
         self._facts = facts
-        self.status = response.status_code
+        self.status = response.status_code or 0  # of one that was made by hand
         self.code = self._identifier("code") or self._identifier("error")
         self.message = self._message()
 
@@ -151,7 +152,7 @@ class _Examination:
             return calls.BODY_NO_JSON
         if found is service.LIMIT_NOT_NAMED:
             return self._limit()
-        if found is None and self._said is None and self._method != "HEAD":
+        if found is None and self._said is None and self._is_read and self._method != "HEAD":
             return service.NOT_THE_API
         if found is None and self.status == 400 and self._sent_no_json():
             return calls.BODY_NO_JSON
@@ -302,11 +303,27 @@ class _Examination:
         return _plain(redacted(text, self._hidden), length)
 
 
-def _body(response: requests.Response) -> bytes:
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _body(response: requests.Response) -> bytes | None:
+    """The beginning of the body; None where it is not known.
+
+    A streamed body that nobody has read yet is left to the caller, unless it is a short refusal.
+    """
+    if response._content is False:
+        length = number(response.headers.get("Content-Length"))
+        is_short = has_correlation_id(response) if length is None else length <= LONGEST_BODY
+        if response.raw is not None and (response.status_code < 400 or not is_short):
+            return None
     try:
         return (response.content or b"")[: LONGEST_BODY + 1]
     except (requests.RequestException, RuntimeError, OSError):  # given up, or broken off
-        return b""
+        return None
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
