@@ -160,9 +160,7 @@ def _overridden(settings: Settings, environ: Environment) -> list[str]:
     ]
 
 
-def _half(
-    used: Family, others: Iterable[Family], environ: Environment, called: str
-) -> list[str]:
+def _half(used: Family, others: Iterable[Family], environ: Environment, called: str) -> list[str]:
     """A pair that would count before the one in use, had its other half not been misspelt, say."""
     names = used.client_id, used.client_secret
     values = [environ[name] for name in names]

@@ -217,10 +217,8 @@ def test_half_a_pair_that_would_have_counted_first_is_one_warning(
     monkeypatch.setenv(getattr(FAMILIES[3], half), "that-would-not-have-counted")
     assert GenesysCloudAuth(region="eu-west-1").client_id == ID
     said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert said == [
-        f"{getattr(FAMILIES[0], half)} is set, but {getattr(FAMILIES[0], lacks)} is not set, and so"
-        " GC_CLIENT_ID is used"
-    ]
+    have, lack = getattr(FAMILIES[0], half), getattr(FAMILIES[0], lacks)
+    assert said == [f"{have} is set, but {lack} is not set, and so GC_CLIENT_ID is used"]
 
 
 def test_half_a_pair_of_the_same_client_is_no_warning(
