@@ -238,15 +238,57 @@ def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mock
     assert "the body, and 512,000" in streamed
 
 
+def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
+    double: requests_mock.Mocker,
+) -> None:
+    for body in ("x" * 1000, b"x" * 512_000):
+        text = answer(double, 413, fault("x"), method="POST", data=body, reply=REFERENCE)
+        assert "The cause is unknown." in text
+    text = answer(double, 413, fault("x"), method="POST", data="\u00e9" * 300_000)
+
+    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+
+
+@pytest.mark.parametrize("status", [405, 408, 409, 413, 415, 429, 500, 501])
+def test_a_page_without_a_correlation_id_is_not_told_as_an_answer_of_the_api(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, status, text="<html>Access denied</html>")
+
+    assert "What answers is not the API: the answer is an HTML or XML page." in text
+
+
+def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
+    text = answer(double, 405, text="<html></html>", reply=REFERENCE)
+
+    assert "This path is there, but not for this method." in text
+
+
 @pytest.mark.parametrize(
-    "limit", [None, "all", {}, {"key": 7}, {"key": "a b c \x1b"}, {"key": "x", "value": "many"}]
+    "limit",
+    [
+        *(None, "all", {}, {"key": 7}, {"key": "a b c \x1b"}, {"key": "x", "value": "many"}),
+        *({"key": "x", "value": 10**4000}, {"key": "x", "value": -1}),
+    ],
 )
 def test_a_limit_of_another_form_is_not_named(limit: object, double: requests_mock.Mocker) -> None:
     text = answer(double, 429, fault("too.many.requests", limit=limit))
 
     assert "limit" in text
-    assert "many requests" not in text
+    assert " requests. The org" not in text
     assert "Wait the seconds that Retry-After names" in text
+
+
+@pytest.mark.parametrize(
+    "key", ["client.credentials.token.rate.per.minute", "token.rate.per.minute"]
+)
+def test_a_limit_of_each_token_is_not_told_as_one_of_all_tokens(
+    key: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, 429, fault("too.many.requests", limit={"key": key, "value": 300}))
+
+    assert f"The token has used up its requests of this minute ({key}, 300 requests)." in text
+    assert "More tokens do not help" not in text
 
 
 def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_mock.Mocker) -> None:
@@ -350,6 +392,35 @@ def test_a_body_that_was_given_up_is_no_error(sandbox: Counted) -> None:
         list(response.iter_content(4096))
 
         assert "answered 418" in explain(response)
+        assert "not the API" not in explain(response)
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_streamed_body_of_any_length_stays_the_callers_to_read(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    double.get(f"{API}/users", status_code=status, text="x" * 100_000)
+    response = requests.get(f"{API}/users", stream=True)
+    said = explain(response)
+
+    assert response.raw.read() == b"x" * 100_000
+    assert "not the API" not in said
+
+
+@pytest.mark.parametrize("reply", [REFERENCE, {"Content-Length": "54"}])
+def test_a_streamed_refusal_that_is_short_is_explained(
+    reply: dict[str, str], double: requests_mock.Mocker
+) -> None:
+    double.get(f"{API}/users", status_code=404, json=fault("not.found"), headers=reply)
+
+    assert "(not.found)" in explain(requests.get(f"{API}/users", stream=True))
+
+
+def test_a_response_of_a_double_without_status_and_with_an_odd_url_is_explained() -> None:
+    response = requests.Response()
+    response.url = "https://[half"
+
+    assert explain(response) == "the host answered 0 to GET /. That is no refusal."
 
 
 def test_the_response_stays_as_it_is(double: requests_mock.Mocker) -> None:

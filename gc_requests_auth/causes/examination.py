@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
-from ..util.http import correlation_id_in, retry_after_seconds
+from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
 from ..util.nesting import parse_json
 from ..util.redaction import forms_of, redacted
 from ..util.secret import SecretBox, plain
@@ -104,13 +104,14 @@ class _Examination:
         self._method = _plain(str(getattr(request, "method", None) or "GET"), 10)
         self._headers: Mapping[str, str] = getattr(request, "headers", None) or {}
         self._sent = getattr(request, "body", None)
-        url = response.url or getattr(request, "url", None) or ""
-        self._url = urlsplit(url)
+        self._url = _parts(response.url or getattr(request, "url", None) or "")
         self._host = self._url.hostname or "the host"
-        self._body = _body(response)
+        body = _body(response)
+        self._is_read = body is not None
+        self._body = body or b""
         self._said = _object(self._body)
         self._facts = facts
-        self.status = response.status_code
+        self.status = response.status_code or 0  # of one that was made by hand
         self.code = self._identifier("code") or self._identifier("error")
         self.message = self._message()
 
@@ -143,11 +144,15 @@ class _Examination:
         if self.status == 404 and self._lacks_api_path():
             return calls.NO_API_PATH
         found = of_call(self.status, self.code, self.message)
+        if found is not None and found is not service.API_DOWN and self._is_page_of_others():
+            return service.NOT_THE_API
+        if found is calls.BODY_TOO_LARGE and 0 < self._size() <= calls.MOST_BYTES:
+            return None  # another limit than the one that is known
         if found is calls.BAD_REQUEST and self._sent_no_json():
             return calls.BODY_NO_JSON
         if found is service.LIMIT_NOT_NAMED:
             return self._limit()
-        if found is None and self._said is None and self._method != "HEAD":
+        if found is None and self._said is None and self._is_read and self._method != "HEAD":
             return service.NOT_THE_API
         if found is None and self.status == 400 and self._sent_no_json():
             return calls.BODY_NO_JSON
@@ -168,7 +173,7 @@ class _Examination:
     def _limit(self) -> Failure:
         """The row of a 429: the token's limit, another one, one of the day, or an unnamed one."""
         key, wait = self._limit_of_body()[0], self._wait()
-        if key == service.TOKEN_LIMIT:
+        if key in {service.TOKEN_LIMIT, service.ANY_TOKEN_LIMIT}:
             return service.LIMIT_OF_TOKEN
         if wait is not None and wait > service.LONGER_THAN_A_MINUTE:
             return service.LIMIT_OF_DAY
@@ -201,6 +206,15 @@ class _Examination:
             return True
         return False
 
+    def _is_page_of_others(self) -> bool:
+        """Whether a page answers in place of the API, whose answers have a correlation id."""
+        return self._body.lstrip()[:1] == b"<" and self._correlation_id() is None
+
+    def _size(self) -> int:
+        """Bytes of the body that was sent; 0 where they are not known."""
+        sent = self._sent.encode() if isinstance(self._sent, str) else self._sent
+        return len(sent) if isinstance(sent, bytes) else 0
+
     def _facts_found(self) -> dict[str, str]:
         path = self._url.path or "/"
         found = {"host": self._host, "path": self._shown(path, LONGEST_PATH), "kind": self._kind()}
@@ -211,8 +225,8 @@ class _Examination:
             shown = permissions[:MOST_PERMISSIONS]
             more = len(permissions) - len(shown)
             found["permissions"] = " or ".join(shown) + (f", or {more} more" if more else "")
-        if isinstance(self._sent, str | bytes):
-            found["size"] = f"{len(self._sent):,} bytes"
+        if self._size():
+            found["size"] = f"{self._size():,} bytes"
         wait = self._wait()
         if wait is not None:
             found["wait"] = f"{wait:.0f} s"
@@ -250,7 +264,8 @@ class _Examination:
         key, value = limit.get("key"), limit.get("value")
         if not isinstance(key, str) or not _IDENTIFIER.fullmatch(key):
             return None, None
-        return self._shown(key, 80), value if type(value) is int else None
+        sane = type(value) is int and 0 < value < 1_000_000
+        return self._shown(key, 80), value if sane else None
 
     def _wait(self) -> float | None:
         return retry_after_seconds(self._response.headers.get("Retry-After"), time.time())
@@ -288,11 +303,27 @@ class _Examination:
         return _plain(redacted(text, self._hidden), length)
 
 
-def _body(response: requests.Response) -> bytes:
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _body(response: requests.Response) -> bytes | None:
+    """The beginning of the body; None where it is not known.
+
+    A streamed body that nobody has read yet is left to the caller, unless it is a short refusal.
+    """
+    if response._content is False:
+        length = number(response.headers.get("Content-Length"))
+        is_short = has_correlation_id(response) if length is None else length <= LONGEST_BODY
+        if response.raw is not None and (response.status_code < 400 or not is_short):
+            return None
     try:
         return (response.content or b"")[: LONGEST_BODY + 1]
     except (requests.RequestException, RuntimeError, OSError):  # given up, or broken off
-        return b""
+        return None
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,9 @@ from .failure import WHERE_TO_ASK, Cause, Failure
 #: The key of the limit that each token has for itself; all other limits are shared by all tokens.
 TOKEN_LIMIT = "client.credentials.token.rate.per.minute"  # noqa: S105 -- a name
 
+#: The same of tokens of any grant.
+ANY_TOKEN_LIMIT = "token.rate.per.minute"  # noqa: S105 -- a name
+
 #: Seconds of a Retry-After above which no limit per minute can be the reason.
 LONGER_THAN_A_MINUTE = 120.0
 
@@ -29,7 +32,7 @@ LIMIT_OF_TOKEN = Failure(
     ),
     statuses=(429,),
     codes=_TOO_MANY,
-    sign=f"limit.key of the body is {TOKEN_LIMIT}.",
+    sign=f"limit.key of the body is {TOKEN_LIMIT} or {ANY_TOKEN_LIMIT}.",
     message=_TOO_MANY_MESSAGE,
 )
 

@@ -24,6 +24,8 @@ _PLACEHOLDERS = re.compile(
     r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%\w+%|\$[a-z_]+|\[.*\]|\*+|x{3,}|\.{3,}|\u2026"
     r"|(?:please)?change(?:me|it|this)|replace(?:me|this)|your.*|insert.*here|placeholder|redacted"
     r"|to-?do|tbd|none|null|undefined|example"
+    # References that the tool which resolves them has not seen.
+    r"|#\{.*\}|op://.*|arn:aws.*|@microsoft\.keyvault\(.*\)"
 )
 
 

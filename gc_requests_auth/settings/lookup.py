@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 
 from ..errors import ConfigurationError
 from ..util import forks
 from ..util.secret import SecretBox, plain
 from .client import Identity, Settings
-from .environment import API_URL, LOGIN_URL, PROFILE, Environment, Family, read_environment, rivals
+from .environment import (
+    API_URL,
+    FAMILIES,
+    LOGIN_URL,
+    PROFILE,
+    Environment,
+    Family,
+    halves,
+    read_environment,
+    rivals,
+)
 from .hosts import Hosts
-from .profiles import Profile, read_profile
+from .profiles import Profile, family_of, read_profile
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -115,10 +126,14 @@ class Lookup:
             environ = {**environ, **profile.values}
             if profile.exposed:
                 warnings.append(f"others can read the secrets in {profile.path}: chmod 600 it")
+            if settings.uses_environment:
+                warnings += _half(family_of(name), FAMILIES, environ, PROFILE)
         elif settings.uses_environment:
             family = settings.family(environ)
             if family is None:
                 return environ
+            before = FAMILIES[: FAMILIES.index(family)]
+            warnings += _half(family, before, environ, family.client_id)
             warnings += _rivalry(family, environ)
         self._environment = environ
         warnings += _overridden(settings, environ)
@@ -143,6 +158,17 @@ def _overridden(settings: Settings, environ: Environment) -> list[str]:
     return [
         f"region= is given, and so {' and '.join(names)} {'is' if len(names) == 1 else 'are'} not used"
     ]
+
+
+def _half(used: Family, others: Iterable[Family], environ: Environment, called: str) -> list[str]:
+    """A pair that would count before the one in use, had its other half not been misspelt, say."""
+    names = used.client_id, used.client_secret
+    values = [environ[name] for name in names]
+    return [
+        f"{have} is set, but {lack} is {state}, and so {called} is used"
+        for have, lack, state in halves(environ, others)
+        if have not in names and environ[have] not in values
+    ][:1]
 
 
 def _rivalry(family: Family, environ: Environment) -> list[str]:

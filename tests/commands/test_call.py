@@ -69,6 +69,7 @@ def test_a_path_alone_is_a_get(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_may_change_something_is_not_sent_unless_asked(
     sandbox: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    sandbox.sandbox.api_exchanges.clear()  # of other tests
     status, facts, finding = check(capsys, "POST", "/sandbox/echo", "--data", "{}")
     asked = [one.method for one in sandbox.sandbox.api_exchanges]
 

@@ -109,8 +109,10 @@ def test_options_that_can_not_work_are_told_as_options(
 
 @pytest.mark.parametrize(
     "line",
-    ["check --stdin={}", "token --header={}", "revoke --stdin={}", "check -{}", "{}", "demo --{}"]
-    + ["sandbox --rate-limit {}", "completion {}", "check --json={}"],
+    [
+        *("check --stdin={}", "token --header={}", "revoke --stdin={}", "check -{}", "{}"),
+        *("demo --{}", "sandbox --rate-limit {}", "completion {}", "check --json={}"),
+    ],
 )
 def test_a_secret_in_the_wrong_place_of_a_line_is_not_printed(
     line: str, capsys: pytest.CaptureFixture[str]

@@ -363,6 +363,12 @@ PLACEHOLDERS = [
         "$(vault read x)",
         "{{ secret }}",
     ),
+    *(
+        "#{CLIENT_SECRET}",
+        "op://vault/genesys/secret",
+        "arn:aws:secretsmanager:eu-west-1:1:secret:x",
+    ),
+    "@Microsoft.KeyVault(SecretUri=https://x.vault.azure.net/secrets/y)",
     *("%CLIENT_SECRET%", "changeme", "Change-Me", "change_it", "please change me", "your-secret"),
     *("YOUR_CLIENT_SECRET", "yoursecrethere", "REPLACE_ME", "insert secret here", "xxxx", "XXX"),
     *("***", "...", "\u2026", "TODO", "to-do", "tbd", "None", "null", "undefined", "placeholder"),

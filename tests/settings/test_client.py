@@ -206,6 +206,31 @@ def test_a_second_whole_family_with_other_values_is_one_warning(
     assert said == warnings
 
 
+@pytest.mark.parametrize("half", ["client_id", "client_secret"])
+def test_half_a_pair_that_would_have_counted_first_is_one_warning(
+    half: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lacks = {"client_id": "client_secret", "client_secret": "client_id"}[half]
+    for name, value in whole(FAMILIES[2]).items():
+        monkeypatch.setenv(name, plain(value))
+    monkeypatch.setenv(getattr(FAMILIES[0], half), "of-somebody-else")
+    monkeypatch.setenv(getattr(FAMILIES[3], half), "that-would-not-have-counted")
+    assert GenesysCloudAuth(region="eu-west-1").client_id == ID
+    said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    have, lack = getattr(FAMILIES[0], half), getattr(FAMILIES[0], lacks)
+    assert said == [f"{have} is set, but {lack} is not set, and so GC_CLIENT_ID is used"]
+
+
+def test_half_a_pair_of_the_same_client_is_no_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in whole(FAMILIES[5]).items():  # PURECLOUD_SECRET, a second name for a secret
+        monkeypatch.setenv(name, plain(value))
+    monkeypatch.setenv(FAMILIES[0].client_id, ID)
+    assert GenesysCloudAuth(region="eu-west-1").client_id == ID
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
 def test_a_second_family_is_no_matter_where_the_environment_is_not_asked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,7 +167,7 @@ def test_a_profile_that_is_named_beats_the_environment(
 
 
 def test_the_variable_names_a_profile(
-    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(PROD)
     monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
@@ -175,6 +175,9 @@ def test_the_variable_names_a_profile(
     auth = GenesysCloudAuth(profile=None)
     assert (identity(auth), auth.region) == ((ID, SECRET), "mypurecloud.ie")
     assert repr(auth) == "<GenesysCloudAuth client ...1a2b at mypurecloud.ie>"
+    have, lack = FAMILIES[1].client_id, FAMILIES[1].client_secret
+    warning = f"{have} is set, but {lack} is not set, and so GENESYSCLOUD_PROFILE is used"
+    assert caplog.messages == [warning]
 
 
 def test_a_whole_family_beats_the_variable_with_a_warning(

@@ -190,7 +190,7 @@ def test_an_exception_while_proxies_are_looked_up_shows_no_variable(
 ) -> None:
     monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
 
-    def interrupted(_: str, no_proxy: str | None = None) -> dict[str, str]:  # noqa: ARG001
+    def interrupted(_: str, no_proxy: str | None = None) -> dict[str, str]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(requests.utils, "get_environ_proxies", interrupted)
