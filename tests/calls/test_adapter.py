@@ -878,6 +878,17 @@ def test_nothing_is_said_of_another_adapter_where_neither_pacing_nor_retries_are
     assert warned(caplog) == []
 
 
+@pytest.mark.parametrize(("pacing", "retries"), [("off", 3), ("wait", 0)])
+def test_another_adapter_is_spoken_of_where_either_pacing_or_retries_are_wanted(
+    api: Api, caplog: pytest.LogCaptureFixture, pacing: str, retries: int
+) -> None:
+    session = api.session(pacing=pacing, retries=retries)
+    session.mount("https://", Locusts())
+    session.get(QUEUES)
+
+    assert len(warned(caplog)) == 1
+
+
 def test_nothing_is_said_of_the_adapter_of_a_test_double(caplog: pytest.LogCaptureFixture) -> None:
     with (
         requests_mock.Mocker() as mocker,

@@ -113,4 +113,16 @@ def test_a_known_code_of_a_second_401_is_told_with_its_cause(
     (line,) = told(caplog, logging.WARNING)
     assert "code ip.not.authorized" in line
     assert "address" in line
+    assert "another region" not in line, "a cause of another code"
     assert HTTPAdapter.send.__module__ == "requests.adapters", "the double is gone"
+
+
+@pytest.mark.parametrize("code", ["bad.credentials", "never.seen.before"])
+def test_a_second_401_whose_code_tells_nothing_is_told_with_the_causes_of_a_refused_new_token(
+    auth: GenesysCloudAuth, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    answer(auth, 401, {"code": code, "message": "no"})
+
+    (line,) = told(caplog, logging.WARNING)
+    assert f"code {code}" in line
+    assert "another region" in line

@@ -865,6 +865,25 @@ def test_answers_of_a_cache_cost_no_requests_of_a_token(
     assert left(auth, in_hand(auth)[0]) == 10
 
 
+class Remembering(HTTPAdapter):
+    """As that of CacheControl: an answer has its connection, and says that it comes from the cache."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.status_code, answer.raw, answer.url = 200, io.BytesIO(), request.url or ""
+        answer.request, answer.connection, answer.from_cache = request, self, True  # type: ignore[attr-defined]
+        return answer
+
+
+def test_answers_of_an_adapter_that_caches_cost_no_requests_of_a_token(api: Counted) -> None:
+    auth = filled(api, 1)
+    with requests.Session() as session:
+        session.mount("https://", Remembering())
+        assert get(api, auth, session).status_code == 200
+
+    assert left(auth, in_hand(auth)[0]) == 10
+
+
 class Double(BaseAdapter):
     """Answers without saying to which request, as some write one by hand."""
 

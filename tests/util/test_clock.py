@@ -64,3 +64,13 @@ def test_what_was_made_before_a_freeze_or_within_one_counts_as_old_outside(
 
     assert moment.age(fake_time.clock) == math.inf
     assert token.remaining(fake_time.clock) == 0
+
+
+def test_the_age_of_a_moment_goes_by_the_clock_that_went_further(fake_time: FakeTime) -> None:
+    moment = Moment.now(fake_time.clock)
+    fake_time.monotonic += 2
+    fake_time.wall += 7  # as after a suspension
+    assert moment.age(fake_time.clock) == 7
+    fake_time.wall -= 100  # somebody has set the clock back
+
+    assert moment.age(fake_time.clock) == 2
