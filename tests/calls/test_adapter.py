@@ -676,7 +676,9 @@ def redirected(to: str) -> bytes:
     return said(302, Location=to)
 
 
-@pytest.mark.parametrize("first", [[], [UNAVAILABLE], [REFUSED], [UNAVAILABLE, REFUSED]])
+@pytest.mark.parametrize(
+    "first", [[], [UNAVAILABLE], [REFUSED], [UNAVAILABLE, REFUSED], [REFUSED, UNAVAILABLE]]
+)
 @pytest.mark.parametrize("ours", [False, True])
 def test_a_redirect_to_a_url_of_the_host_that_is_not_ours_takes_no_token_after_a_retry_or_a_replay(
     api: Api, plain: requests.Session, first: list[Answer], ours: bool
@@ -693,13 +695,14 @@ def test_a_redirect_to_a_url_of_the_host_that_is_not_ours_takes_no_token_after_a
     ]
 
 
+@pytest.mark.parametrize("first", [[], [UNAVAILABLE]])
 def test_a_request_that_was_replayed_takes_no_token_along_when_it_is_sent_again_and_redirected(
-    api: Api, plain: requests.Session
+    api: Api, plain: requests.Session, first: list[Answer]
 ) -> None:
     plain.auth = api.auth(plain, api_url=f"{api.url}/api")
     api.answers = [REFUSED, OK]
     replayed = plain.get(api.url + QUEUES).request
-    api.answers = [UNAVAILABLE, redirected("/file"), OK]
+    api.answers = [*first, redirected("/file"), OK]
     answer = plain.send(replayed)
 
     assert answer.status_code == 200

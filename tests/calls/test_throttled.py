@@ -145,6 +145,16 @@ def test_a_429_that_names_no_limit_is_tried_once_with_another_token(
     assert remaining(either) == [299, 299], "far from the limit, neither is blamed"
 
 
+def test_going_on_with_another_token_is_no_retry(
+    api: Api, session: GenesysCloudSession, fake_time: FakeTime
+) -> None:
+    """Of the one retry that the session has, the 503 gets it."""
+    api.answers = [refusal(fault(key=OF_THE_TOKEN, value=300)), said(503, "3"), OK]
+
+    assert session.get(QUEUES).status_code == 200
+    assert fake_time.slept == [3]
+
+
 # -- lies -----------------------------------------------------------------------------------------
 
 NAMES_NO_LIMIT = {
