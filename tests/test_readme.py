@@ -110,7 +110,9 @@ def test_the_transcript_of_the_demo_is_true(capsys: pytest.CaptureFixture[str]) 
     cli.main(["demo"])
     said = capsys.readouterr().out
     quoted = README[
-        README.index("    A Genesys Cloud look-alike listens") : README.index("Credentials and environment\n---")
+        README.index("    A Genesys Cloud look-alike listens") : README.index(
+            "Credentials and environment\n---"
+        )
     ]
 
     beginning, end = timeless(quoted).split("[...]")

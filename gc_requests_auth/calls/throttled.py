@@ -69,7 +69,14 @@ def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> 
         return None
     # Where the answer names no limit and our own count is far from one, the answer to the same call
     # with another token tells: a second 429 is the resource's.
-    return None if call.moved else call.auth._tokens.with_room(other_than=call.token)
+    if call.moved:
+        return None
+    token = call.auth._tokens.with_room(other_than=call.token)
+    # A token that was answered 401 in this very call is refused here again.
+    is_refused = token is not None and any(
+        refused.request.headers.get("Authorization") == token.header for refused in call.refused
+    )
+    return None if is_refused else token
 
 
 def seconds_to_wait(answer: requests.Response, clock: Clock) -> float | None:

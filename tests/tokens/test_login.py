@@ -1072,7 +1072,8 @@ def test_proxy_that_can_not_be_reached_is_told_from_the_login_service(
     error = unreachable("https://login.mypurecloud.ie", session)
 
     assert type(error) is LoginUnreachableError
-    assert f"{PROXY}. Check HTTPS_PROXY, NO_PROXY" in str(error)
+    assert f"{PROXY}. Possible causes" in str(error)
+    assert "Compare HTTPS_PROXY and NO_PROXY" in str(error)
     assert ANOTHER_WAY in str(error)
     assert error.retryable is retryable
 

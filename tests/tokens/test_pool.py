@@ -582,6 +582,22 @@ def test_a_replay_of_a_401_that_is_answered_429_goes_on_to_another_token(
     assert [one.status_code for one in answer.history] == [401] if own_session else [401, 429]
 
 
+def test_a_token_that_was_refused_is_not_sent_again_after_a_429_of_the_other(
+    api: Counted, plain: requests.Session
+) -> None:
+    auth = filled(api, 2)
+    first, second = in_hand(auth)
+    send_with(auth, second, 5)
+    prepared = plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
+    end(api, plain, first)
+    spend(api, plain, second)
+    api.sandbox.api_exchanges.clear()
+    api.sandbox.answer_tokens(1, *REFUSED)
+
+    assert plain.send(prepared, timeout=30).status_code == 429
+    assert carried(api) == [first, second]
+
+
 # -- a 401, of each -------------------------------------------------------------------------------
 
 
