@@ -1327,3 +1327,10 @@ def test_a_patched_send_may_return_anything(monkeypatch: pytest.MonkeyPatch) -> 
     with GenesysCloudSession("client", SECRET, region="eu-west-1") as session:
         prepared = requests.Request("GET", "https://elsewhere.example/x").prepare()
         assert session.send(prepared) is answer
+
+
+def test_a_call_with_an_auth_of_its_own_goes_out_though_the_profile_is_missing() -> None:
+    with GenesysCloudSession(profile="nobody") as session, responses.RequestsMock() as double:
+        double.get("https://elsewhere.example/", body="there")
+        answer = session.get("https://elsewhere.example/", auth=lambda r: r)
+        assert answer.text == "there"

@@ -366,6 +366,18 @@ def test_without_credentials_it_stops_and_says_what_else_was_found(
     assert causes(step)[1] == "They are set, but not for this process"
 
 
+def test_a_variable_that_two_families_share_is_used_where_one_of_them_signs_in(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = environ["GENESYSCLOUD_OAUTHCLIENT_ID"], environ["GENESYSCLOUD_OAUTHCLIENT_SECRET"]
+    for name in ("GENESYSCLOUD_OAUTHCLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PURECLOUD_CLIENT_ID", pair[0])
+    monkeypatch.setenv("PURECLOUD_SECRET", pair[1])
+
+    assert walk()["settings"].facts["not_used"] == []
+
+
 def test_a_region_that_is_not_set_is_told_how_to_be_found(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -987,6 +987,26 @@ def test_a_vault_that_is_down_keeps_no_call_from_another_token(
     assert caught.traceback[-1].name == "vault", "its own words, and whence they came"
 
 
+def test_what_a_mounted_adapter_raises_after_a_401_leaves_though_another_token_lives(
+    api: Counted, plain: requests.Session
+) -> None:
+    class TimeLimitError(Exception):
+        """As the time limit of a task queue, raised by a signal handler."""
+
+    class Limited(HTTPAdapter):
+        def send(self, *arguments: Any, **options: Any) -> requests.Response:
+            raise TimeLimitError
+
+    lender = api.session()
+    auth = filled(api, 2, session=lender)
+    first, _ = in_hand(auth)
+    lender.mount(api.login_url, Limited())
+    end(api, plain, first)
+
+    with pytest.raises(TimeLimitError):
+        get(api, auth, plain)
+
+
 def test_a_body_that_can_not_be_sent_twice_goes_back_though_there_is_no_new_token(
     api: Counted, plain: requests.Session
 ) -> None:

@@ -201,3 +201,22 @@ def test_an_exception_while_proxies_are_looked_up_shows_no_variable(
 
     assert frames
     assert SECRET not in repr([one.locals for one in frames])
+
+
+def test_a_variable_that_changes_while_the_environment_is_read_is_seen_by_the_next_call(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = environment._ca_bundle
+
+    def changing() -> str | None:
+        bundle = read()
+        os.environ["REQUESTS_CA_BUNDLE"] = "/second"
+        return bundle
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/first")
+    monkeypatch.setattr(environment, "_ca_bundle", changing)
+    session.merge_environment_settings(API, {}, None, None, None)
+    monkeypatch.setattr(environment, "_ca_bundle", read)
+
+    merged = session.merge_environment_settings(API, {}, None, None, None)
+    assert merged["verify"] == "/second"
