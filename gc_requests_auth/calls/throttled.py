@@ -33,6 +33,10 @@ KEYS_OF_A_TOKEN = {"client.credentials.token.rate.per.minute", "token.rate.per.m
 #: Seconds that a token is taken for spent where a 429 does not say.
 UNSAID = 1.0
 
+#: Bytes of a body that is looked into; those of Genesys Cloud have some 300. To read a longer one byte
+#: by byte takes long, and one that is given up in the midst is lost for the caller.
+LONGEST_BODY = 8 * 1024
+
 
 class Limit(NamedTuple):
     """The limit that a 429 names; None where it names none, or says what makes no sense."""
@@ -89,7 +93,7 @@ def _limit_in(answer: requests.Response) -> dict[str, object]:
     length = number(answer.headers.get("Content-Length"))
     if length is None and not has_correlation_id(answer):
         return {}  # not of Genesys Cloud, whose bodies are short
-    if length is not None and length > DRAIN_BYTES:
+    if length is not None and length > LONGEST_BODY:
         return {}
     try:
         read_within(answer, DRAIN_BYTES, DRAIN_SECONDS)
