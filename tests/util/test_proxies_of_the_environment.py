@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 import requests
+from conftest import run_python
 from fuzzing import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,3 +182,22 @@ def test_where_proxies_come_from_elsewhere_too_requests_is_asked_each_time(
     assert settings["proxies"] == {"https": "http://of.the.registry.example"}
     assert settings["verify"] == "/a"
     assert len(asked) == 2
+
+
+ON_A_MAC = """
+import sys, requests
+asked = []
+requests.utils.get_environ_proxies = lambda url, no_proxy: asked.append(url) or {}
+sys.platform = "darwin"  # only now: the standard library would look for parts that are not here
+from gc_requests_auth.util.environment import Environment
+mac = Environment()
+mac.proxies("https://a.example/x", None)
+mac.proxies("https://a.example/x", None)
+print(len(asked))
+"""
+
+
+def test_on_a_mac_the_system_settings_may_change_and_requests_is_asked_each_time() -> None:
+    done = run_python(ON_A_MAC)
+
+    assert (done.stdout, done.stderr) == ("2\n", "")
