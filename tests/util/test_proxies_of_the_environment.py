@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 import requests
-from conftest import SECRET
+from conftest import SECRET, run_python
 from fuzzing import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -220,3 +220,22 @@ def test_a_variable_that_changes_while_the_environment_is_read_is_seen_by_the_ne
 
     merged = session.merge_environment_settings(API, {}, None, None, None)
     assert merged["verify"] == "/second"
+
+
+ON_A_MAC = """
+import sys, requests
+asked = []
+requests.utils.get_environ_proxies = lambda url, no_proxy: asked.append(url) or {}
+sys.platform = "darwin"  # only now: the standard library would look for parts that are not here
+from gc_requests_auth.util.environment import Environment
+mac = Environment()
+mac.proxies("https://a.example/x", None)
+mac.proxies("https://a.example/x", None)
+print(len(asked))
+"""
+
+
+def test_on_a_mac_the_system_settings_may_change_and_requests_is_asked_each_time() -> None:
+    done = run_python(ON_A_MAC)
+
+    assert (done.stdout, done.stderr) == ("2\n", "")
