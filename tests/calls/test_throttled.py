@@ -334,3 +334,14 @@ def test_a_429_whose_body_breaks_off_is_as_good_as_one_without(
 
     assert either.get(api.url + QUEUES).status_code == 200
     assert remaining(either) == [299, 299]
+
+
+def test_a_429_that_is_too_long_to_read_is_as_good_as_one_without_a_body(
+    api: Api, either: requests.Session
+) -> None:
+    body = fault(key=OF_THE_TOKEN, value=300) + " " * 100_000
+    unsized = said(429, "42", body, **{"Content-Length": "", "Connection": "close"})
+    api.answers = [lambda peer: peer.send(unsized), OK]
+
+    assert either.get(api.url + QUEUES).status_code == 200
+    assert remaining(either) == [299, 299]
