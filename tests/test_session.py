@@ -442,6 +442,18 @@ def test_a_redirect_to_another_own_host_brings_the_token_along(ireland: Ireland)
     ]
 
 
+def test_a_prepared_request_whose_url_is_changed_within_the_own_hosts_keeps_its_token(
+    ireland: Ireland,
+) -> None:
+    ireland.on("GET", f"{API}/y", text="there")
+    session = ireland.session()
+    prepared = of(session)
+    prepared.url = f"{API}/y"
+
+    assert session.send(prepared).text == "there"
+    assert ireland.seen == [(f"{API}/y", f"Bearer {TOKEN}-1")]
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_region_raises_before_anything_is_sent_there(
     ireland: Ireland, status: int

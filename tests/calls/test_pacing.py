@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import Counted, FakeTime
-from pools import fill, in_hand, send_with, token_of
+from pools import fill, held, in_hand, send_with, token_of
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError, ReadTimeoutError
@@ -75,6 +75,20 @@ def test_a_call_waits_until_the_minute_of_the_earliest_call_is_over(
     assert 50 <= sum(fake_time.slept) <= 51.1
     assert sent(api) == [200] * 4
     assert api.token_requests == 1
+
+
+@pytest.mark.parametrize("how", [{"pacing": "off"}, {"retry_after_max": 1}], ids=str)
+def test_a_call_that_is_sent_beyond_the_limit_is_counted_and_leaves_the_limit_as_it_is(
+    limited: Limited, fake_time: FakeTime, how: dict[str, Any]
+) -> None:
+    api = limited()
+    with api.signed_in(rate_limit=2, **how) as session:
+        assert call(session, 3) == [200] * 3
+        (token,) = held(session.auth)
+        assert (token.limit.free, fake_time.slept) == (0, [])
+        fake_time.advance(61)
+
+        assert token.limit.free == 2
 
 
 @pytest.mark.parametrize("on_the_clock", [False, True])

@@ -345,3 +345,12 @@ def test_a_429_that_is_too_long_to_read_is_as_good_as_one_without_a_body(
 
     assert either.get(api.url + QUEUES).status_code == 200
     assert remaining(either) == [299, 299]
+
+
+def test_each_hop_of_a_redirect_within_the_own_hosts_is_counted(
+    api: Api, either: requests.Session
+) -> None:
+    api.answers = [said(302, Location="/api/v2/elsewhere"), OK]
+
+    assert either.get(api.url + QUEUES).status_code == 200
+    assert sum(remaining(either)) == 600 - 2
