@@ -15,6 +15,7 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN, FakeTime, by_the_clock
+from pools import held
 from requests.adapters import HTTPAdapter
 from scripted import Answer, Api, said
 from wire import Proxy, Server, close, hang, message, reset
@@ -914,3 +915,11 @@ def test_an_adapter_mounted_over_ours_and_replaced_again_is_not_spoken_of(
     session.get(QUEUES)
 
     assert warned(caplog) == []
+
+
+def test_a_401_does_not_count_as_an_answer_that_shows_the_token_to_be_good(api: Api) -> None:
+    api.answers = [REFUSED]
+    session = api.session()
+    assert session.get(QUEUES).status_code == 401
+
+    assert [one.limit.accepted for one in held(session.auth)] == [0]

@@ -338,6 +338,18 @@ def test_after_20_answers_in_a_second_suspect_paths_are_taken_for_forbidden(
     assert api.asked == 21
 
 
+def test_after_20_answers_in_a_second_a_path_that_is_not_known_as_forbidden_is_asked_about(
+    memory: Memory, token: Make
+) -> None:
+    memory.not_cured(a_get("/users/1"))
+    one = token("one")
+    for number in range(QUESTIONS):
+        assert not memory.may_be_cured(a_get(f"/users/{number}"), one, Api())
+    memory.not_fetched(one)  # now every path is under suspicion
+
+    assert memory.may_be_cured(a_get("/groups"), one, Api(lives=False)), "it was revoked meanwhile"
+
+
 def test_without_a_clear_answer_five_tokens_a_minute_are_fetched(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:

@@ -857,6 +857,19 @@ def test_revoke_ends_all_here_in_the_store_and_there(
     assert not set(in_hand(api_auth)) & set(tokens)
 
 
+def test_a_401_to_a_request_that_lost_its_header_has_a_token_fetched_where_none_is_in_hand(
+    api: Counted,
+) -> None:
+    auth = filled(api, 1)
+    with signed_in_by(api, auth) as session:
+        prepared = session.prepare_request(requests.Request("GET", api.api_url + ME))
+        del prepared.headers["Authorization"]
+        auth.forget()
+
+        assert session.send(prepared).status_code == 200
+    assert api.token_requests == 2
+
+
 # -- doubles and caches ---------------------------------------------------------------------------
 
 
