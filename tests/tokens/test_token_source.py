@@ -1135,16 +1135,19 @@ def test_a_late_failure_is_its_leaders_own(
     assert isinstance(second.exception(30), LoginUnreachableError)
 
 
-def test_what_the_vault_takes_is_not_left_for_the_request(
-    login: Login, fake_time: FakeTime
+@pytest.mark.parametrize(
+    ("seconds", "left"), [(30, LONGEST_FLIGHT - RESERVE - 30), (LONGEST_FLIGHT - 1, 1)]
+)
+def test_what_the_vault_takes_is_not_left_for_the_request_but_for_one_second(
+    login: Login, fake_time: FakeTime, seconds: float, left: float
 ) -> None:
     def slow_vault() -> Identity:
-        fake_time.advance(30)
+        fake_time.advance(seconds)
         return Identity(SecretBox("client-12345678"), SecretBox(SECRET))
 
     TokenSource(slow_vault, login, clock=fake_time.clock).current()
 
-    assert login.calls[0]["within"] == LONGEST_FLIGHT - RESERVE - 30
+    assert login.calls[0]["within"] == left
 
 
 def test_an_outage_after_the_next_token_is_said_again(
