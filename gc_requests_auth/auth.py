@@ -20,14 +20,13 @@ from .calls.replay import (
     withhold_authorization,
 )
 from .calls.signed import other_hooks
-from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
+from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.client import Settings
 from .settings.hosts import Hosts
 from .settings.lookup import Lookup
 from .stores.base import TokenStore
 from .stores.slots import TokenSlots
 from .tokens.pool import TokenPool
-from .tokens.revocation import revoke_token
 from .tokens.token import AccessToken
 from .util.bodies import drain
 from .util.clock import Clock
@@ -313,22 +312,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """
         held = self._slots.held()
         self.forget()
-        problem: TokenError | None = None
-        for token, shared in held:
-            if shared is not None:
-                shared.drop(token.value)
-            try:
-                revoke_token(
-                    token.bearer,
-                    self.api_url,
-                    session=self._session,
-                    timeout=self._settings.token_timeout,
-                    proxy=self._lookup.proxy(),
-                )
-            except TokenError as error:  # the others end all the same
-                problem = problem or error
-        if problem is not None:
-            raise problem
+        if held:
+            self._slots.revoke(held, self.api_url)
 
     @property
     def expires_in(self) -> float | None:

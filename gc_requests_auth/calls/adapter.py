@@ -15,12 +15,11 @@ from typing import Any, ClassVar, Literal, get_args
 import requests
 from requests.adapters import HTTPAdapter
 
-from ..causes.exception import chain_of
 from ..errors import ConfigurationError, GenesysCloudError, RateLimitError, without_secrets
 from ..util import forks
 from ..util.bodies import drain, rewind
 from ..util.clock import Clock
-from ..util.http import has_correlation_id, is_patched
+from ..util.http import chain_of, has_correlation_id, is_patched
 from .call import Call
 from .retry import ApiPolicy
 from .throttled import another_token_after, seconds_to_wait

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ import requests
 import urllib3
 
 from ..settings.regions import DOMAINS, PARENTS
+from ..util.http import chain_of
 from . import network
 from .failure import Failure, sentence
 
@@ -81,16 +81,3 @@ def of_region(host: str) -> bool:
     """Whether a host is one of a region of Genesys Cloud."""
     domain = host.partition(".")[2]
     return domain in DOMAINS or domain.endswith(tuple(f".{parent}" for parent in PARENTS))
-
-
-def chain_of(problem: BaseException) -> Iterator[BaseException]:
-    """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
-    seen: set[int] = set()
-    queue: list[object] = [problem]
-    while queue:
-        cause = queue.pop(0)
-        if not isinstance(cause, BaseException) or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        queue += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 
 from ..errors import ConfigurationError
 from ..settings.client import Identity
-from ..tokens.request import TokenRequest
-from ..tokens.token import AccessToken
+from ..tokens.token import AccessToken, TokenRequest
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
 from .base import TokenStore

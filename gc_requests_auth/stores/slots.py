@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import requests
 
+from ..errors import TokenError
+from ..settings.client import Identity
+from ..settings.hosts import Hosts
 from ..settings.lookup import Lookup
 from ..tokens.pool import TokenPool
 from ..tokens.rate_limit import RateLimit
-from ..tokens.request import TokenRequest, token_request
 from ..tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
-from ..tokens.token import AccessToken
+from ..tokens.token import AccessToken, TokenRequest
 from ..util import forks
 from ..util.clock import Clock
 from ..util.secret import SecretBox
@@ -73,6 +77,31 @@ class TokenSlots:
         held = ((source.in_hand(), shared) for source, shared in self._slots)
         return [(token, shared) for token, shared in held if token is not None]
 
+    def revoke(self, held: list[tuple[AccessToken, SharedToken | None]], api_url: str) -> None:
+        """Have the API end these tokens, and drop them from the store.
+
+        :raises TokenError: the first problem, once all of them have been tried.
+        """
+        with forks.undivided:  # most scripts never revoke a token
+            from ..tokens.revocation import revoke_token
+
+        problem: TokenError | None = None
+        for token, shared in held:
+            if shared is not None:
+                shared.drop(token.value)
+            try:
+                revoke_token(
+                    token.bearer,
+                    api_url,
+                    session=self._session,
+                    timeout=self._timeout,
+                    proxy=self._lookup.proxy(),
+                )
+            except TokenError as error:  # the others end all the same
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
     def take_stored(self) -> SecretBox | None:
         """Go on with the token that is in the store, if one lives there. Asks for none.
 
@@ -118,3 +147,36 @@ class TokenSlots:
             adopt=adopt,
         )
         return source, shared
+
+
+def token_request(
+    place: Callable[[], Hosts],
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    clock: Clock,
+    proxy: Callable[[], SecretBox | None],
+) -> TokenRequest:
+    """The plain way to come by a token: each time, :func:`request_token` asks the login service."""
+
+    def ask(
+        identity: Identity,
+        *,
+        instead_of: SecretBox | None,  # noqa: ARG001 -- what is new is another token
+        within: float,
+        persist: bool,
+    ) -> AccessToken:
+        with forks.undivided:  # with oauthlib, which is dear to import
+            from ..tokens.request import request_token
+
+        return request_token(
+            identity,
+            place().token_url,
+            session=session,
+            timeout=timeout,
+            within=within,
+            persist=persist,
+            clock=clock,
+            proxy=proxy(),
+        )
+
+    return ask

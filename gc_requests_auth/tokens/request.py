@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -15,7 +15,6 @@ import urllib3
 
 from ..errors import BadTokenAnswerError, without_secrets
 from ..settings.client import Identity
-from ..settings.hosts import Hosts
 from ..util import forks
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ..util.clock import Clock, Moment
@@ -40,41 +39,6 @@ READING_FAILS = (
     BodyTooLongError,
     BodyTooSlowError,
 )
-
-#: Comes by a token. Called with an identity, and by name with `instead_of` (the value of a token that
-#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `persist`
-#: (whether to try again what is worth trying again). Raises `TokenError` if there is no token.
-TokenRequest: TypeAlias = Callable[..., AccessToken]
-
-
-def token_request(
-    place: Callable[[], Hosts],
-    session: requests.Session | None,
-    timeout: tuple[float, float],
-    clock: Clock,
-    proxy: Callable[[], SecretBox | None],
-) -> TokenRequest:
-    """The plain way to come by a token: each time, :func:`request_token` asks the login service."""
-
-    def ask(
-        identity: Identity,
-        *,
-        instead_of: SecretBox | None,  # noqa: ARG001 -- what is new is another token
-        within: float,
-        persist: bool,
-    ) -> AccessToken:
-        return request_token(
-            identity,
-            place().token_url,
-            session=session,
-            timeout=timeout,
-            within=within,
-            persist=persist,
-            clock=clock,
-            proxy=proxy(),
-        )
-
-    return ask
 
 
 def request_token(

@@ -29,8 +29,7 @@ from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
 from ..util.threads import in_background
 from .flight import Flight
-from .request import TokenRequest
-from .token import AccessToken
+from .token import AccessToken, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
@@ -120,3 +121,9 @@ def lifetime_of(expires_in: object) -> float:
     if not seconds > 0:  # neither is NaN
         return SHORTEST_LIFETIME
     return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()
+
+
+#: Comes by a token. Called with an identity, and by name with `instead_of` (the value of a token that
+#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `persist`
+#: (whether to try again what is worth trying again). Raises `TokenError` if there is no token.
+TokenRequest: TypeAlias = Callable[..., AccessToken]

@@ -10,7 +10,7 @@ import requests
 import urllib3
 
 from ..causes import network
-from ..causes.exception import chain_of, no_address, of_certificate
+from ..causes.exception import no_address, of_certificate
 from ..causes.failure import Failure
 from ..errors import (
     BadTokenAnswerError,
@@ -20,6 +20,7 @@ from ..errors import (
     TokenError,
 )
 from ..util.bodies import BodyTooLongError, BodyTooSlowError
+from ..util.http import chain_of
 from .response import FailedAttempt
 from .retry import CONNECTION, RetryBudget
 

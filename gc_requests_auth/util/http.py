@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -129,3 +129,16 @@ def has_correlation_id(response: requests.Response) -> bool:
 def is_patched() -> bool:
     """Whether a test double (`responses`) answers in place of every requests adapter."""
     return HTTPAdapter.send.__module__ != HTTPAdapter.__module__
+
+
+def chain_of(problem: BaseException) -> Iterator[BaseException]:
+    """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
+    seen: set[int] = set()
+    queue: list[object] = [problem]
+    while queue:
+        cause = queue.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        queue += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]

@@ -9,13 +9,14 @@ import requests
 
 from ...causes import calls, network, service, sign_in
 from ...causes.examination import Explanation
-from ...causes.exception import chain_of, no_address, of_certificate, of_exception
+from ...causes.exception import no_address, of_certificate, of_exception
 from ...causes.failure import Cause, Failure
 from ...causes.table import of_sign_in
 from ...errors import BadTokenAnswerError, LoginUnreachableError, TokenError
 from ...settings.client import Identity
 from ...settings.hosts import Hosts
 from ...tokens.unreachable import explain, proxy_status
+from ...util.http import chain_of
 from ...util.redaction import swapped
 from .report import Status, Trouble, in_options
 from .route import Route
