@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from double import Client, Cloud
 
+from gc_requests_auth import LoginUnreachableError
+
 ONE, TWO = "/api/v2/routing/queues/1", "/api/v2/routing/queues/2"
 
 #: Paths that no client may use, and that differ in more than a number.
@@ -192,3 +194,17 @@ def test_where_only_revoked_tokens_were_refused_nothing_is_asked(
 
     assert caller.status(TWO) == 200
     assert len(cloud.questions) == before <= 1
+
+
+def test_where_the_login_service_is_not_there_a_401_becomes_an_error_that_says_so(
+    cloud: Cloud, client: Make
+) -> None:
+    caller = client()
+    assert caller.status(TWO) == 200
+    cloud.revoke()
+    cloud.trouble = "is not there"
+
+    with pytest.raises(LoginUnreachableError):
+        caller.status(TWO)
+    cloud.trouble = None
+    assert caller.status(TWO) == 200
