@@ -400,13 +400,29 @@ class Socket:
         """The answer, as soon as it is asked for."""
         sent = Sent.read(bytes(self._sent))
         self._sent.clear()
-        status, headers, body = self._cloud.answer(self._host, sent, self._patience)
+        try:
+            status, headers, body = self._cloud.answer(self._host, sent, self._patience)
+        except OSError as error:
+            return io.BufferedReader(NoAnswer(error))
         lines = [f"HTTP/1.1 {status} {responses[status]}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode()
         return io.BufferedReader(io.BytesIO(head + (b"" if sent.method == "HEAD" else body)))
 
     def close(self) -> None: ...
+
+
+class NoAnswer(io.RawIOBase):
+    """What is read from a connection that breaks: an error, once it is read and no sooner."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _: object) -> int:
+        raise self._error
 
 
 class Client:
