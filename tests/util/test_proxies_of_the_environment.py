@@ -106,7 +106,7 @@ def test_whatever_the_environment_becomes_the_settings_are_those_of_requests(
             results = []
             for session in (ours, theirs):
                 session.verify = of_session
-                proxies = None if of_a_call is None else dict(of_a_call)
+                proxies = dict(of_a_call or {})  # as Session.request passes them
                 merged = session.merge_environment_settings(url, proxies, None, verify, None)
                 results.append((merged, proxies))
         assert results[0] == results[1]
