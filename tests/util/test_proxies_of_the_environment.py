@@ -239,3 +239,12 @@ def test_on_a_mac_the_system_settings_may_change_and_requests_is_asked_each_time
     done = run_python(ON_A_MAC)
 
     assert (done.stdout, done.stderr) == ("2\n", "")
+
+
+def test_a_subclass_may_ask_without_proxies_of_a_call(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+
+    merged = session.merge_environment_settings(API, None, None, None, None)
+    assert (merged["proxies"], merged["verify"]) == ({}, True)
