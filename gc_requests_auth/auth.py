@@ -20,14 +20,16 @@ from .calls.replay import (
     withhold_authorization,
 )
 from .calls.signed import other_hooks
-from .errors import ConfigurationError, GenesysCloudError, without_secrets
+from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
 from .settings.client import Settings
 from .settings.hosts import Hosts
 from .settings.lookup import Lookup
 from .stores.base import TokenStore
-from .stores.slots import TokenSlots
-from .tokens.pool import TokenPool
-from .tokens.token import AccessToken
+from .stores.shared import SharedToken
+from .tokens.pool import Adopt, LoginRequest, TokenPool
+from .tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
+from .tokens.token import AccessToken, TokenRequest
+from .util import forks
 from .util.bodies import drain
 from .util.clock import Clock
 from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
@@ -82,7 +84,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     _PICKLED = ("_settings", "_session", "_store", "_background_renewal")
 
     _lookup: Lookup
-    _slots: TokenSlots
+    _tokens: TokenPool
     #: Whether the log has said that a header was replaced.
     _replaced_a_header: bool
 
@@ -298,7 +300,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         The token is not taken back from a store either; there, it stays for others.
         """
         self._forbidden.forget()
-        self._slots.so_far().forget()
+        self._tokens.forget()
 
     def revoke(self) -> None:
         """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
@@ -310,15 +312,31 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
             token was over already.
         """
-        held = self._slots.held()
+        with forks.undivided:  # most scripts never revoke a token
+            from .tokens.revocation import revoke_token
+
+        tokens = self._tokens.living()
         self.forget()
-        if held:
-            self._slots.revoke(held, self.api_url)
+        problem: TokenError | None = None
+        for token in tokens:
+            self._tokens.drop(token)
+            try:
+                revoke_token(
+                    token.bearer,
+                    self.api_url,
+                    session=self._session,
+                    timeout=self._settings.token_timeout,
+                    proxy=self._lookup.proxy(),
+                )
+            except TokenError as error:  # the others end all the same
+                problem = problem or error
+        if problem is not None:
+            raise problem
 
     @property
     def expires_in(self) -> float | None:
         """Seconds left of the token in hand; None without one. Of a pool, of the next to be used."""
-        token = self._slots.so_far().in_hand()
+        token = self._tokens.in_hand()
         return None if token is None else token.remaining(self._clock)
 
     @property
@@ -357,14 +375,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._reset()
 
     def _reset(self) -> None:
-        self._lookup = Lookup(self._settings)
-        self._slots = TokenSlots(
-            self._lookup,
-            self._settings.token_timeout,
-            self._session,
-            self._store,
-            self._clock,
-            background=self._background_renewal,
+        self._lookup = lookup = Lookup(self._settings)
+        self._refusals = Refusals()
+        self._tokens = TokenPool(
+            self._make_source, lookup.pool_size, lookup.rate_limit, self._clock
         )
         self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
         self._replaced_a_header = False
@@ -374,10 +388,26 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """Where tokens come from, and where they may go."""
         return self._lookup.hosts()
 
-    @property
-    def _tokens(self) -> TokenPool:
-        """The tokens, as many as settings and environment allow."""
-        return self._slots.pool or self._slots.make_pool()
+    def _make_source(self, slot: int, adopt: Adopt) -> TokenSource:
+        """Where the token of a slot comes from: the login service, and before that the store."""
+        lookup, clock, timeout = self._lookup, self._clock, self._settings.token_timeout
+        request: TokenRequest = LoginRequest(
+            lookup.hosts, self._session, timeout, clock, lookup.proxy
+        )
+        if self._store is not None:
+            request = SharedToken(
+                self._store, lambda: lookup.hosts().login_url, request, clock, slot
+            )
+        return TokenSource(
+            lookup.identity,
+            request,
+            max(LONGEST_FLIGHT, 2 * sum(timeout)),
+            clock,
+            background=self._background_renewal,
+            inline=self._store is None,
+            refusals=self._refusals,
+            adopt=adopt,
+        )
 
 
 def _is_brand_new(refused: AccessToken | None, fetched: AccessToken | None) -> bool:

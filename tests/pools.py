@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def slots(auth: GenesysCloudAuth) -> list[TokenSource]:
     """Where the tokens of an auth come from."""
-    return list(auth._tokens._slots)
+    return auth._tokens.slots()
 
 
 def fill(auth: GenesysCloudAuth) -> None:

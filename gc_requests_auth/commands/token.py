@@ -31,7 +31,7 @@ def show(options: argparse.Namespace) -> int:
     refused = None
     if options.fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
-            refused = auth._slots.take_stored()
+            refused = auth._tokens.take_stored(auth._lookup.identity())
     token = boxed(auth.access_token(rejected=None if refused is None else refused.open()))
     print(f"Authorization: Bearer {plain(token)}" if options.header else plain(token))
     if sys.stdout.isatty():
@@ -67,11 +67,11 @@ def end(options: argparse.Namespace) -> int:
         print(f"There is nothing to revoke: no token is stored in {folder}.")
         return 0
     auth = _auth(options, store=True, stdin=False)
-    if auth._slots.take_stored() is None:
+    if auth._tokens.take_stored(auth._lookup.identity()) is None:
         print("There is nothing to revoke: no token of this client is stored.")
         return 0
     auth.revoke()
-    if auth._slots.take_stored() is not None:
+    if auth._tokens.take_stored(auth._lookup.identity()) is not None:
         raise ConfigurationError("It is revoked, but could not be taken out of the store.")
     print("Revoked, and taken out of the store.")
     return 0

@@ -35,7 +35,7 @@ LOCK_WAIT = 30.0
 SET_WAIT = 0.5
 
 
-class SharedToken:
+class SharedToken(TokenRequest):
     """A token request that looks into a store first.
 
     :param login_url: Says where tokens come from; those of different places are kept apart.

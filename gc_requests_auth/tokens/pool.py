@@ -8,38 +8,63 @@ it is asked ever more rarely.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 import requests
 
+from ..settings.client import Identity
+from ..settings.hosts import Hosts
+from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
+from .rate_limit import RateLimit
 from .source import TokenSource
-from .token import AccessToken
+from .token import AccessToken, TokenRequest
 
 #: Seconds in which a token that was refused, and has no successor, is used last. Then it is tried
 #: again: either it lives, or it is replaced, the login service being back perhaps.
 USED_LAST = 60.0
 
+#: What the pool does with a token that is put to use: it gets its rate limit.
+Adopt = Callable[[AccessToken], AccessToken]
+
 
 class TokenPool:
-    """The tokens of one client.
+    """The tokens of one client. The first slot is there from the start, the others when they may be used.
 
-    :param slots: Where each of them comes from, one or more.
+    :param make: Makes the source of a token, given the number of its slot, from 0, and what the source
+        does with a token before it is put to use.
+    :param size: Says how many tokens may be used side by side; None while nobody says who signs in.
+    :param rate_limit: Says how many requests each token may make in a minute; None for no limit.
     """
 
-    def __init__(self, slots: Sequence[TokenSource], clock: Clock) -> None:
-        self._slots = slots
+    def __init__(
+        self,
+        make: Callable[[int, Adopt], TokenSource],
+        size: Callable[[], int | None],
+        rate_limit: Callable[[], int | None],
+        clock: Clock,
+    ) -> None:
+        self._make = make
+        self._size = size
+        self._rate_limit = rate_limit
         self._clock = clock
+        self._slots: list[TokenSource] = []
+        #: The one source, once it is known that there is only one.
+        self._only: TokenSource | None = None
+        self._is_complete = False
         #: The values of tokens that were refused while there was no successor to be had; since when.
         self._refused: dict[SecretBox, Moment] = {}
+        self._add_slots(1)
 
     def current(self) -> AccessToken:
         """The token that can make the most requests. The first one is waited for, no other is."""
-        slots = self._slots
-        if len(slots) == 1:
-            return slots[0].current()
-        best = self._at_a_glance()
+        only = self._only
+        if only is not None:
+            return only.current()
+        slots = self.slots()
+        best = self._most_ready()
         if best is not None:
             return slots[best.slot].current()
         best = self._best()
@@ -55,6 +80,25 @@ class TokenPool:
                 best = self._best() or best
         return slots[best.slot].current()
 
+    def slots(self) -> list[TokenSource]:
+        """The source of each token that there may be; the first alone while nobody says who signs in.
+
+        :raises ConfigurationError: if what says how many there are makes no sense.
+        """
+        if not self._is_complete:
+            size = self._size()
+            if size is not None:
+                self._rate_limit()  # what makes no sense is said before a token is asked for
+                with forks.undivided:
+                    self._add_slots(size)
+                    self._only = self._slots[0] if size == 1 else None
+                    self._is_complete = True
+        return self._slots
+
+    def living(self) -> list[AccessToken]:
+        """The living tokens, in the order of their slots."""
+        return [token for slot in self._slots if (token := slot.in_hand()) is not None]
+
     def other_than(self, refused: AccessToken | None) -> AccessToken:
         """A token to send after the API refused this one: its successor, fetched if need be."""
         slot = self._slots[0] if refused is None else self._slots[refused.slot]
@@ -65,7 +109,7 @@ class TokenPool:
 
     def other_than_value(self, rejected: SecretBox) -> AccessToken:
         """The same for a token of which only the value is known."""
-        for slot in self._slots:
+        for slot in self.slots():
             token = slot.in_hand()
             if token is not None and token.value == rejected:
                 return slot.other_than(rejected)
@@ -108,19 +152,37 @@ class TokenPool:
             slot.forget()
         self._refused.clear()
 
-    def _at_a_glance(self) -> AccessToken | None:
-        """The living token with the most requests left, if these are more than half of its limit."""
-        if self._refused:
+    def take_stored(self, identity: Identity) -> SecretBox | None:
+        """Go on with the token of this client that is in the store, if one lives there. Asks for none.
+
+        :returns: The value of that token.
+        :raises ConfigurationError: if the store can not tell.
+        """
+        source = self._slots[0]
+        stored = source.request.stored(identity)
+        if stored is None:
             return None
-        now = Moment.now(self._clock)
+        source.take(stored)
+        return stored.value
+
+    def drop(self, token: AccessToken) -> None:
+        """Take a token out of the store, if there is one."""
+        self._slots[token.slot].request.drop(token.value)
+
+    def _most_ready(self) -> AccessToken | None:
+        """The living token with the most requests left, if these are more than half of its limit.
+
+        Asks no clock of all tokens but one. None says that it takes a closer look.
+        """
         best, most = None, 0
         for slot in self._slots:
             token = slot.token
-            if token is not None and token.lives(now, token.margin):
-                left = token.limit.at_a_glance
-                if left > most:
-                    best, most = token, left
-        return best if best is not None and 2 * most > (best.limit.limit or 0) else None
+            if token is not None and len(token.limit.ready) > most:
+                best, most = token, len(token.limit.ready)
+        if best is None or self._refused or not best.limit.is_plain:
+            return None
+        enough = 2 * most > (best.limit.limit or 0)
+        return best if enough and best.remaining(self._clock) > best.margin else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""
@@ -142,6 +204,65 @@ class TokenPool:
                 best, best_rank = token, rank
         return best
 
+    def _add_slots(self, size: int) -> None:
+        for number in range(len(self._slots), size):
+            self._slots.append(self._make(number, partial(self._adopt, number)))
+
+    def _adopt(self, slot: int, token: AccessToken) -> AccessToken:
+        """Give a token its rate limit. A token that came twice, from a store say, has one limit."""
+        for other in self.living():
+            if other.value == token.value:
+                return token._replace(limit=other.limit, slot=slot)
+        permits = self._slots[slot].request.permits(token)
+        return token._replace(limit=RateLimit(self._rate_limit(), self._clock, permits), slot=slot)
+
     def _is_used_last(self, value: SecretBox) -> bool:
         since = self._refused.get(value)
         return since is not None and since.age(self._clock) < USED_LAST
+
+
+class LoginRequest(TokenRequest):
+    """The plain way to come by a token: each time, the login service is asked.
+
+    :param hosts: Says where the login service is.
+    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
+    :param timeout: Seconds to connect and seconds to read, of each attempt.
+    :param proxy: Says which proxy the settings name, if they name one.
+    """
+
+    def __init__(
+        self,
+        hosts: Callable[[], Hosts],
+        session: requests.Session | None,
+        timeout: tuple[float, float],
+        clock: Clock,
+        proxy: Callable[[], SecretBox | None],
+    ) -> None:
+        self._hosts = hosts
+        self._session = session
+        self._timeout = timeout
+        self._clock = clock
+        self._proxy = proxy
+
+    def __call__(
+        self,
+        identity: Identity,
+        *,
+        instead_of: SecretBox | None,  # noqa: ARG002 -- what is new is another token
+        within: float,
+        persist: bool,
+    ) -> AccessToken:
+        """A new token; so it is another than any before."""
+        with forks.undivided:  # with oauthlib, which is dear to import
+            from .request import request_token
+
+        return request_token(
+            identity,
+            self._hosts().token_url,
+            session=self._session,
+            timeout=self._timeout,
+            within=within,
+            persist=persist,
+            clock=self._clock,
+            proxy=self._proxy(),
+        )

@@ -65,12 +65,15 @@ class RateLimit:
         self._most = limit
         #: Requests in any `WINDOW` seconds; None if the count is off.
         self.limit = limit
-        self._ready: list[None] = [None] * (limit or 0)
+        #: The permits that no request has, nor has had in the last `WINDOW` seconds. Some of those that
+        #: are still among the resting ones belong here: see :attr:`free`.
+        self.ready: list[None] = [None] * (limit or 0)
         #: When each resting permit is ready again, the first one first.
         self._resting: deque[float] = deque()
         #: Permits to take out of use as they come back, the limit having been lowered.
         self._surplus: list[None] = []
-        self._closed_until = -math.inf
+        #: Until when nothing is sent, the API having refused a request; None if that is over.
+        self._closed_until: float | None = None
         self._accepted = itertools.count(1)
         #: How many answers other than 401 the token has brought.
         self.accepted = 0
@@ -87,6 +90,12 @@ class RateLimit:
         :returns: 0.0 if it may be sent; else the seconds until it is worth asking again, and nothing
             is counted. No more than `WINDOW`, or than what `refused` was told.
         """
+        if self._closed_until is None and self._shared is None:
+            try:
+                self.ready.pop()
+                return 0.0
+            except IndexError:
+                pass
         wait = self._take()
         if wait and self._was_suspended():
             wait = self._take()
@@ -103,24 +112,23 @@ class RateLimit:
 
     def _take(self) -> float:
         now = self._now()
-        if now < self._closed_until:
-            return self._closed_until - now
+        if closed := self._still_closed(now):
+            return closed
         if self.limit is None:
             return 0.0
+        self._wake(now)
         try:
-            if self._resting and self._resting[0] <= now:
-                self._wake(now)
-            self._ready.pop()
+            self.ready.pop()
         except IndexError:  # also where another thread took the last
             return self._until_ready(now)
         return 0.0
 
     def count(self) -> None:
         """Count a request that is sent whatever the limit says."""
-        if self.limit is not None:
-            try:
-                self._ready.pop()
-            except IndexError:
+        try:
+            self.ready.pop()
+        except IndexError:
+            if self.limit is not None:
                 self._surplus.append(None)  # for the permit that comes back with the answer
 
     def give_back(self) -> None:
@@ -138,7 +146,7 @@ class RateLimit:
         if accepted:
             self.accepted = next(self._accepted)
         if self.limit is not None:
-            self._resting.append(self._now() + WINDOW)
+            self._resting.append(self._clock.monotonic() + self._slept + WINDOW)
             if self._shared is not None:
                 self._shared.answered(self)
 
@@ -150,40 +158,38 @@ class RateLimit:
             number, or higher than the limit this was made with: then others use the token as well.
         """
         if seconds > 0:  # neither is NaN
-            self._closed_until = max(self._closed_until, self._now() + seconds)
+            self._closed_until = max(self._closed_until or 0.0, self._now() + seconds)
         sane = type(limit) is int and 1 <= limit <= HIGHEST_LIMIT
         if sane and self._most is not None:
             self._change(min(limit or 1, self._most))
 
     @property
-    def at_a_glance(self) -> int:
-        """How many requests may be sent for sure, without a look at the clock; 0 if that needs one."""
-        if self._shared is not None or self._closed_until != -math.inf:
-            return 0
-        return len(self._ready)
+    def is_plain(self) -> bool:
+        """Whether the number of permits in `ready` is all that there is to know."""
+        return self._closed_until is None and self._shared is None
 
     @property
     def free(self) -> float:
         """How many requests may be sent now; infinite if the count is off."""
         now = self._now()
-        if now < self._closed_until:
+        if self._still_closed(now):
             return 0
         if self.limit is None:
             return math.inf
         self._wake(now)
-        own = len(self._ready)
+        own = len(self.ready)
         return own if self._shared is None else min(own, self._shared.free())
 
     @property
     def wait(self) -> float:
         """Seconds until one may be sent; 0.0 if it may now."""
         now = self._now()
-        if now < self._closed_until:
-            return self._closed_until - now
+        if closed := self._still_closed(now):
+            return closed
         self._wake(now)
         if self.limit is None:
             return 0.0
-        if not self._ready:
+        if not self.ready:
             return self._until_ready(now)
         return 0.0 if self._shared is None else self._shared.wait()
 
@@ -205,7 +211,7 @@ class RateLimit:
     def under_way(self) -> int:
         """How many counted requests are not answered yet; rather too many than too few."""
         # In this order: a permit that has rested meanwhile is found in neither, not in both.
-        here = len(self._ready) + len(self._resting)
+        here = len(self.ready) + len(self._resting)
         return max(0, (self.limit or 0) + len(self._surplus) - here)
 
     def ages(self) -> list[float]:
@@ -220,7 +226,18 @@ class RateLimit:
         else:  # The parent goes on to tell the fleet what it has sent.
             self._resting.clear()
             self._surplus.clear()
-            self._ready[:] = [None] * (self.limit or 0)
+            self.ready[:] = [None] * (self.limit or 0)
+
+    def _still_closed(self, now: float) -> float:
+        """Seconds for which nothing is sent, the API having refused a request."""
+        until = self._closed_until
+        if until is None:
+            return 0.0
+        if until <= now:
+            # Should another thread close it at this very moment, the next answer 429 does so again.
+            self._closed_until = None
+            return 0.0
+        return until - now
 
     def _now(self) -> float:
         return self._clock.monotonic() + self._slept
@@ -256,7 +273,7 @@ class RateLimit:
         try:
             self._surplus.pop()
         except IndexError:
-            self._ready.append(None)
+            self.ready.append(None)
 
     def _change(self, limit: int) -> None:
         """Add permits, or take some out of use."""
@@ -267,7 +284,7 @@ class RateLimit:
                 self._put_back()
             for _ in range(-more):
                 try:
-                    self._ready.pop()
+                    self.ready.pop()
                 except IndexError:
                     self._surplus.append(None)
 

@@ -114,7 +114,7 @@ class TokenSource:
         adopt: Callable[[AccessToken], AccessToken] = lambda token: token,
     ) -> None:
         self._identify = identify
-        self._request = request
+        self.request = request
         self._adopt = adopt
         self._longest_flight = longest_flight
         self._clock = clock
@@ -248,7 +248,7 @@ class TokenSource:
                 within = max(1.0, within)
             try:
                 token = self._adopt(
-                    self._request(identity, instead_of=instead_of, within=within, persist=persist)
+                    self.request(identity, instead_of=instead_of, within=within, persist=persist)
                 )
             except GenesysCloudError as error:
                 failure = copy.copy(error)  # without the traceback

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from ..settings.client import Identity
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
-from .rate_limit import OFF, RateLimit
+from .rate_limit import OFF, RateLimit, SharedPermits
 
 #: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
 #: that Genesys Cloud can be set to (OAuthClientRequest.accessTokenValiditySeconds).
@@ -123,7 +123,31 @@ def lifetime_of(expires_in: object) -> float:
     return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()
 
 
-#: Comes by a token. Called with an identity, and by name with `instead_of` (the value of a token that
-#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `persist`
-#: (whether to try again what is worth trying again). Raises `TokenError` if there is no token.
-TokenRequest: TypeAlias = Callable[..., AccessToken]
+class TokenRequest:
+    """A way to come by a token. What only a store can do is left undone here."""
+
+    def __call__(
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
+    ) -> AccessToken:
+        """A token for this client.
+
+        :param instead_of: The value of a token that was refused, or is to be replaced in good time.
+        :param within: Seconds that it may take.
+        :param persist: Whether to try again what is worth trying again.
+        :raises TokenError: if there is none.
+        """
+        raise NotImplementedError
+
+    def stored(self, identity: Identity) -> AccessToken | None:  # noqa: ARG002
+        """The token of this client in the store, if one lives there. Asks for none.
+
+        :raises ConfigurationError: if the store can not tell.
+        """
+        return None
+
+    def drop(self, value: SecretBox) -> None:
+        """Take this token out of the store, if it is still the one in there."""
+
+    def permits(self, token: AccessToken) -> SharedPermits | None:  # noqa: ARG002
+        """The rate limit that this token has for all processes together, where the store counts."""
+        return None

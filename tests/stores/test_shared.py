@@ -26,7 +26,7 @@ from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest
 from gc_requests_auth.stores.shared import SharedToken
 from gc_requests_auth.stores.signed import SignedValue
 from gc_requests_auth.tokens.rate_limit import RateLimit
-from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.tokens.token import AccessToken, TokenRequest
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.secret import SecretBox, plain
 
@@ -96,7 +96,7 @@ class Kept(TokenStore):
         self._do("leave")
 
 
-class Login:
+class Login(TokenRequest):
     """A login service that gives a new token for each request."""
 
     def __init__(self, time: FakeTime) -> None:

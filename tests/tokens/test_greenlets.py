@@ -71,7 +71,7 @@ print(len(told), len(asked))
 
 A_CALL_OF_ITS_OWN = f"""{HUB}
 time.sleep = sleep
-ask = source._request
+ask = source.request
 
 def uses_the_very_source(identity, **options):
     try:
@@ -80,7 +80,7 @@ def uses_the_very_source(identity, **options):
         told.append("very auth" in str(error))
     return ask(identity, **options)
 
-source._request = uses_the_very_source
+source.request = uses_the_very_source
 run(call, call)
 print(told, len(asked))
 """

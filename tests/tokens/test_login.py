@@ -1740,10 +1740,10 @@ def test_what_a_signal_handler_raises_while_a_token_is_read_is_its_callers_alone
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with wire.Server(half_an_answer, wire.reply(200, GOOD)) as server:
-            source = TokenSource(
-                lambda: IDENTITY,
-                lambda identity, **_: ask(server.url, trusting(server), identity=identity),
+            request: Any = lambda identity, **_: ask(  # noqa: E731
+                server.url, trusting(server), identity=identity
             )
+            source = TokenSource(lambda: IDENTITY, request)
             with ThreadPoolExecutor(1) as others:
                 with pytest.raises(OwnError) as caught:
                     source.current()

@@ -1177,7 +1177,6 @@ def test_all_threads_get_the_same_pool(api: Counted) -> None:
 def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
     api: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    auth = api.auth(tokens=4)
     made: list[object] = []
 
     def late(_: Lookup) -> int:
@@ -1186,6 +1185,7 @@ def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
         return 4
 
     monkeypatch.setattr(Lookup, "pool_size", late)
+    auth = api.auth(tokens=4)
 
     assert slots(auth) == made
     assert len(made) == 4

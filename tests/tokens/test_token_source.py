@@ -39,7 +39,7 @@ from gc_requests_auth.tokens.source import (
     RESERVE,
     TokenSource,
 )
-from gc_requests_auth.tokens.token import AccessToken
+from gc_requests_auth.tokens.token import AccessToken, TokenRequest
 from gc_requests_auth.util import forks
 from gc_requests_auth.util import threads as background
 from gc_requests_auth.util.clock import Moment
@@ -48,7 +48,7 @@ from gc_requests_auth.util.secret import SecretBox, plain
 L = 1000.0  # the lifetime of most tokens here: its window is the last 10 seconds
 
 
-class Login:
+class Login(TokenRequest):
     """A login service that answers what it is told, when it is told."""
 
     def __init__(self, time: FakeTime) -> None:
@@ -1520,6 +1520,10 @@ def slots(login: Login, fake_time: FakeTime) -> list[TokenSource]:
     return [slot(number) for number in range(3)]
 
 
+def pool_of(slots: list[TokenSource], time: FakeTime) -> TokenPool:
+    return TokenPool(lambda number, _: slots[number], lambda: len(slots), lambda: 300, time.clock)
+
+
 def use_up(token: AccessToken) -> None:
     """Send as many requests as the token may make."""
     while not token.limit.take():
@@ -1529,7 +1533,7 @@ def use_up(token: AccessToken) -> None:
 def test_a_further_token_that_another_thread_has_fetched_meanwhile_is_not_fetched_again(
     slots: list[TokenSource], login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = TokenPool(slots[:2], fake_time.clock)
+    pool = pool_of(slots[:2], fake_time)
     runs_short: Any = RateLimit.__dict__["runs_short"]
 
     def another_thread_was_faster(limit: RateLimit) -> bool:
@@ -1546,7 +1550,7 @@ def test_a_further_token_that_another_thread_has_fetched_meanwhile_is_not_fetche
 def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
     slots: list[TokenSource], login: Login, fake_time: FakeTime
 ) -> None:
-    pool = TokenPool(slots, fake_time.clock)
+    pool = pool_of(slots, fake_time)
     pool.current()
     fake_time.advance(L - 15)
     use_up(pool.current())
@@ -1560,7 +1564,7 @@ def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
 def test_no_call_fails_for_a_renewal_while_another_token_of_the_pool_lives(
     slots: list[TokenSource], login: Login, fake_time: FakeTime
 ) -> None:
-    pool = TokenPool(slots, fake_time.clock)
+    pool = pool_of(slots, fake_time)
     pool.current()
     fake_time.advance(L - 5)
     another = slots[1].current()
