@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import requests
 
-from .calls.call import Call
+from .calls.call import Call, other_hooks
 from .calls.forbidden import ForbiddenEndpoints
 from .calls.log import tell_cause
 from .calls.replay import (
@@ -19,8 +19,7 @@ from .calls.replay import (
     token_lives,
     withhold_authorization,
 )
-from .calls.signed import other_hooks
-from .errors import ConfigurationError, GenesysCloudError, TokenError, without_secrets
+from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.client import Settings
 from .settings.hosts import Hosts
 from .settings.lookup import Lookup
@@ -81,12 +80,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     """
 
     _clock: ClassVar[Clock] = Clock()
-    _PICKLED = ("_settings", "_session", "_store", "_background_renewal")
-
-    _lookup: Lookup
-    _tokens: TokenPool
     #: Whether the log has said that a header was replaced.
-    _replaced_a_header: bool
+    _replaced_a_header = False
+    _PICKLED = ("_settings", "_session", "_store", "_background_renewal")
 
     def __init__(
         self,
@@ -129,7 +125,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         ):
             if not isinstance(one, kind):
                 raise ConfigurationError(f"{name} must be {wanted}, not {type(one).__name__}.")
-        # Not isinstance(): True is an int.
         self._session = session
         self._store = store
         self._background_renewal = background_renewal
@@ -141,7 +136,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """Called by requests for every request that is about to be sent."""
         url = r.url or ""
         try:
-            hosts = self._hosts
+            hosts = self._lookup.hosts()
             if not hosts.takes_token(url):
                 hosts.raise_if_mistaken(url)
                 return r
@@ -151,8 +146,12 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             raise
         headers = len(r.headers)
         Call(self, url, token).sign(r)
-        if len(r.headers) == headers:
-            self._warn_of_replaced_header()
+        if len(r.headers) == headers and not self._replaced_a_header:
+            self._replaced_a_header = True
+            logger.warning(
+                "replaced an Authorization header by the access token, as requests does for auth=;"
+                " auth=lambda r: r sends a single call as it is"
+            )
         return r
 
     def _on_answer(
@@ -271,14 +270,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         timeout = self._settings.token_timeout
         return token_lives(response, token, self._hosts.api_url, {**options, "timeout": timeout})
 
-    def _warn_of_replaced_header(self) -> None:
-        if not self._replaced_a_header:
-            self._replaced_a_header = True
-            logger.warning(
-                "replaced an Authorization header by the access token, as requests does for auth=;"
-                " auth=lambda r: r sends a single call as it is"
-            )
-
     # -- the tokens, and what is asked of an auth -----------------------------------------------------
 
     def access_token(self, *, rejected: str | None = None) -> str:
@@ -315,23 +306,17 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         with forks.undivided:  # most scripts never revoke a token
             from .tokens.revocation import revoke_token
 
-        tokens = self._tokens.living()
-        self.forget()
-        problem: TokenError | None = None
-        for token in tokens:
-            self._tokens.drop(token)
-            try:
-                revoke_token(
-                    token.bearer,
-                    self.api_url,
-                    session=self._session,
-                    timeout=self._settings.token_timeout,
-                    proxy=self._lookup.proxy(),
-                )
-            except TokenError as error:  # the others end all the same
-                problem = problem or error
-        if problem is not None:
-            raise problem
+        def revoke(token: AccessToken) -> None:
+            revoke_token(
+                token.bearer,
+                self.api_url,
+                session=self._session,
+                timeout=self._settings.token_timeout,
+                proxy=self._lookup.proxy(),
+            )
+
+        self._forbidden.forget()
+        self._tokens.revoke(revoke)
 
     @property
     def expires_in(self) -> float | None:
@@ -381,7 +366,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             self._make_source, lookup.pool_size, lookup.rate_limit, self._clock
         )
         self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
-        self._replaced_a_header = False
 
     @property
     def _hosts(self) -> Hosts:

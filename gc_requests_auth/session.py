@@ -14,9 +14,8 @@ from requests.sessions import merge_setting
 
 from .auth import GenesysCloudAuth
 from .calls.adapter import GenesysCloudAdapter, Pacing
-from .calls.call import Call
+from .calls.call import Call, other_hooks
 from .calls.replay import refused_before
-from .calls.signed import other_hooks
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.base import TokenStore
@@ -27,7 +26,7 @@ from .util.secret import ABSENT, CredentialsCallable, Secret, SecretBox, Vault, 
 
 logger = logging.getLogger("gc_requests_auth")
 
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ABSOLUTE = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 #: Where `timeout` stands among the arguments of `Session.request`, behind method and URL.
 _TIMEOUT_POSITION = 6
@@ -154,10 +153,12 @@ class GenesysCloudSession(requests.Session):
 
         :raises requests.exceptions.InvalidURL: if the path would leave the API.
         """
-        url = self._complete(request.url)
-        if url is not request.url:
-            request = copy.copy(request)  # the caller's stays as it is
-            request.url = url
+        url: Any = request.url
+        if not (isinstance(url, str) and url.startswith("https://")):
+            url = self._complete(url)
+            if url is not request.url:
+                request = copy.copy(request)  # the caller's stays as it is
+                request.url = url
         prepared = super().prepare_request(request)
         auth: object = self.auth
         if not request.auth and Call.of(prepared) is None and isinstance(auth, GenesysCloudAuth):
@@ -167,13 +168,14 @@ class GenesysCloudSession(requests.Session):
 
     def _complete(self, url: Any) -> Any:
         """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
-        if isinstance(url, str) and url.startswith("https://"):
-            return url
         url = url.decode() if isinstance(url, bytes) else url
         auth: object = self.auth  # somebody may have put another one there
-        relative = isinstance(url, str) and not _ABSOLUTE.match(url.lstrip())
-        if relative and isinstance(auth, GenesysCloudAuth):
-            return url_below(auth.api_url, str(url))
+        if (
+            isinstance(url, str)
+            and isinstance(auth, GenesysCloudAuth)
+            and not _ABSOLUTE.match(url)
+        ):
+            return url_below(auth._hosts.api_url, url)
         return url
 
     if not TYPE_CHECKING:  # pragma: no branch -- the signature is that of requests
@@ -183,25 +185,29 @@ class GenesysCloudSession(requests.Session):
             if len(arguments) <= _TIMEOUT_POSITION:
                 options.setdefault("timeout", self.timeout)
             # Now, since to complete it later takes a copy of the whole request.
-            return super().request(method, self._complete(url), *arguments, **options)
+            if not (isinstance(url, str) and url.startswith("https://")):
+                url = self._complete(url)
+            return super().request(method, url, *arguments, **options)
 
     def merge_environment_settings(
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
         """Called by requests for every call: its own answer, from :mod:`.util.environment`."""
-        of_settings = self._proxy_to(url)
-        if of_settings is not None:
-            proxies = {"https": plain(of_settings), **(proxies or {})}
+        proxy = self._proxy_to(url)
+        if proxy is not None:
+            proxies = {"https": plain(proxy), **(proxies or {})}
         if not self.trust_env:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        no_proxy = proxies.get("no_proxy") if proxies is not None else None
+        of_environment, ca_bundle = ENVIRONMENT.of_call(url, no_proxy)
         if proxies is not None:
-            of_environment = ENVIRONMENT.proxies(url, proxies.get("no_proxy"))
-            for scheme, proxy in of_environment.items():
-                proxies.setdefault(scheme, proxy)
+            for scheme, of_scheme in of_environment.items():
+                proxies.setdefault(scheme, of_scheme)
         if verify is True or verify is None:
-            verify = ENVIRONMENT.ca_bundle() or verify
+            verify = ca_bundle or verify
         return {
-            "proxies": merge_setting(proxies, self.proxies),
+            # Where there are none, requests takes 3 us to merge them.
+            "proxies": merge_setting(proxies, self.proxies) if proxies or self.proxies else {},
             "stream": merge_setting(stream, self.stream),
             "verify": merge_setting(verify, self.verify),
             "cert": merge_setting(cert, self.cert),

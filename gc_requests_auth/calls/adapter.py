@@ -92,8 +92,10 @@ class GenesysCloudAdapter(HTTPAdapter):
         if self._process != forks.process():
             self._leave_the_parents_connections()
         call = Call.of(request)
-        if call is None or not _is_ours(call, request):
-            return super().send(request, *arguments, **options)
+        if call is None or not (
+            call.url == request.url or call.auth._hosts.takes_token(request.url or "")
+        ):
+            return super().send(request, *arguments, **options)  # a redirect leads anywhere
         original = request
         while True:
             if wait := call.token.limit.take():
@@ -248,12 +250,6 @@ class GenesysCloudAdapter(HTTPAdapter):
         self.proxy_manager = {}
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
         self._process = forks.process()
-
-
-def _is_ours(call: Call, request: requests.PreparedRequest) -> bool:
-    """Whether the request still goes where its token may go; a redirect leads anywhere."""
-    url = request.url or ""
-    return call.url == url or call.auth._hosts.takes_token(url)
 
 
 def _copy_for(

@@ -57,7 +57,7 @@ def replay(
         answer.request = again
     else:
         sent.original = original
-    if not counted_by_adapter(response):
+    if not counted_by_adapter(response) and getattr(answer, "connection", None) is not None:
         count(call, answer)
     return answer
 

@@ -13,6 +13,7 @@ from functools import partial
 
 import requests
 
+from ..errors import TokenError
 from ..settings.client import Identity
 from ..settings.hosts import Hosts
 from ..util import forks
@@ -165,9 +166,22 @@ class TokenPool:
         source.take(stored)
         return stored.value
 
-    def drop(self, token: AccessToken) -> None:
-        """Take a token out of the store, if there is one."""
-        self._slots[token.slot].request.drop(token.value)
+    def revoke(self, revoke_token: Callable[[AccessToken], None]) -> None:
+        """Forget all tokens, take them out of the store, and have each of them revoked.
+
+        :raises TokenError: the first problem, once all of them have been tried.
+        """
+        tokens = self.living()
+        self.forget()
+        problem: TokenError | None = None
+        for token in tokens:
+            self._slots[token.slot].request.drop(token.value)
+            try:
+                revoke_token(token)
+            except TokenError as error:
+                problem = problem or error
+        if problem is not None:
+            raise problem
 
     def _most_ready(self) -> AccessToken | None:
         """The living token with the most requests left, if these are more than half of its limit.

@@ -42,26 +42,27 @@ class Environment:
     def __init__(self) -> None:
         self._seen = _Seen({}, None, {})
 
-    def proxies(self, url: str, no_proxy: str | None) -> dict[str, str]:
-        """As `requests.utils.get_environ_proxies`. The answer is not to be changed."""
+    def of_call(self, url: str, no_proxy: str | None) -> tuple[dict[str, str], str | None]:
+        """What counts for a call to this URL. Neither answer is to be changed.
+
+        :returns: The proxies, as `requests.utils.get_environ_proxies` has them, and the CA bundle of
+            ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
+        """
         seen = self._look()
+        if seen is None:
+            return requests.utils.get_environ_proxies(url, no_proxy=no_proxy), _ca_bundle()
         parts = url.split("/", 3)
         key = (parts[2] if len(parts) > 2 else url, no_proxy)
-        proxies = None if seen is None else seen.proxies.get(key)
+        proxies = seen.proxies.get(key)
         if proxies is None:
             proxies = requests.utils.get_environ_proxies(url, no_proxy=no_proxy)
             # Not kept where a variable has changed meanwhile: requests itself changes NO_PROXY for a
             # moment when a call has a `no_proxy` of its own.
-            if seen is not None and seen is self._look():
+            if seen is self._look():
                 if len(seen.proxies) >= HOSTS:
                     seen.proxies.clear()
                 seen.proxies[key] = proxies
-        return proxies
-
-    def ca_bundle(self) -> str | None:
-        """The bundle of ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``; None without one."""
-        seen = self._look()
-        return _ca_bundle() if seen is None else seen.ca_bundle
+        return proxies, seen.ca_bundle
 
     def _look(self) -> _Seen | None:
         """What is known of the environment as it is now; None where requests has to be asked."""

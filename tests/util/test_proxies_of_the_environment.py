@@ -229,8 +229,8 @@ requests.utils.get_environ_proxies = lambda url, no_proxy: asked.append(url) or 
 sys.platform = "darwin"  # only now: the standard library would look for parts that are not here
 from gc_requests_auth.util.environment import Environment
 mac = Environment()
-mac.proxies("https://a.example/x", None)
-mac.proxies("https://a.example/x", None)
+mac.of_call("https://a.example/x", None)
+mac.of_call("https://a.example/x", None)
 print(len(asked))
 """
 
