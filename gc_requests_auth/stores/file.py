@@ -164,7 +164,7 @@ class FileTokenStore(TokenStore):
                     left.unlink()
 
     def _lock(self, name: str) -> FileLock:
-        with forks.undivided:
+        with forks.no_fork:
             from filelock import FileLock
 
             # It stops its own locks at a fork, and our threads in them.
@@ -192,7 +192,7 @@ class FileTokenStore(TokenStore):
             os.close(handle)
 
     def _replace(self, file: Path, text: str) -> None:
-        with forks.undivided:
+        with forks.no_fork:
             from tempfile import mkstemp
 
         # With mode 0600.

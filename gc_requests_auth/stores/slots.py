@@ -62,7 +62,7 @@ class TokenSlots:
         if size is None:  # nobody signs in, which is for the first source to say
             return self.so_far()
         self._lookup.rate_limit()  # what makes no sense is said before a token is asked for
-        with forks.undivided:
+        with forks.no_fork:
             if self.pool is None:
                 self._slots += [self._make(number) for number in range(len(self._slots), size)]
                 self.pool = TokenPool([source for source, _ in self._slots], self._clock)
@@ -82,7 +82,7 @@ class TokenSlots:
 
         :raises TokenError: the first problem, once all of them have been tried.
         """
-        with forks.undivided:  # most scripts never revoke a token
+        with forks.no_fork:  # most scripts never revoke a token
             from ..tokens.revocation import revoke_token
 
         problem: TokenError | None = None
@@ -165,7 +165,7 @@ def token_request(
         within: float,
         persist: bool,
     ) -> AccessToken:
-        with forks.undivided:  # with oauthlib, which is dear to import
+        with forks.no_fork:  # with oauthlib, which is dear to import
             from ..tokens.request import request_token
 
         return request_token(
