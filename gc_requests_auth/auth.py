@@ -303,7 +303,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
             token was over already.
         """
-        with forks.undivided:  # most scripts never revoke a token
+        with forks.no_fork:  # most scripts never revoke a token
             from .tokens.revocation import revoke_token
 
         def revoke(token: AccessToken) -> None:

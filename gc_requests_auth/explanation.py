@@ -18,7 +18,7 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
 
     :param failure: A response, or an exception of requests or of this library.
     """
-    with forks.undivided:  # most processes never ask
+    with forks.no_fork:  # most processes never ask
         from .causes.examination import examine
         from .causes.exception import told_of_exception
 

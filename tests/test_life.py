@@ -130,8 +130,11 @@ print(os.waitstatus_to_exitcode(status), statuses)
     assert sandbox.token_requests == 2
 
 
+@pytest.mark.parametrize("dear", ["oauthlib", "filelock", "subprocess"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_child_forked_while_oauthlib_is_imported_imports_it_for_itself(sandbox: Counted) -> None:
+def test_a_child_forked_while_a_thread_imports_what_is_dear_imports_it_for_itself(
+    sandbox: Counted, tmp_path: Path, dear: str
+) -> None:
     """An import lock that a thread of the parent holds is held in the child for ever.
 
     The child imports, and signs in to nothing: by then the thread of the parent may be amid a TLS
@@ -140,35 +143,50 @@ def test_a_child_forked_while_oauthlib_is_imported_imports_it_for_itself(sandbox
     script = """
 import os, sys, threading, warnings
 import requests
-from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
+from gc_requests_auth import CredentialsCommand, FileTokenStore, GenesysCloudAuth
 
 warnings.simplefilter("ignore", DeprecationWarning)
-importing = threading.Event()
+# filelock registers its hooks amid the fork, and the second half of them misses the first.
+sys.unraisablehook = lambda _: None
+api_url, login_url, client_id, directory, dear = sys.argv[1:]
+importing, forking = threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)  # the last function to be registered is called first
 
 class Announce:
     def find_spec(self, name, path=None, target=None):
-        if name == "oauthlib":
+        if name == dear:
             importing.set()
+            forking.wait(30)
 
+tell_secret = [sys.executable, "-c", "import os; print(os.environ['SANDBOX_SECRET'])"]
+auth = GenesysCloudAuth(
+    credentials=CredentialsCommand(tell_secret, client_id=client_id),
+    store=FileTokenStore(directory),
+    api_url=api_url,
+    login_url=login_url,
+)
+sys.modules.pop(dear, None)
 sys.meta_path.insert(0, Announce())
-auth = GenesysCloudAuth()
 statuses = []
 
 def call():
-    statuses.append(requests.get(sys.argv[1], auth=auth, timeout=30).status_code)
+    me = api_url + "/api/v2/tokens/me"
+    statuses.append(requests.get(me, auth=auth, timeout=30).status_code)
 
 leader = threading.Thread(target=call)
 leader.start()
 assert importing.wait(30)
 child = os.fork()
 if child == 0:
-    import gc_requests_auth.tokens.request
+    __import__(dear)
     os._exit(0)
 _, status = os.waitpid(child, 0)
 leader.join(30)
 print(os.waitstatus_to_exitcode(status), statuses)
 """
-    done = run_python(script, sandbox.api_url + ME, env={**os.environ, **sandbox.sandbox.environ})
+    environ = {**os.environ, **sandbox.sandbox.environ, "SANDBOX_SECRET": sandbox.client_secret}
+    arguments = sandbox.api_url, sandbox.login_url, sandbox.client_id, str(tmp_path), dear
+    done = run_python(script, *arguments, env=environ)
 
     assert (done.stdout, done.stderr) == ("0 [200]\n", "")
 

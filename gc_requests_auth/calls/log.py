@@ -25,7 +25,7 @@ def warn_of_refusal(
 
     :param lives: Whether the API has said that it accepts the token.
     """
-    with forks.undivided:
+    with forks.no_fork:
         from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED
         from ..causes.table import short_cause
 
@@ -50,7 +50,7 @@ def tell_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
         return
     if options.get("stream"):  # the body is the caller's to read
         return
-    with forks.undivided:
+    with forks.no_fork:
         from ..causes.examination import examine
         from ..causes.table import short_cause
 

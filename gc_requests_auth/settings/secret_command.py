@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Sequence
 
 from ..errors import ConfigurationError
+from ..util import forks
 from ..util.secret import SecretBox
 
 
@@ -66,6 +66,9 @@ class CredentialsCommand:
         return lines[0].open(), lines[1].open()
 
     def _printed(self) -> list[SecretBox]:
+        with forks.no_fork:  # few scripts have such a command, and the import is dear
+            import subprocess
+
         try:
             # In a box at once; what the program says of its troubles goes to its standard error.
             printed = SecretBox(

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkstemp
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..util import forks
 from ..util.nesting import parse_json
 from ..util.threads import precede_at_forks
 from .base import StoreError, TokenStore, wait_for_lock
@@ -164,11 +164,10 @@ class FileTokenStore(TokenStore):
                     left.unlink()
 
     def _lock(self, name: str) -> FileLock:
-        with forks.undivided:
-            from filelock import FileLock
+        from filelock import FileLock
 
-            # It stops its own locks at a fork, and our threads in them.
-            precede_at_forks("filelock")
+        # It stops its own locks at a fork, and our threads in them.
+        precede_at_forks("filelock")
         self._make_directory()
         # A soft lock, to which it falls back otherwise, would outlive its holder.
         return FileLock(self.path / name, mode=0o600, thread_local=False, fallback_to_soft=False)
@@ -192,9 +191,6 @@ class FileTokenStore(TokenStore):
             os.close(handle)
 
     def _replace(self, file: Path, text: str) -> None:
-        with forks.undivided:
-            from tempfile import mkstemp
-
         # With mode 0600.
         handle, name = mkstemp(prefix=f"{file.stem}.", suffix=".new", dir=self.path)
         try:

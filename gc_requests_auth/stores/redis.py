@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
@@ -108,6 +107,8 @@ class RedisTokenStore(TokenStore):
             raise ConfigurationError(
                 f"RedisTokenStore takes a redis.Redis() or a URL, not {type(client).__name__}."
             )
+        from inspect import iscoroutinefunction  # it is dear, and redis-py has imported it
+
         if iscoroutinefunction(getattr(client, "execute_command", None)):
             raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
         if not lock_term > 0:  # for ever, says redis-py

@@ -90,7 +90,7 @@ class TokenPool:
             size = self._size()
             if size is not None:
                 self._rate_limit()  # what makes no sense is said before a token is asked for
-                with forks.undivided:
+                with forks.no_fork:
                     self._add_slots(size)
                     self._only = self._slots[0] if size == 1 else None
                     self._is_complete = True
@@ -267,7 +267,7 @@ class LoginRequest(TokenRequest):
         persist: bool,
     ) -> AccessToken:
         """A new token; so it is another than any before."""
-        with forks.undivided:  # with oauthlib, which is dear to import
+        with forks.no_fork:  # with oauthlib, which is dear to import
             from .request import request_token
 
         return request_token(

@@ -282,7 +282,7 @@ class RateLimit:
 
     def _change(self, limit: int) -> None:
         """Add permits, or take some out of use."""
-        with forks.undivided:
+        with forks.no_fork:
             more = limit - (self.limit or 0)
             self.limit = limit
             for _ in range(more):
@@ -300,7 +300,7 @@ class RateLimit:
         still: a process that is thawed an hour later would else wait for what is long over. A wall
         clock that was set forward looks the same, and costs at worst a 429.
         """
-        with forks.undivided:
+        with forks.no_fork:
             lead = self._clock.wall() - self._clock.monotonic()
             slept, self._lead = lead - self._lead, lead
             if slept > SUSPENDED:

@@ -93,7 +93,7 @@ def _attempt(
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
     """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
-    with forks.undivided:  # imported now: these two take longer to import than all of ours
+    with forks.no_fork:  # imported now: these two take longer to import than all of ours
         from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
         from requests_oauthlib import OAuth2Session
 

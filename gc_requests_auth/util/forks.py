@@ -13,7 +13,7 @@ forks = 0
 
 #: Held where a fork in the midst would leave the child with something half done that no thread of
 #: its own will ever finish: Python's import locks are not reset in a child.
-undivided = threading.RLock()
+no_fork = threading.RLock()
 
 _pid = os.getpid()
 _resets: dict[ref[Any], Callable[[Any], object]] = {}
@@ -42,14 +42,14 @@ def at_fork(reset: Callable[[], object]) -> None:
 
 
 def _start_afresh(pid: int) -> None:
-    global forks, undivided, _pid  # noqa: PLW0603 -- a process is global
+    global forks, no_fork, _pid  # noqa: PLW0603 -- a process is global
     # After a fork in C, several threads may notice it at once. setdefault() is atomic: no lock that
     # was made before the fork can be relied on.
     with _locks.setdefault(pid, threading.RLock()):
         if pid == _pid:
             return
         forks += 1
-        undivided = threading.RLock()  # a thread that is not here may hold the old one
+        no_fork = threading.RLock()  # a thread that is not here may hold the old one
         for reference, reset in list(_resets.items()):
             thing = reference()
             if thing is not None:  # pragma: no branch -- by the garbage collector of another thread
@@ -60,7 +60,7 @@ def _start_afresh(pid: int) -> None:
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
     os.register_at_fork(
         # The lock of the moment, which is another one in each child.
-        before=lambda: undivided.acquire(),  # noqa: PLW0108
-        after_in_parent=lambda: undivided.release(),  # noqa: PLW0108
+        before=lambda: no_fork.acquire(),  # noqa: PLW0108
+        after_in_parent=lambda: no_fork.release(),  # noqa: PLW0108
         after_in_child=process,
     )

@@ -123,5 +123,5 @@ def _is_there(worker: _Worker) -> bool:
 
 atexit.register(_wait_for_workers)
 
-# A thread of ours may be waiting for `forks.undivided`, which a fork holds: wait for the thread first.
+# A thread of ours may be waiting for `forks.no_fork`, which a fork holds: wait for the thread first.
 precede_at_forks("forks")

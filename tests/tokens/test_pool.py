@@ -1155,7 +1155,7 @@ def test_the_hot_path_takes_no_lock(
         with monkeypatch.context() as patch:
             for slot in slots(auth):
                 patch.setattr(slot, "_lock", None)
-            patch.setattr(forks, "undivided", None)
+            patch.setattr(forks, "no_fork", None)
             for _ in range(4):
                 plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
 

@@ -232,7 +232,7 @@ print(FORK_WAITS - 0.05 < time.monotonic() - start < 2 * FORK_WAITS, os.waitpid(
 
 @forks
 def test_a_fork_does_not_hang_on_a_thread_that_imports() -> None:
-    """The hook comes before `undivided` is held, which such a thread needs to come to its end."""
+    """The hook comes before `no_fork` is held, which such a thread needs to come to its end."""
     done = run_python("""
 import os, threading, time
 from gc_requests_auth.util import forks
@@ -243,7 +243,7 @@ os.register_at_fork(before=forking.set)  # the last that comes is called first
 def work():
     begun.set()
     forking.wait(30)
-    with forks.undivided:
+    with forks.no_fork:
         done.append(1)
 in_background(work)
 begun.wait(30)

@@ -18,7 +18,7 @@ from gc_requests_auth.util import forks
 
 def tell(who):
     free = []
-    asking = threading.Thread(target=lambda: free.append(forks.undivided.acquire(timeout=5)))
+    asking = threading.Thread(target=lambda: free.append(forks.no_fork.acquire(timeout=5)))
     asking.start()
     asking.join()
     os.write(1, f"{who} {forks.forks} {free}\\n".encode())
@@ -57,7 +57,7 @@ forks.at_fork(counting.reset)
 held, over = threading.Event(), threading.Event()
 
 def hold():
-    with forks.undivided:
+    with forks.no_fork:
         held.set()
         over.wait(30)
 
@@ -70,7 +70,7 @@ if child:
     over.set()
     holding.join()
 number = forks.process()
-free = forks.undivided.acquire(timeout=5)
+free = forks.no_fork.acquire(timeout=5)
 os.write(1, f"{{'parent' if child else 'child'}} {{number}} {{counting.times}} {{free}}\\n".encode())
 os._exit(0)
 """
@@ -107,7 +107,7 @@ begun, forking, over = threading.Event(), threading.Event(), []
 os.register_at_fork(before=forking.set)  # the last to be registered is the first to be called
 
 def work():
-    with forks.undivided:
+    with forks.no_fork:
         begun.set()
         forking.wait()
         over.append(sum(range(1_000_000)))
