@@ -163,7 +163,7 @@ def token_request(
         *,
         instead_of: SecretBox | None,  # noqa: ARG001 -- what is new is another token
         within: float,
-        persist: bool,
+        retry: bool,
     ) -> AccessToken:
         with forks.undivided:  # with oauthlib, which is dear to import
             from ..tokens.request import request_token
@@ -174,7 +174,7 @@ def token_request(
             session=session,
             timeout=timeout,
             within=within,
-            persist=persist,
+            retry=retry,
             clock=clock,
             proxy=proxy(),
         )

@@ -124,6 +124,6 @@ def lifetime_of(expires_in: object) -> float:
 
 
 #: Comes by a token. Called with an identity, and by name with `instead_of` (the value of a token that
-#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `persist`
+#: was refused, or is to be replaced in good time), `within` (the seconds it may take) and `retry`
 #: (whether to try again what is worth trying again). Raises `TokenError` if there is no token.
 TokenRequest: TypeAlias = Callable[..., AccessToken]
