@@ -60,7 +60,7 @@ class SharedToken(TokenRequest):
         self._latest: Worker | None = None
 
     def __call__(
-        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
     ) -> AccessToken:
         """Take the token that is in the store, or put one there.
 
@@ -74,7 +74,7 @@ class SharedToken(TokenRequest):
             if token is None or token.value == instead_of:
                 return None
             # To renew early, a token that is due itself would be of no use.
-            due = token.margin if persist else token.early
+            due = token.margin if retry else token.early
             return token if token.remaining(self._clock) > due else None
 
         def leave() -> None:
@@ -90,7 +90,7 @@ class SharedToken(TokenRequest):
             if found is not None:
                 return found
             within = max(1.0, within - start.age(self._clock))
-            token = self._request(identity, instead_of=instead_of, within=within, persist=persist)
+            token = self._request(identity, instead_of=instead_of, within=within, retry=retry)
             worker.run(leave, SET_WAIT)
             return token
 

@@ -264,7 +264,7 @@ class LoginRequest(TokenRequest):
         *,
         instead_of: SecretBox | None,  # noqa: ARG002 -- what is new is another token
         within: float,
-        persist: bool,
+        retry: bool,
     ) -> AccessToken:
         """A new token; so it is another than any before."""
         with forks.no_fork:  # with oauthlib, which is dear to import
@@ -276,7 +276,7 @@ class LoginRequest(TokenRequest):
             session=self._session,
             timeout=self._timeout,
             within=within,
-            persist=persist,
+            retry=retry,
             clock=self._clock,
             proxy=self._proxy(),
         )

@@ -48,7 +48,7 @@ def request_token(
     session: requests.Session | None,
     timeout: tuple[float, float],
     within: float,
-    persist: bool,
+    retry: bool,
     clock: Clock,
     proxy: SecretBox | None = None,
 ) -> AccessToken:
@@ -57,7 +57,7 @@ def request_token(
     :param session: Lends its proxies, verify, cert, trust_env and adapters, as they are now.
     :param timeout: Seconds to connect and seconds to read, of each attempt.
     :param within: Seconds for all attempts together.
-    :param persist: Whether to try again what is worth trying again.
+    :param retry: Whether to try again what is worth trying again.
     :param proxy: The URL of a proxy, used where `session` has none of its own.
     :raises TokenError: with neither a cause nor a context: those would hold the token request, and
         that the secret.
@@ -72,7 +72,7 @@ def request_token(
         # The waits are added up as well: a clock that a test has frozen does not count them.
         elapsed = max(waited, clock.monotonic() - start)
         wait = None
-        if persist and outcome.budget is not None:
+        if retry and outcome.budget is not None:
             wait = wait_before_next(outcome.budget, attempt, elapsed, outcome.retry_after)
         if wait is None or elapsed + wait >= within:
             raise outcome.error

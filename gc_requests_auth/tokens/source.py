@@ -207,7 +207,7 @@ class TokenSource:
                 if flight is None:
                     token = self._living(rejected)
                 elif flight is mine:
-                    token = self._fetch(mine, self._to_be_replaced() or rejected, persist=True)
+                    token = self._fetch(mine, self._to_be_replaced() or rejected, retry=True)
                 else:
                     token = flight.result()
             finally:  # also if Ctrl-C strikes, wherever it does
@@ -232,7 +232,7 @@ class TokenSource:
         return flight
 
     def _fetch(
-        self, mine: Flight, instead_of: SecretBox | None, *, persist: bool
+        self, mine: Flight, instead_of: SecretBox | None, *, retry: bool
     ) -> AccessToken | None:
         """As its leader, come by a token. None if all was forgotten meanwhile: the answer is stale.
 
@@ -244,18 +244,18 @@ class TokenSource:
         failure = self._refusals.recalled(identity, self._clock)
         if failure is None:
             within = mine.left() - RESERVE  # what the vault has left over
-            if persist:
+            if retry:
                 within = max(1.0, within)
             try:
                 token = self._adopt(
-                    self.request(identity, instead_of=instead_of, within=within, persist=persist)
+                    self.request(identity, instead_of=instead_of, within=within, retry=retry)
                 )
             except GenesysCloudError as error:
                 failure = copy.copy(error)  # without the traceback
                 if isinstance(error, CredentialsRefusedError | GrantTypeError):
                     refusal = Refusal(identity, copy.copy(error), Moment.now(self._clock))
                     mine.log(logging.INFO, "refused: %s", f"{error.error} at {error.host}")
-        published = self._publish(mine, token, refusal, failure if persist else None)
+        published = self._publish(mine, token, refusal, failure if retry else None)
         if not published and (mine.forgotten or self._living(instead_of) is not None):
             return self._living(instead_of)
         if failure is not None:
@@ -356,7 +356,7 @@ class TokenSource:
     def _renew(self, mine: Flight, token: AccessToken | None, *, inline: bool = False) -> None:
         mine.lead()
         try:
-            self._fetch(mine, self._forgotten if token is None else token.value, persist=False)
+            self._fetch(mine, self._forgotten if token is None else token.value, retry=False)
         except GenesysCloudError as error:
             self._renewal_failed(mine, str(error))
         except BaseException as error:  # of a vault or an adapter; its text may hold a secret

@@ -127,13 +127,13 @@ class TokenRequest:
     """A way to come by a token. What only a store can do is left undone here."""
 
     def __call__(
-        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
     ) -> AccessToken:
         """A token for this client.
 
         :param instead_of: The value of a token that was refused, or is to be replaced in good time.
         :param within: Seconds that it may take.
-        :param persist: Whether to try again what is worth trying again.
+        :param retry: Whether to try again what is worth trying again.
         :raises TokenError: if there is none.
         """
         raise NotImplementedError

@@ -30,7 +30,7 @@ BASIC = str(basic_credentials(IDENTITY))
 TIMEOUT = (5.0, 15.0)
 
 
-def ask(wire: Wire, fake_time: FakeTime, *, persist: bool = False) -> AccessToken:
+def ask(wire: Wire, fake_time: FakeTime, *, retry: bool = False) -> AccessToken:
     with wire.session() as session:
         return request_token(
             IDENTITY,
@@ -38,7 +38,7 @@ def ask(wire: Wire, fake_time: FakeTime, *, persist: bool = False) -> AccessToke
             session=session,
             timeout=TIMEOUT,
             within=75.0,
-            persist=persist,
+            retry=retry,
             clock=fake_time.clock,
         )
 
@@ -237,11 +237,11 @@ def check_token_error(error: GenesysCloudError) -> None:
         assert getattr(again, name) == getattr(error, name)
 
 
-def hold(answer: bytes, latency: float, sweep: Sweep, *, persist: bool) -> None:
+def hold(answer: bytes, latency: float, sweep: Sweep, *, retry: bool) -> None:
     fake_time = FakeTime()
     wire = Wire(answer, before=lambda: fake_time.advance(latency))
     try:
-        token = ask(wire, fake_time, persist=persist)
+        token = ask(wire, fake_time, retry=retry)
     except GenesysCloudError as error:
         check_token_error(error)
     else:
@@ -260,9 +260,9 @@ LATENCIES = st.sampled_from([0.0, 0.0, 0.1, 19.0, 21.0, 100.0])
     response(b'{"error": "\\u001b[31m\\ud800", "description": "\\u202e"}', status=400), 0, False
 )
 def test_any_answer_is_a_sound_token_or_an_error_of_ours_that_tells_no_secret(
-    sweep: Sweep, answer: bytes, latency: float, persist: bool
+    sweep: Sweep, answer: bytes, latency: float, retry: bool
 ) -> None:
-    hold(answer, latency, sweep, persist=persist)
+    hold(answer, latency, sweep, retry=retry)
 
 
 @examples(60)
@@ -284,7 +284,7 @@ def test_nor_does_an_answer_that_is_damaged_on_its_way(
 ) -> None:
     for at, instead in damage:
         answer = answer[:at] + instead + answer[at + 1 :]
-    hold(answer, 0.0, sweep, persist=False)
+    hold(answer, 0.0, sweep, retry=False)
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(

@@ -138,9 +138,9 @@ class Process:
         *,
         identity: Identity = IDENTITY,
         within: float = 60,
-        persist: bool = True,
+        retry: bool = True,
     ) -> AccessToken:
-        return self._sharing(identity, instead_of=instead_of, within=within, persist=persist)
+        return self._sharing(identity, instead_of=instead_of, within=within, retry=retry)
 
 
 @pytest.fixture
@@ -284,12 +284,12 @@ def test_an_early_renewal_takes_the_successor_that_another_has_stored(
     old = process().value
     login.time.advance(86400 - 600)  # in the window, whatever its jitter
 
-    renewed = process(old, persist=False)
-    taken = another(old, persist=False)
+    renewed = process(old, retry=False)
+    taken = another(old, retry=False)
 
     assert renewed.value == taken.value != old
     assert len(login.calls) == 2
-    assert [how["persist"] for how in login.calls] == [True, False]
+    assert [how["retry"] for how in login.calls] == [True, False]
 
 
 def test_an_early_renewal_takes_nothing_that_is_due_itself(
@@ -299,8 +299,8 @@ def test_an_early_renewal_takes_nothing_that_is_due_itself(
     second = another(old).value
     login.time.advance(86400 - 600)
 
-    assert process(old, persist=True).value == second, "a call without a token takes it"
-    assert process(old, persist=False).value not in {old, second}
+    assert process(old, retry=True).value == second, "a call without a token takes it"
+    assert process(old, retry=False).value not in {old, second}
     assert len(login.calls) == 3
 
 
@@ -313,7 +313,7 @@ def test_the_time_spent_in_the_store_is_taken_from_that_of_the_request(
     process(SecretBox(f"{TOKEN}-1"), within=60)
 
     assert [how["within"] for how in login.calls] == [40, 1], "at least a second"
-    assert [how["persist"] for how in login.calls] == [True, True]
+    assert [how["retry"] for how in login.calls] == [True, True]
     assert [how["instead_of"] for how in login.calls] == [None, f"{TOKEN}-1"]
 
 
@@ -630,7 +630,7 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
 ) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
     assert sharing.look(IDENTITY) is None
-    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+    token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
     store.asked.clear()
     found = SharedToken(store, lambda: URL, login, login.time.clock).look(IDENTITY)
 
@@ -645,7 +645,7 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
 
 def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
     slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
-    token = slots[1](IDENTITY, instead_of=None, within=60, persist=True)
+    token = slots[1](IDENTITY, instead_of=None, within=60, retry=True)
     found = slots[1].look(IDENTITY)
 
     assert slots[0].look(IDENTITY) is None
@@ -684,7 +684,7 @@ def test_processes_that_share_a_token_ask_for_permits_under_one_key_that_tells_n
     store, tokens = KeptAndCounted(), []
     for _ in range(2):
         sharing = SharedToken(store, lambda: URL, login, login.time.clock)
-        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
         tokens.append(token)
         limit = RateLimit(300, login.time.clock, sharing.permits(token))
         assert limit.take() == 0.0
@@ -701,7 +701,7 @@ def test_two_tokens_have_two_limits(login: Login) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
     for _ in range(2):
         store.values.clear()
-        token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+        token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
         RateLimit(300, login.time.clock, sharing.permits(token)).take()
 
     assert len({key for key, _ in store.requests}) == 2
@@ -709,7 +709,7 @@ def test_two_tokens_have_two_limits(login: Login) -> None:
 
 def test_a_store_that_can_not_count_is_not_asked(login: Login, store: Kept) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
-    token = sharing(IDENTITY, instead_of=None, within=60, persist=True)
+    token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
 
     assert sharing.permits(token) is None
     assert store.take_permits("key", PermitRequest("a", 10, 60.0, 1, 0, [])) is None

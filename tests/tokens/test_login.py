@@ -75,7 +75,7 @@ def ask(
     identity: Identity = IDENTITY,
     timeout: tuple[float, float] = (5.0, 5.0),
     within: float = 75.0,
-    persist: bool = False,
+    retry: bool = False,
     clock: Clock | None = None,
 ) -> AccessToken:
     """One token request, by default without a second attempt."""
@@ -85,7 +85,7 @@ def ask(
         session=session,
         timeout=timeout,
         within=within,
-        persist=persist,
+        retry=retry,
         clock=clock or Clock(),
     )
 
@@ -706,7 +706,7 @@ def test_hostile_answer_is_an_error_that_names_its_cause(name: str, fake_time: F
     case = BAD_ANSWERS[name]
     with wire.Server(case.act) as server:
         error = refusal(
-            server.url, trusting(server), persist=not case.retryable, clock=fake_time.clock
+            server.url, trusting(server), retry=not case.retryable, clock=fake_time.clock
         )
 
     assert type(error) is case.kind
@@ -1159,7 +1159,7 @@ def test_retries_of_the_lent_session_that_run_out_are_told_as_what_they_hide(
     with wire.Server(wire.reply(status, "")) as server:
         session = trusting(server)
         session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retries))
-        error = refusal(server.url, session, persist=True)
+        error = refusal(server.url, session, retry=True)
 
     assert type(error) is kind
     assert fragment in str(error)
@@ -1267,7 +1267,7 @@ def test_what_may_pass_is_tried_again_within_its_budget(
     act: wire.Act, kind: type[TokenError], first: float, most: float, fake_time: FakeTime
 ) -> None:
     with wire.Server(act) as server:
-        error = refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        error = refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert type(error) is kind
     assert_backed_off(fake_time.slept, first)
@@ -1278,7 +1278,7 @@ def test_what_may_pass_is_tried_again_within_its_budget(
 @pytest.mark.parametrize("act", PASSING.values(), ids=PASSING)
 def test_what_passes_is_a_token(act: wire.Act, fake_time: FakeTime) -> None:
     with wire.Server(act, act, wire.reply(200, GOOD)) as server:
-        token = ask(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        token = ask(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert token.value == TOKEN
     assert token.remaining(fake_time.clock) == 86399, "counted from the last attempt"
@@ -1293,7 +1293,7 @@ def test_connection_failures_are_tried_three_times_within_three_seconds(
         fake_time.advance(took)
 
     with wire.Server(drop) as server:
-        error = refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        error = refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert DROPPED in str(error)
     assert_backed_off(fake_time.slept, 0.2)
@@ -1314,7 +1314,7 @@ def test_retry_after_is_obeyed_if_it_fits(
     value: str, slept: list[float], fake_time: FakeTime
 ) -> None:
     with wire.Server(throttled({"Retry-After": value}), wire.reply(200, GOOD)) as server:
-        ask(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        ask(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert fake_time.slept == slept
 
@@ -1322,7 +1322,7 @@ def test_retry_after_is_obeyed_if_it_fits(
 @pytest.mark.parametrize("value", ["61", "9" * 400, formatdate(1_700_000_000 + 3600, usegmt=True)])
 def test_retry_after_that_does_not_fit_ends_the_attempts(value: str, fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": value})) as server:
-        error = refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        error = refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert type(error) is LoginThrottledError
     assert len(server.requests) == 1
@@ -1331,7 +1331,7 @@ def test_retry_after_that_does_not_fit_ends_the_attempts(value: str, fake_time: 
 
 def test_retry_after_counts_against_the_same_minute(fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": "25"})) as server:
-        refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert fake_time.slept == [25.0, 25.0]
 
@@ -1340,7 +1340,7 @@ def test_waits_end_though_a_frozen_clock_counts_none_of_them() -> None:
     slept: list[float] = []
     clock = Clock(lambda: 1.0, lambda: 2.0, slept.append)
     with wire.Server(throttled({"Retry-After": "25"})) as server:
-        refusal(server.url, trusting(server), persist=True, clock=clock)
+        refusal(server.url, trusting(server), retry=True, clock=clock)
 
     assert slept == [25.0, 25.0]
 
@@ -1350,22 +1350,22 @@ def test_waits_end_though_a_frozen_clock_counts_none_of_them() -> None:
 )
 def test_retry_after_that_means_nothing_is_no_retry_after(value: str, fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": value}), wire.reply(200, GOOD)) as server:
-        ask(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        ask(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert_backed_off(fake_time.slept, 1.0)
 
 
 def test_retry_after_zero_does_not_ask_for_ever(fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": "0"})) as server:
-        refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert len(server.requests) == 20
 
 
 @pytest.mark.parametrize("act", PASSING.values(), ids=PASSING)
-def test_without_persistence_there_is_one_attempt(act: wire.Act, fake_time: FakeTime) -> None:
+def test_without_retries_there_is_one_attempt(act: wire.Act, fake_time: FakeTime) -> None:
     with wire.Server(act) as server:
-        error = refusal(server.url, trusting(server), persist=False, clock=fake_time.clock)
+        error = refusal(server.url, trusting(server), retry=False, clock=fake_time.clock)
 
     assert error.retryable
     assert len(server.requests) == 1
@@ -1374,14 +1374,14 @@ def test_without_persistence_there_is_one_attempt(act: wire.Act, fake_time: Fake
 
 def test_no_wait_ends_after_the_time_given_for_all_attempts(fake_time: FakeTime) -> None:
     with wire.Server(throttled()) as server:
-        refusal(server.url, trusting(server), within=5.0, persist=True, clock=fake_time.clock)
+        refusal(server.url, trusting(server), within=5.0, retry=True, clock=fake_time.clock)
 
     assert 0 < sum(fake_time.slept) < 5
 
 
 def test_retry_after_beyond_the_time_given_ends_the_attempts(fake_time: FakeTime) -> None:
     with wire.Server(throttled({"Retry-After": "30"})) as server:
-        refusal(server.url, trusting(server), within=30.0, persist=True, clock=fake_time.clock)
+        refusal(server.url, trusting(server), within=30.0, retry=True, clock=fake_time.clock)
 
     assert fake_time.slept == []
 
@@ -1423,7 +1423,7 @@ def test_time_outs_of_later_attempts_are_shortened_to_what_is_left(fake_time: Fa
         mounted(adapter),
         timeout=(1.0, 1.0),
         within=2.0,
-        persist=True,
+        retry=True,
         clock=fake_time.clock,
     )
 
@@ -1448,7 +1448,7 @@ def test_one_warning_comes_before_the_first_wait_over_a_second(
     logger.addFilter(watcher)
     try:
         with wire.Server(act) as server:
-            refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+            refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
     finally:
         logger.removeFilter(watcher)
 
@@ -1464,7 +1464,7 @@ def test_short_waits_are_not_worth_a_warning(
     fake_time: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     with wire.Server(wire.close) as server:
-        refusal(server.url, trusting(server), persist=True, clock=fake_time.clock)
+        refusal(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
     assert [r for r in caplog.records if r.name == "gc_requests_auth"] == []
 
@@ -1623,14 +1623,14 @@ class OwnConnectionError(requests.ConnectionError):
     [OwnError("mine"), OwnConnectionError("mine"), ValueError("mine"), OSError("mine")],
     ids=repr,
 )
-@pytest.mark.parametrize("persist", [True, False])
+@pytest.mark.parametrize("retry", [True, False])
 def test_what_a_mounted_adapter_raises_by_itself_passes_unwrapped(
-    problem: Exception, persist: bool
+    problem: Exception, retry: bool
 ) -> None:
     adapter = Double(raising(problem))
 
     with pytest.raises(type(problem)) as caught:
-        ask("https://login.mypurecloud.ie", mounted(adapter), persist=persist)
+        ask("https://login.mypurecloud.ie", mounted(adapter), retry=retry)
 
     assert caught.value is problem
     assert len(adapter.calls) == 1
@@ -1710,7 +1710,7 @@ def test_what_anybody_else_raises_while_an_answer_is_read_leaves_as_it_is(
 ) -> None:
     adapter = Double(body=lambda _: Breaking(problem))
     with pytest.raises(type(problem)) as caught:
-        ask("https://login.mypurecloud.ie", mounted(adapter), persist=True)
+        ask("https://login.mypurecloud.ie", mounted(adapter), retry=True)
 
     assert caught.value is problem
     assert len(adapter.calls) == 1

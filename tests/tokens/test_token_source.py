@@ -62,7 +62,7 @@ class Login(TokenRequest):
         self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(
-        self, identity: Identity, *, instead_of: SecretBox | None, within: float, persist: bool
+        self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
     ) -> AccessToken:
         requested = Moment.now(self.time.clock)
         self.calls.append(
@@ -70,7 +70,7 @@ class Login(TokenRequest):
                 "identity": identity,
                 "instead_of": instead_of,
                 "within": within,
-                "persist": persist,
+                "retry": retry,
                 "thread": threading.current_thread(),
             }
         )
@@ -173,12 +173,10 @@ def test_a_living_token_is_served_without_a_request(source: TokenSource, login: 
     assert len(login.calls) == 1
 
 
-def test_only_a_call_without_a_live_token_asks_persistently(
-    source: TokenSource, login: Login
-) -> None:
+def test_only_a_call_without_a_living_token_tries_again(source: TokenSource, login: Login) -> None:
     source.current()
 
-    assert login.calls[0]["persist"] is True
+    assert login.calls[0]["retry"] is True
     assert login.calls[0]["within"] == LONGEST_FLIGHT - RESERVE
 
 
@@ -215,7 +213,7 @@ def test_the_window_asks_once_and_not_beyond_the_deadline(
     fake_time.advance(L - 4)
     source.current()
 
-    assert login.calls[1]["persist"] is False
+    assert login.calls[1]["retry"] is False
     assert login.calls[1]["within"] == pytest.approx(4)
 
 
@@ -228,7 +226,7 @@ def test_a_call_in_the_last_second_of_a_token_starts_a_renewal_and_needs_none(
     login.failure = LoginUnreachableError("down")
 
     assert source.current().value == f"{TOKEN}-1"
-    assert [call["persist"] for call in login.calls] == [True, False]
+    assert [call["retry"] for call in login.calls] == [True, False]
 
 
 def test_in_the_window_one_call_renews_and_the_others_go_on(
@@ -314,7 +312,7 @@ def test_a_renewal_that_outlasts_the_token_is_followed_by_a_full_one(
     login.meanwhile = hang_then_recover
 
     assert source.current().value == f"{TOKEN}-3"
-    assert [call["persist"] for call in login.calls] == [True, False, True]
+    assert [call["retry"] for call in login.calls] == [True, False, True]
 
 
 def test_no_call_gets_a_token_past_its_deadline(
@@ -383,7 +381,7 @@ def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
     land()
 
     assert renewing.current().value == f"{TOKEN}-2"
-    assert [call["persist"] for call in login.calls] == [True, False]
+    assert [call["retry"] for call in login.calls] == [True, False]
     assert [call["instead_of"] for call in login.calls] == [None, f"{TOKEN}-1"]
     assert login.calls[0]["thread"] is threading.current_thread()
     assert isinstance(login.calls[1]["thread"], background._Worker)
@@ -936,7 +934,7 @@ def test_waiters_of_a_failed_early_renewal_ask_in_full(
 
     assert refused.result(30).value == f"{TOKEN}-3"
     assert renewing.result(30).value in {value, f"{TOKEN}-3"}
-    assert [call["persist"] for call in login.calls] == [True, False, True]
+    assert [call["retry"] for call in login.calls] == [True, False, True]
 
 
 @pytest.mark.parametrize("clock", ["monotonic", "wall"])

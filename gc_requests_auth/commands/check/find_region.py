@@ -171,7 +171,7 @@ def _ask(identity: Identity, domain: str, login_url: str, clock: Clock) -> Answe
             session=None,
             timeout=TIMEOUT,
             within=FOR_A_REGION - sum(TIMEOUT),
-            persist=True,
+            retry=True,
             clock=clock,
         )
 

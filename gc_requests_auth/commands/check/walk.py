@@ -126,7 +126,7 @@ class Walk:
                     session=None,
                     timeout=timeout,
                     within=sum(timeout),
-                    persist=False,
+                    retry=False,
                     clock=self._clock,
                     proxy=self._proxy,
                 ),
