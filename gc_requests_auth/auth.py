@@ -16,7 +16,6 @@ from .calls.replay import (
     can_be_sent_again,
     redirect_target,
     replay,
-    token_lives,
     withhold_authorization,
 )
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
@@ -264,12 +263,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             error.request = without_secrets(response.request)
         raise error
 
-    def _ask_whether_it_lives(
-        self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
-    ) -> bool | None:
-        timeout = self._settings.token_timeout
-        return token_lives(response, token, self._hosts.api_url, {**options, "timeout": timeout})
-
     # -- the tokens, and what is asked of an auth -----------------------------------------------------
 
     def access_token(self, *, rejected: str | None = None) -> str:
@@ -365,7 +358,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._tokens = TokenPool(
             self._make_source, lookup.pool_size, lookup.rate_limit, self._clock
         )
-        self._forbidden = ForbiddenEndpoints(self._ask_whether_it_lives, self._clock)
+        self._forbidden = ForbiddenEndpoints(
+            lookup.hosts, self._settings.token_timeout, self._clock
+        )
 
     @property
     def _hosts(self) -> Hosts:

@@ -170,11 +170,7 @@ class GenesysCloudSession(requests.Session):
         """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
         url = url.decode() if isinstance(url, bytes) else url
         auth: object = self.auth  # somebody may have put another one there
-        if (
-            isinstance(url, str)
-            and isinstance(auth, GenesysCloudAuth)
-            and not _ABSOLUTE.match(url)
-        ):
+        if isinstance(url, str) and isinstance(auth, GenesysCloudAuth) and not _ABSOLUTE.match(url):
             return url_below(auth._hosts.api_url, url)
         return url
 

@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ..settings.hosts import Hosts
 from ..tokens.token import AccessToken
 from ..util.clock import Clock, Moment
 from .log import warn_of_refusal
+from .replay import token_lives
 
 #: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
 WARN_EVERY = 60.0
@@ -41,16 +43,18 @@ LIVES_FOR = 1.0
 QUESTIONS = 20
 
 
-#: Asks the API whether it accepts the token of a refused request, the way that request went; None for
-#: no clear answer. Called with the answer 401, the token, and how the request was sent.
-Ask = Callable[[requests.Response, AccessToken, Mapping[str, Any]], bool | None]
-
-
 class ForbiddenEndpoints:
-    """What is known of 401s that a new token did not cure. No lock: each step is a single one."""
+    """What is known of 401s that a new token did not cure. No lock: each step is a single one.
 
-    def __init__(self, ask: Ask, clock: Clock) -> None:
-        self._ask = ask
+    :param hosts: Says where the API is.
+    :param timeout: Seconds to connect and seconds to read, of the question whether a token lives.
+    """
+
+    def __init__(
+        self, hosts: Callable[[], Hosts], timeout: tuple[float, float], clock: Clock
+    ) -> None:
+        self._hosts = hosts
+        self._timeout = timeout
         self._clock = clock
         self._warned: Moment | None = None
         self.forget()
@@ -119,7 +123,8 @@ class ForbiddenEndpoints:
             return False
         if self._is_known_to_live(request, token):
             return True
-        lives = self._ask(response, token, options)
+        options = {**options, "timeout": self._timeout}
+        lives = token_lives(response, token, self._hosts().api_url, options)
         if lives:
             self._asked.append((token.value, Moment.now(self._clock)))
             key = token.value, request.method, request.url

@@ -18,6 +18,7 @@ from double import Client, Cloud
 from requests.adapters import HTTPAdapter
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, LoginThrottledError
+from gc_requests_auth.calls import forbidden
 from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.calls.forbidden import (
     FETCHES,
@@ -27,6 +28,7 @@ from gc_requests_auth.calls.forbidden import (
     QUESTIONS,
     ForbiddenEndpoints,
 )
+from gc_requests_auth.settings.hosts import Hosts
 from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
@@ -64,12 +66,17 @@ class Memory:
 
     def __init__(self, clock: Clock) -> None:
         self._api = Api()
-        self._known = ForbiddenEndpoints(lambda *_: self._api(), clock)
+        hosts = Hosts.of("mypurecloud.ie", None, None)
+        self._known = ForbiddenEndpoints(lambda: hosts, (5, 15), clock)
         self._new = AccessToken.issued("a-new-token", 86400, Moment.now(clock), clock)
         self.fetched = self._known.fetched
         self.not_fetched = self._known.not_fetched
         self.cured = self._known.cured
         self.forget = self._known.forget
+
+    def answer(self, *_: Any) -> bool | None:
+        """What the API says of a token, in place of a question to it."""
+        return self._api()
 
     def may_be_cured(
         self, request: requests.PreparedRequest, refused: AccessToken | None, api: Api
@@ -90,8 +97,10 @@ def a_401_to(request: requests.PreparedRequest) -> requests.Response:
 
 
 @pytest.fixture
-def memory(fake_time: FakeTime) -> Memory:
-    return Memory(fake_time.clock)
+def memory(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    memory = Memory(fake_time.clock)
+    monkeypatch.setattr(forbidden, "token_lives", memory.answer)
+    return memory
 
 
 @pytest.fixture
