@@ -64,8 +64,6 @@ _INSTEAD = {
     "login-host-called": "the same path at https://api.<domain>",
     "no-api-path": "/api/v2/<path>",
     "user-context": "what the list below names",
-    "api-asked-for-token": "https://login.<domain>",
-    "no-such-login-path": "https://<host>",
 }
 
 
@@ -87,7 +85,8 @@ def _entries() -> Iterator[str]:
 
 def _entry(row: Failure) -> Iterator[str]:
     places = {name: f"<{name}>" for name in UNKNOWN_FACTS}
-    row = row.filled({**places, "instead": _INSTEAD.get(row.name, "")})
+    login_url = "login_url='https://login.<domain>'"
+    row = row.filled({**places, "login_url": login_url, "instead": _INSTEAD.get(row.name, "")})
     title = sentence(row.finding).removesuffix(".")
     yield f".. _answer-{row.name}:\n"
     yield f"{title}\n{'~' * len(title)}\n"

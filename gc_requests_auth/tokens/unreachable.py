@@ -10,8 +10,8 @@ import requests
 import urllib3
 
 from ..causes import network
-from ..causes.exception import no_address, of_certificate
 from ..causes.failure import Failure
+from ..causes.network import no_address, of_certificate
 from ..errors import (
     BadTokenAnswerError,
     LoginThrottledError,
@@ -56,7 +56,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
 
     proxy = f"{advice_on(network.PROXY_REFUSES)} {_SAME_WAY}"
     slow = f"did not answer in time. {advice_on(network.STALLED)} {_LONGER}"
-    dropped = f"dropped the connection before its answer was complete. {advice_on(network.STALLED)}"
+    dropped = f"dropped the connection before its answer was complete. {advice_on(network.DROPPED)}"
 
     def is_caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in chain)
