@@ -236,9 +236,9 @@ def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mock
         double, 413, fault("request.entity.too.large"), method="POST", data=b"x" * 600_000
     )
 
-    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+    assert "600,000 bytes; the limit is 512,000 bytes" in text
     streamed = answer(double, 413, fault("x"), method="POST", data=iter([b"x"]))
-    assert "the body, and 512,000" in streamed
+    assert "its size is not known; the limit is 512,000" in streamed
 
 
 def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
@@ -249,7 +249,7 @@ def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
         assert "The cause is unknown." in text
     text = answer(double, 413, fault("x"), method="POST", data="\u00e9" * 300_000)
 
-    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+    assert "600,000 bytes; the limit is 512,000 bytes" in text
 
 
 @pytest.mark.parametrize("status", [405, 408, 409, 413, 415, 429, 500, 501])
@@ -264,7 +264,7 @@ def test_a_page_without_a_correlation_id_is_not_told_as_an_answer_of_the_api(
 def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
     text = answer(double, 405, text="<html></html>", reply=REFERENCE)
 
-    assert "This path is there, but not for this method." in text
+    assert "This path exists, but does not take this method." in text
 
 
 @pytest.mark.parametrize(

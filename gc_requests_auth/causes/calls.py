@@ -64,17 +64,16 @@ CALLS = Table()
 LOGIN_HOST_CALLED = CALLS.row(
     "login-host-called",
     "{host} is a login service, which answers token requests only",
-    Cause("The login host was called as if it were the API", "Call {instead}."),
+    cause="The login host was called as if it were the API",
+    remedy="Call {instead}.",
     sign="The host begins with login.",
 )
 
 PRE_SIGNED_LINK = CALLS.row(
     "pre-signed-link",
     "the link is signed already, and the request brought an Authorization header as well",
-    Cause(
-        "A pre-signed link takes no Authorization header",
-        "Fetch the link without auth=; a GenesysCloudSession sends it no token.",
-    ),
+    cause="A pre-signed link takes no Authorization header",
+    remedy="Fetch the link without auth=; a GenesysCloudSession sends it no token.",
     sign="The query holds a signature, and the request held an Authorization header.",
     message="Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
     " query string parameter or the Authorization header should be specified",
@@ -83,10 +82,8 @@ PRE_SIGNED_LINK = CALLS.row(
 USER_CONTEXT = CALLS.row(
     "user-context",
     "this call is for a user, and client credentials sign in without a user",
-    Cause(
-        "The call asks for what belongs to the user who signed in, and there is no such user",
-        "Call {instead} instead.",
-    ),
+    cause="The call asks for what belongs to the user who signed in, and there is no such user",
+    remedy="Call {instead} instead.",
     statuses=(400, 403),
     words="requires a user context",
     message="This request requires a user context. Client credentials cannot be used for requests"
@@ -98,10 +95,8 @@ USER_CONTEXT = CALLS.row(
 CALLS.row(
     "no-token",
     "the request arrived without a token",
-    Cause(
-        "The request was sent without auth=, or a redirect or a proxy removed the header",
-        "Call the API through a GenesysCloudSession, or pass auth=GenesysCloudAuth(...).",
-    ),
+    cause="The request was sent without auth=, or a redirect or a proxy removed the header",
+    remedy="Call the API through a GenesysCloudSession, or pass auth=GenesysCloudAuth(...).",
     statuses=(401,),
     codes=("authentication.required",),
     message="No authentication bearer token specified in authorization header.",
@@ -118,10 +113,8 @@ CALLS.row(
 CALLS.row(
     "token-expired",
     "the token has expired",
-    Cause(
-        "The token is older than the token duration that is set for the OAuth client",
-        f"{_RENEWED}.",
-    ),
+    cause="The token is older than the token duration that is set for the OAuth client",
+    remedy=f"{_RENEWED}.",
     statuses=(401,),
     codes=("credentials.expired",),
     message="The supplied credentials are expired and cannot be used.",
@@ -158,10 +151,8 @@ NEW_TOKEN_REFUSED = CALLS.row(
 LIVING_TOKEN_REFUSED = CALLS.row(
     "living-token-refused",
     "the API accepts the token, but not for this call",
-    Cause(
-        "A rule of the organisation or of a gateway refuses this call",
-        f"Take the correlation id to {WHERE_TO_ASK}.",
-    ),
+    cause="A rule of the organisation or of a gateway refuses this call",
+    remedy=f"Take the correlation id to {WHERE_TO_ASK}.",
     statuses=(401,),
     sign="GET /api/v2/tokens/me accepts the same token.",
 )
@@ -170,10 +161,8 @@ LIVING_TOKEN_REFUSED = CALLS.row(
 TOKEN_ENDED = CALLS.row(
     "token-ended",
     "the token was accepted a moment ago, and is refused now",
-    Cause(
-        "Somebody or some program revoked the token, or disabled the client, in this moment",
-        "Try again, and find the program that calls DELETE /api/v2/tokens/me.",
-    ),
+    cause="Somebody or some program revoked the token, or disabled the client, in this moment",
+    remedy="Try again, and find the program that calls DELETE /api/v2/tokens/me.",
     statuses=(401,),
     sign="GET /api/v2/tokens/me accepted the same token before, and refuses it now.",
 )
@@ -183,12 +172,10 @@ TOKEN_ENDED = CALLS.row(
 CALLS.row(
     "missing-permission",
     "the client lacks a permission: {permissions}",
-    Cause(
-        "No role of the OAuth client holds the permission, or the role is not granted for the"
-        " division of the object",
-        "Give the client a role that holds the permission, for the division that the object belongs"
-        f" to: {_ROLES}.",
-    ),
+    cause="No role of the OAuth client holds the permission, or the role is not granted for the"
+    " division of the object",
+    remedy="Give the client a role that holds the permission, for the division that the object belongs"
+    f" to: {_ROLES}.",
     statuses=(403,),
     codes=("missing.any.permissions", "missing.permissions"),
     message="Unable to perform the requested action. You must have at least one of the following"
@@ -212,7 +199,8 @@ CALLS.row(
 NO_API_PATH = CALLS.row(
     "no-api-path",
     "there is nothing at this path: paths of the API begin with /api/v2",
-    Cause("The path lacks /api/v2 at its beginning", "Call {instead}."),
+    cause="The path lacks /api/v2 at its beginning",
+    remedy="Call {instead}.",
     statuses=(404,),
     sign="The path does not begin with /api/v2.",
 )
@@ -235,10 +223,8 @@ CALLS.row(
 BODY_NO_JSON = CALLS.row(
     "body-no-json",
     "the body of the request is not JSON",
-    Cause(
-        "The body was sent as a form, as text, or as the repr() of a dictionary",
-        "Pass the body as json= of requests, or send the output of json.dumps().",
-    ),
+    cause="The body was sent as a form, as text, or as the repr() of a dictionary",
+    remedy="Pass the body as json= of requests, or send the output of json.dumps().",
     statuses=(400, 415),
     sign="The body that was sent can not be read as JSON.",
 )
@@ -246,10 +232,8 @@ BODY_NO_JSON = CALLS.row(
 CALLS.row(
     "wrong-content-type",
     "the API does not take a body of this Content-Type",
-    Cause(
-        "The header Content-Type is missing, or is not what this call takes",
-        "Send Content-Type: application/json; json= of requests does so.",
-    ),
+    cause="The header Content-Type is missing, or is not what this call takes",
+    remedy="Send Content-Type: application/json; json= of requests does so.",
     statuses=(415,),
     message="Unsupported Media Type - Unsupported or incorrect media type, such as an incorrect"
     " Content-Type value in the header.",
@@ -257,11 +241,9 @@ CALLS.row(
 
 CALLS.row(
     "answer-too-large",
-    "the answer would be larger than the API sends",
-    Cause(
-        "The page or the expanded fields make the answer too large",
-        "Ask with a smaller pageSize, or with fewer fields in expand.",
-    ),
+    "the answer would be larger than the API allows",
+    cause="The page or the expanded fields make the answer too large",
+    remedy="Ask with a smaller pageSize, or with fewer fields in expand.",
     statuses=(400,),
     codes=("response.entity.too.large",),
     message="The response is over the size limit. Reduce pageSize or expand list to reduce response"
@@ -271,10 +253,8 @@ CALLS.row(
 BAD_REQUEST = CALLS.row(
     "bad-request",
     "the API does not understand a parameter or the body of the request",
-    Cause(
-        "A parameter or a field of the body is missing, misspelt, or of the wrong form",
-        f"The message names it. Compare the request with {_REFERENCE}.",
-    ),
+    cause="A parameter or a field of the body is missing, misspelt, or has the wrong form",
+    remedy=f"The message names it. Compare the request with {_REFERENCE}.",
     statuses=(400,),
     codes=(
         "bad.request",
@@ -289,19 +269,18 @@ BAD_REQUEST = CALLS.row(
 
 CALLS.row(
     "method-not-allowed",
-    "this path is there, but not for this method",
-    Cause("The path takes other methods only", f"Look up the methods of the path in {_REFERENCE}."),
+    "this path exists, but does not take this method",
+    cause="The path takes other methods only",
+    remedy=f"Look up the methods of the path in {_REFERENCE}.",
     statuses=(405,),
 )
 
 BODY_TOO_LARGE = CALLS.row(
     "body-too-large",
-    f"the request is larger than the API takes: {{size}}, and {MOST_BYTES:,} bytes are the limit",
-    Cause(
-        f"The body has more than {MOST_BYTES:,} bytes",
-        "Send the data in several requests, or use the upload or bulk call that the API reference"
-        " names for it.",
-    ),
+    f"the request is larger than the API allows: {{size}}; the limit is {MOST_BYTES:,} bytes",
+    cause=f"The body has more than {MOST_BYTES:,} bytes",
+    remedy="Send the data in several requests, or use the upload or bulk call that the API reference"
+    " names for it.",
     statuses=(413,),
     message="The request is over the size limit. Maximum bytes: %s",
 )
@@ -309,10 +288,8 @@ BODY_TOO_LARGE = CALLS.row(
 CALLS.row(
     "conflict",
     "the request conflicts with the state of the object",
-    Cause(
-        "Somebody else changed the object since it was read, or an object of that name exists",
-        "Read the object again, apply the change to what was read, and send that.",
-    ),
+    cause="Somebody else changed the object since it was read, or an object of that name exists",
+    remedy="Read the object again, apply the change to what was read, and send that.",
     statuses=(409,),
 )
 
@@ -327,10 +304,8 @@ _TOO_MANY: dict[str, Any] = {
 LIMIT_OF_TOKEN = CALLS.row(
     "limit-of-token",
     "the token has used up its requests of this minute ({limit})",
-    Cause(
-        "More requests were made with this token than it may make in a minute",
-        "Wait {wait}. A GenesysCloudSession waits by itself; with tokens= it uses several tokens.",
-    ),
+    cause="More requests were made with this token than it may make in a minute",
+    remedy="Wait {wait}. A GenesysCloudSession waits by itself; with tokens= it uses several tokens.",
     **_TOO_MANY,
     codes=_TOO_MANY_CODES,
     sign=f"limit.key of the body is {' or '.join(LIMITS_OF_TOKEN)}.",
@@ -338,11 +313,9 @@ LIMIT_OF_TOKEN = CALLS.row(
 
 LIMIT_OF_DAY = CALLS.row(
     "limit-of-day",
-    "the API asks for a wait of {wait}; no limit per minute asks for so long a wait",
-    Cause(
-        "A limit that counts for longer than a minute is used up, such as a limit of the day",
-        "Wait that long, or make fewer of these calls; a support case can raise some limits.",
-    ),
+    "the API asks for a wait of {wait}; no limit per minute asks for that long",
+    cause="A limit that counts for longer than a minute is used up, such as a limit of the day",
+    remedy="Wait that long, or make fewer of these calls; a support case can raise some limits.",
     **_TOO_MANY,
     codes=_TOO_MANY_CODES,
     sign=f"Retry-After is above {LONGER_THAN_A_MINUTE:.0f} seconds.",
@@ -351,11 +324,9 @@ LIMIT_OF_DAY = CALLS.row(
 LIMIT_OF_RESOURCE = CALLS.row(
     "limit-of-resource",
     "a limit of this kind of call is used up: {limit}",
-    Cause(
-        "The organisation's programs together make too many calls of this kind",
-        "Wait {wait}, and make these calls more slowly. More tokens do not help: this limit counts"
-        " all tokens together.",
-    ),
+    cause="The organisation's programs together make too many calls of this kind",
+    remedy="Wait {wait}, and make these calls more slowly. More tokens do not help: this limit counts"
+    " all tokens together.",
     **_TOO_MANY,
     codes=_TOO_MANY_CODES,
     sign="limit.key of the body names another limit than that of the token.",

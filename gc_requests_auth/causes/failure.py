@@ -21,7 +21,7 @@ UNKNOWN_FACTS = {
     "instead": "the same path with an id in place of me, if the API has such a path",
     "limit": "a limit",
     "wait": "the seconds that Retry-After names",
-    "size": "the body",
+    "size": "its size is not known",
     "issuer": "an unknown issuer",
     "trusted": "those of REQUESTS_CA_BUNDLE, or of certifi",
     "proxy": "the proxy",
@@ -95,11 +95,21 @@ class Failure(NamedTuple):
 class Table(list[Failure]):
     """Rows, in the order in which they are tried."""
 
-    def row(self, name: str, finding: str, *causes: Cause, **others: Any) -> Failure:
+    def row(
+        self,
+        name: str,
+        finding: str,
+        *causes: Cause,
+        cause: str = "",
+        remedy: str = "",
+        **others: Any,
+    ) -> Failure:
         """Add a row.
 
+        :param cause: The cause, and what to do about it, where there is only one.
         :param others: The further fields of a `Failure`.
         """
+        causes = (Cause(cause, remedy),) if cause else causes
         self.append(Failure(name, finding, causes, **others))
         return self[-1]
 

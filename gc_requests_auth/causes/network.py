@@ -50,10 +50,8 @@ NO_ADDRESS_OF_KNOWN_HOST = NETWORK.row(
 NO_ADDRESS_OF_PROXY = NETWORK.row(
     "no-address-of-proxy",
     "the proxy {host} has no address: name resolution failed",
-    Cause(
-        "The name of the proxy is wrong, or known in another network only",
-        "Compare HTTPS_PROXY with a machine where it works.",
-    ),
+    cause="The name of the proxy is wrong, or known in another network only",
+    remedy="Compare HTTPS_PROXY with a machine where it works.",
     sign="Name resolution fails for the host in HTTPS_PROXY.",
 )
 
@@ -66,29 +64,25 @@ NOT_REACHED = NETWORK.row(
         " for {target}.",
     ),
     Cause(
-        "{host} is down, or the host or the port is a wrong one",
-        "Compare the host and the port with what was meant, and try again later.",
+        "{host} is down, or the host name or the port is wrong",
+        "Check the host name and the port, and try again later.",
     ),
-    sign="The connection is refused, dropped, or not taken in time.",
+    sign="The connection is refused, or not accepted in time.",
 )
 
 STALLED = NETWORK.row(
     "stalled",
     "{host} did not answer in time",
-    Cause(
-        "A server, a proxy or a firewall on the way takes the connection and then stalls",
-        "Try again later, and from another network.",
-    ),
+    cause="A server, a proxy or a firewall on the way accepts the connection and then does not answer",
+    remedy="Try again later, and from another network.",
     sign="The connection is there, and no answer comes.",
 )
 
 DROPPED = NETWORK.row(
     "dropped",
     "{host} closed the connection before the answer was complete",
-    Cause(
-        "A server, a proxy or a firewall on the way broke the connection off",
-        "Try again later, and from another network.",
-    ),
+    cause="A server, a proxy or a firewall on the way closed the connection",
+    remedy="Try again later, and from another network.",
     sign="The connection was there, and was closed or reset.",
 )
 
@@ -110,10 +104,8 @@ PROXY_REFUSES = NETWORK.row(
 NO_SOCKS = NETWORK.row(
     "no-socks",
     "requests can not use a SOCKS proxy here",
-    Cause(
-        "The proxy speaks SOCKS, and what requests needs for that is not installed",
-        "Install it: pip install 'requests[socks]'",
-    ),
+    cause="The proxy speaks SOCKS, and what requests needs for that is not installed",
+    remedy="Install it: pip install 'requests[socks]'",
     sign="The proxy URL begins with socks.",
 )
 
@@ -142,10 +134,8 @@ OUT_OF_DATE = NETWORK.row(
 OTHER_HOST = NETWORK.row(
     "certificate-of-other-host",
     "the certificate is not that of {host}; the issuer is {issuer}",
-    Cause(
-        "The name leads to another server, or a gateway shows its own certificate",
-        "Ask the people who run the gateway for the right host.",
-    ),
+    cause="The name leads to another server, or a gateway shows its own certificate",
+    remedy="Ask the people who run the gateway for the right host.",
     sign="OpenSSL says that the certificate is for another name.",
 )
 
@@ -159,17 +149,16 @@ _TRY_LATER = "Try again later. A GenesysCloudSession tries again by itself where
 PROXY_WANTS_CREDENTIALS = SERVICE.row(
     "proxy-wants-credentials",
     "a proxy on the way wants a user name and a password",
-    Cause(
-        "The proxy URL holds no user name and password, or wrong ones",
-        "Put them into the URL in HTTPS_PROXY, and percent-encode special characters.",
-    ),
+    cause="The proxy URL holds no user name and password, or wrong ones",
+    remedy="Put them into the URL in HTTPS_PROXY, and percent-encode special characters.",
     statuses=(407,),
 )
 
 SERVICE.row(
     "authentication-slow",
     "the API could not check the token in time; the token may be good",
-    Cause("Genesys Cloud's own check of tokens is slow for now", _TRY_LATER),
+    cause="Genesys Cloud's own check of tokens is slow at the moment",
+    remedy=_TRY_LATER,
     statuses=(504,),
     codes=("authentication.request.timeout",),
     message="Authentication request timeout.",
@@ -178,28 +167,25 @@ SERVICE.row(
 SERVICE.row(
     "client-too-slow",
     "the whole request did not arrive in time",
-    Cause(
-        "The connection is slow, or the body is large",
-        "Try again, with a smaller body or from another network.",
-    ),
+    cause="The connection is slow, or the body is large",
+    remedy="Try again, with a smaller body or from another network.",
     statuses=(408,),
     codes=("client.timeout",),
 )
 
 SERVICE.row(
     "internal-error",
-    "the API failed over this request",
-    Cause(
-        "The fault is within Genesys Cloud",
-        f"Try again later. If the answer stays, take the correlation id to {WHERE_TO_ASK}.",
-    ),
+    "the API failed while it worked on this request",
+    cause="The fault is within Genesys Cloud",
+    remedy=f"Try again later. If the answer stays, take the correlation id to {WHERE_TO_ASK}.",
     statuses=(500, 501),
 )
 
 API_DOWN = SERVICE.row(
     "api-down",
     "the API, or a gateway in front of it, is down or overloaded",
-    Cause("The API does not answer for now", _TRY_LATER),
+    cause="The API does not work at the moment",
+    remedy=_TRY_LATER,
     statuses=(502, 503, 504),
 )
 
@@ -213,7 +199,7 @@ NOT_THE_API = SERVICE.row(
     ),
     Cause(
         "The API URL leads to another place",
-        "Name the region alone, without URLs. If you use a gateway, compare its path.",
+        "Name the region alone, without URLs. If you use a gateway, compare the path of its URL.",
     ),
     sign="The body is no JSON object.",
 )

@@ -26,7 +26,8 @@ SIGN_IN = Table()
 LOGIN_DOWN = SIGN_IN.row(
     "login-down",
     "the login service, or a gateway in front of it, is down",
-    Cause("The login service does not work at the moment", "Try again later."),
+    cause="The login service does not work at the moment",
+    remedy="Try again later.",
     statuses=(500, 501, 502, 503, 504),
 )
 
@@ -38,18 +39,17 @@ _COMPARE_URL = (
 SIGN_IN.row(
     "login-redirects",
     "{host} redirects the token request, and such a redirect is not followed",
-    Cause("A sign-in page or a proxy answers in place of the login service", _COMPARE_URL),
+    cause="A sign-in page or a proxy answers in place of the login service",
+    remedy=_COMPARE_URL,
     statuses=(301, 302, 303, 307, 308),
 )
 
 THROTTLED = SIGN_IN.row(
     "login-throttled",
     "the login service throttles this client",
-    Cause(
-        "Too many token requests in a short time",
-        "Wait a minute. Share one auth between threads, and find the program that asks for a token"
-        " at every call: one token serves for hours.",
-    ),
+    cause="Too many token requests in a short time",
+    remedy="Wait a minute. Share one auth between threads, and find the program that asks for a token"
+    " at every call: one token serves for hours.",
     statuses=(400, 429),
     words="rate limit exceeded",
     message="rate limit exceeded; %s",
@@ -58,10 +58,8 @@ THROTTLED = SIGN_IN.row(
 API_ASKED_FOR_TOKEN = SIGN_IN.row(
     "api-asked-for-token",
     "{host} is no login service: it has nothing at {path}",
-    Cause(
-        "Tokens come from the login host, not from the API host",
-        "Pass region= and no URLs: both hosts follow from the region. Or pass {login_url}.",
-    ),
+    cause="Tokens come from the login host, not from the API host",
+    remedy="Pass region= and no URLs: both hosts follow from the region. Or pass {login_url}.",
     statuses=(400, 401, 404, 405),
     sign="The host begins with api. or apps., or answers as the API does.",
 )
@@ -69,11 +67,9 @@ API_ASKED_FOR_TOKEN = SIGN_IN.row(
 NO_SUCH_LOGIN_PATH = SIGN_IN.row(
     "no-such-login-path",
     "{host} has nothing at {path}",
-    Cause(
-        "The login URL has a wrong host, or a path that does not belong there",
-        "Pass region= and no URLs: both hosts follow from the region. Or pass {login_url};"
-        " /oauth/token is added to it.",
-    ),
+    cause="The login URL has a wrong host, or a path that does not belong there",
+    remedy="Pass region= and no URLs: both hosts follow from the region. Or pass {login_url};"
+    " /oauth/token is added to it.",
     statuses=(404, 405),
 )
 
@@ -122,7 +118,7 @@ NOT_ACCEPTED_AT_URL = SIGN_IN.row(
     _DISABLED,
     _SWAPPED,
     **_INVALID_CLIENT,
-    sign="The login service is not that of a region, since both URLs are set.",
+    sign="Both URLs are set, and the login host is none of a region.",
 )
 
 LOOK_SWAPPED = SIGN_IN.row(
@@ -137,11 +133,9 @@ LOOK_SWAPPED = SIGN_IN.row(
 OTHER_GRANT_TYPE = SIGN_IN.row(
     "other-grant-type",
     "the grant type of this client is not Client Credentials",
-    Cause(
-        "The OAuth client is of another grant type",
-        f"In {IN_ADMIN}, make a client of the grant type Client Credentials, give it roles, and use"
-        " its id and secret.",
-    ),
+    cause="The OAuth client has another grant type",
+    remedy=f"In {IN_ADMIN}, make a client of the grant type Client Credentials, give it roles, and use"
+    " its id and secret.",
     statuses=_REFUSED,
     codes=("unauthorized_client",),
     message="client is not authorized to use the client_credential grant type",
@@ -149,13 +143,11 @@ OTHER_GRANT_TYPE = SIGN_IN.row(
 
 SIGN_IN.row(
     "form-lost",
-    "the login service did not receive the form that a token request is",
-    Cause(
-        "The token request was sent as JSON or with another grant_type, or a proxy or gateway"
-        " rewrote it",
-        "Send grant_type=client_credentials as a form with HTTP Basic, as GenesysCloudAuth does,"
-        " and ask the people who run the gateway.",
-    ),
+    "the login service did not receive a proper token request",
+    cause="The token request was sent as JSON or with another grant_type, or a proxy or gateway"
+    " rewrote it",
+    remedy="Send grant_type=client_credentials as a form with HTTP Basic, as GenesysCloudAuth does."
+    " If GenesysCloudAuth sent the request, ask the people who run the proxy or the gateway.",
     statuses=_REFUSED,
     codes=("invalid_request", "unsupported_grant_type"),
 )
@@ -163,10 +155,8 @@ SIGN_IN.row(
 LOGIN_UNKNOWN = SIGN_IN.row(
     "login-unknown-error",
     "the login service refuses with an error that this library does not know",
-    Cause(
-        "The cause of this error is unknown",
-        f"Take the error and the correlation id to {WHERE_TO_ASK}.",
-    ),
+    cause="The cause of this error is unknown",
+    remedy=f"Take the error and the correlation id to {WHERE_TO_ASK}.",
     sign="The error is none of those above.",
 )
 
@@ -184,21 +174,17 @@ LOGIN_FORBIDDEN = SIGN_IN.row(
 REDACTED_TOKEN = SIGN_IN.row(
     "redacted-token",
     "the token in the answer looks redacted",
-    Cause(
-        "The answer was recorded without its token",
-        "In the recording (a cassette, for instance), write a made-up token of letters in place of"
-        " the redacted one.",
-    ),
+    cause="The answer was recorded without its token",
+    remedy="In the recording (a cassette, for instance), write a made-up token of letters in place of"
+    " the redacted one.",
     sign="The access_token is a placeholder, such as <redacted>.",
 )
 
 NOT_THE_LOGIN = SIGN_IN.row(
     "not-the-login-service",
     "what answers is not the login service: the answer holds no token and no OAuth error",
-    Cause(
-        "A proxy, a gateway or a sign-in page on the way answers in place of the login service",
-        _COMPARE_URL,
-    ),
+    cause="A proxy, a gateway or a sign-in page on the way answers in place of the login service",
+    remedy=_COMPARE_URL,
     sign="The body is no JSON object with an access_token or an error.",
 )
 

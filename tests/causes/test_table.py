@@ -100,7 +100,7 @@ def test_several_causes_are_numbered_and_a_single_one_is_certain() -> None:
 
     assert several.startswith("Possible causes, the likeliest first: (1) The region is wrong")
     assert " (5) Id and secret are swapped. " in several
-    assert single.startswith("The OAuth client is of another grant type. In Admin")
+    assert single.startswith("The OAuth client has another grant type. In Admin")
 
 
 # -- the page -------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ SIGN_IN_SCENES = {
             )
         },
         r"token: refused: the grant type of this client is not Client Credentials",
-        "The OAuth client is of another grant type",
+        "The OAuth client has another grant type",
         "make a client of the grant type Client Credentials",
         1,
     ),
@@ -447,7 +447,7 @@ CALL_SCENES = {
         lambda stage: stage.api(
             QUEUES, fault(405, "method.not.allowed", "HTTP 405 Method Not Allowed")
         ),
-        r"call: this path is there, but not",
+        r"call: this path exists, but does not",
         "The path takes other methods only",
         "Look up the methods of the path in the API reference",
         1,
@@ -477,7 +477,7 @@ CALL_SCENES = {
             fault(400, "invalid.value", "Value [x] is not valid for field type [mediaType]."),
         ),
         r"call: the API does not understand a",
-        "A parameter or a field of the body is missing, misspelt, or of the wrong form",
+        "A parameter or a field of the body is missing, misspelt, or has the wrong form",
         "Compare the request with the API reference",
         1,
         ("POST", QUEUES),
@@ -575,7 +575,7 @@ CALL_SCENES = {
             QUEUES, Reply(502, b"<html>Bad Gateway", {"Content-Type": "text/html"})
         ),
         r"call: the API, or a gateway in front of it, is down",
-        "The API does not answer for now",
+        "The API does not work at the moment",
         "Try again later",
         3,
         ("GET", QUEUES),
@@ -587,7 +587,7 @@ CALL_SCENES = {
             fault(504, "authentication.request.timeout", "Authentication request timeout."),
         ),
         r"call: the API could not",
-        "Genesys Cloud's own check of tokens is slow for now",
+        "Genesys Cloud's own check of tokens is slow at the moment",
         "Try again later",
         3,
         ("GET", QUEUES),

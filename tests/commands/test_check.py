@@ -772,7 +772,7 @@ def test_a_socks_proxy_without_pysocks_is_a_fault_of_the_settings(
     monkeypatch.setenv("HTTPS_PROXY", "socks5h://127.0.0.1:1080")
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert "was not asked: the session has no way there" in step.finding
+    assert "got no request: the session has no way there" in step.finding
     assert step.trouble is not None
     assert step.trouble.causes[0].remedy == "Install it: pip install 'requests[socks]'"
 
@@ -1012,7 +1012,7 @@ def fault(status: int, code: str) -> Callable[[wire.Peer], object]:
             "a rate limit is used up, and the API does not say which (127.0.0.1",
             "The token made more requests than it may make in a minute",
         ),
-        (fault(503, "\x1b[31m"), Status.UNREACHABLE, "answers 503)", "The API does not answer"),
+        (fault(503, "\x1b[31m"), Status.UNREACHABLE, "answers 503)", "The API does not work"),
         (
             wire.reply(200, "<html>Sign in"),
             Status.MISCONFIGURED,

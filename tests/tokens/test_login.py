@@ -1124,7 +1124,7 @@ def test_text_that_strayed_into_the_place_of_a_path_is_not_shown() -> None:
 
     error = unreachable(f"https://127.0.0.1:{wire.closed_port()}", session)
 
-    assert "invalid path: (not shown: this is no path): see verify=" in str(error)
+    assert "invalid path: (not shown: this is no path). See verify=" in str(error)
 
 
 def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
