@@ -30,13 +30,14 @@ _INTRODUCTION = """\
 What Genesys Cloud answers, and what to do
 ==========================================
 
-Every answer of the login service and of the API that this library knows, word for word where the words are
-documented, with what causes it and what to do. Where an answer has one cause, the cause is certain; where it has
-several, the answer does not tell which, and the likeliest is first. ``gc-requests-auth check`` (`check <check.rst>`_) and
-``gc_requests_auth.explain(response)`` find the entry for you.
+This page lists every answer of the login service and of the API that this library knows, with the cause and what
+to do. The page has the message of an answer word for word where the message is documented. Where an answer has one
+cause, that cause is certain. Where an answer has several causes, the answer does not tell which, and the likeliest
+is first. ``gc-requests-auth check`` (`check <check.rst>`_) and ``gc_requests_auth.explain(response)`` find the entry
+for you.
 """
 
-_CHAPTERS: tuple[tuple[str, str, tuple[Failure, ...]], ...] = (
+_CHAPTERS = (
     (
         "Answers of the API",
         "To a call with a token. Code and message stand in the JSON body as ``code`` and ``message``.",
@@ -45,27 +46,25 @@ _CHAPTERS: tuple[tuple[str, str, tuple[Failure, ...]], ...] = (
     (
         "Answers of the login service",
         (
-            "To a token request. Genesys Cloud answers 400 to wrong credentials, and to too many token"
-            " requests as well; error and description stand in the JSON body as ``error`` and"
+            "To a token request. Genesys Cloud answers 400 to wrong credentials, and also to too many"
+            " token requests. Error and description stand in the JSON body as ``error`` and"
             " ``error_description``."
         ),
         SIGN_IN,
     ),
-    (
-        "No answer",
-        "Names, connections, TLS and proxies on the way.",
-        NETWORK,
-    ),
+    ("No answer", "Names, connections, TLS and proxies on the way.", NETWORK),
 )
 
+#: What stands in place of the facts of a single answer.
+_FACTS = {name: f"<{name}>" for name in UNKNOWN_FACTS} | {
+    "login_url": "login_url='https://login.<domain>'"
+}
 
 #: What the texts say to call instead, by the name of their row.
 _INSTEAD = {
     "login-host-called": "the same path at https://api.<domain>",
     "no-api-path": "/api/v2/<path>",
-    "user-context": "what the list below names",
-    "api-asked-for-token": "https://login.<domain>",
-    "no-such-login-path": "https://<host>",
+    "user-context": "the path that the list below names",
 }
 
 
@@ -86,35 +85,29 @@ def _entries() -> Iterator[str]:
 
 
 def _entry(row: Failure) -> Iterator[str]:
-    places = {name: f"<{name}>" for name in UNKNOWN_FACTS}
-    row = row.filled({**places, "instead": _INSTEAD.get(row.name, "")})
+    row = row.filled({**_FACTS, "instead": _INSTEAD.get(row.name, "")})
     title = sentence(row.finding).removesuffix(".")
     yield f".. _answer-{row.name}:\n"
     yield f"{title}\n{'~' * len(title)}\n"
-    seen = []
-    if row.statuses:
-        seen.append(f"Status {', '.join(map(str, row.statuses))}")
-    if row.codes:
-        seen.append(f"code {' or '.join(f'``{code}``' for code in row.codes)}")
-    said = "; ".join(seen)
-    if said:
-        yield _wrapped(f"{said[:1].upper()}{said[1:]}.")
+    seen = [f"status {', '.join(map(str, row.statuses))}"] if row.statuses else []
+    seen += [f"code {' or '.join(f'``{code}``' for code in row.codes)}"] if row.codes else []
+    if seen:
+        yield _wrapped(sentence("; ".join(seen)))
     if row.sign:
         yield _wrapped(row.sign.replace("*", "\\*"))
     if row.message:
-        yield f"::\n\n{_indented(row.message.replace('%s', '...'))}\n"
+        lines = textwrap.wrap(row.message.replace("%s", "..."), _QUOTE_WIDTH)
+        yield "::\n\n" + "".join(f"    {line}\n" for line in lines)
     for number, (cause, remedy) in enumerate(row.causes, 1):
         mark = f"{number}. " if len(row.causes) > 1 else ""
-        text = f"{mark}{sentence(cause)} **What to do:** {remedy}"
-        yield _wrapped(text, " " * len(mark))
+        yield _wrapped(f"{mark}{sentence(cause)} **What to do:** {remedy}", " " * len(mark))
     if row.name == "user-context":
         for mine, other in INSTEAD_OF_MINE.items():
             yield _wrapped(f"- in place of ``{mine}``: {other}", "  ")
 
 
 def _list(scenes: Mapping[str, Any]) -> Iterator[str]:
-    title = "Scenes"
-    yield f"{title}\n{'-' * len(title)}\n"
+    yield "Scenes\n------\n"
     yield _wrapped(
         f"The tests play these {len(scenes)} scenes and read the cause and the remedy from ``check``"
         " and from ``explain`` (tests/commands/scenes.py):"
@@ -134,10 +127,6 @@ def _wrapped(text: str, further: str = "") -> str:
         text, _WIDTH, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
     )
     return "\n".join(lines) + "\n"
-
-
-def _indented(text: str) -> str:
-    return textwrap.indent("\n".join(textwrap.wrap(text, _QUOTE_WIDTH)), "    ")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),
-            ("store", store, TokenStore | None, "a TokenStore"),
+            ("store", store, TokenStore | None, "a TokenStore, such as FileTokenStore()"),
             ("background_renewal", background_renewal, bool, "True or False"),
         ):
             if not isinstance(one, kind):

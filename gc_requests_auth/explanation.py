@@ -12,19 +12,22 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     """Say why a call failed and what to do, in one line for a log.
 
     ``raise_for_status()`` says the status alone. This says what the answer of Genesys Cloud means.
-    Where the answer leaves several causes open, all of them are named, the likeliest first; what
-    nobody knows is called unknown. Of the answer, the text holds code, message (cut to 300
-    characters) and correlation id, and nothing else; it holds no secret. Nothing is sent.
+    Where the answer does not tell which of several causes it has, the text names all of them, the
+    likeliest first. An unknown cause is called unknown. Of the answer, the text holds code, message
+    (cut to 300 characters) and correlation id, and nothing else; it holds no secret. Nothing is sent.
 
     :param failure: A response, or an exception of requests or of this library.
     """
     with forks.no_fork:  # most processes never ask
-        from .causes.examination import examine
-        from .causes.exception import told_of_exception
+        from .calls.call import Call
+        from .causes.examination import Examination
+        from .causes.network import told
 
-    if isinstance(failure, requests.Response):
-        return str(examine(failure))
-    response = getattr(failure, "response", None)
-    if isinstance(response, requests.Response):
-        return str(examine(response))
-    return str(failure) if isinstance(failure, GenesysCloudError) else told_of_exception(failure)
+    response = (
+        failure if isinstance(failure, requests.Response) else getattr(failure, "response", None)
+    )
+    if response is None:
+        return str(failure) if isinstance(failure, GenesysCloudError) else told(failure)
+    call = Call.of(response.request)
+    # The login host may be a gateway of the user's own, which only the auth knows.
+    return str(Examination(response, call.auth._hosts.login_host if call else None))

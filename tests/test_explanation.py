@@ -15,13 +15,14 @@ import requests_mock
 import urllib3
 import wire
 from conftest import SECRET, TOKEN, Counted
+from urllib3.exceptions import DecodeError, MaxRetryError, ProtocolError
 
-from gc_requests_auth import ConfigurationError, explain
-from gc_requests_auth.causes.exception import of_certificate, of_exception
-from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE
+from gc_requests_auth import ConfigurationError, GenesysCloudAuth, explain
+from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE, of_certificate, of_exception
 
 API = "https://api.mypurecloud.ie/api/v2"
 LOGIN = "https://login.mypurecloud.ie/oauth/token"
+POOL = urllib3.HTTPSConnectionPool("login.nowhere.invalid")
 REFERENCE = {"ININ-Correlation-Id": "5a6d-c0de"}
 
 
@@ -143,7 +144,9 @@ def test_the_correlation_id_of_the_body_serves_as_well(double: requests_mock.Moc
 def test_an_answer_without_a_correlation_id_may_be_somebody_elses(
     double: requests_mock.Mocker,
 ) -> None:
-    assert "the answer has no correlation id" in answer(double, 418, fault("teapot"))
+    assert "this answer has none: ask the people who run the host" in answer(
+        double, 418, fault("teapot")
+    )
 
 
 def test_an_answer_to_head_has_no_code(double: requests_mock.Mocker) -> None:
@@ -225,7 +228,7 @@ def test_a_body_that_is_no_json_is_told(
 ) -> None:
     text = answer(double, 400, fault(code), method="POST", **sent)
 
-    assert ("The body of the request is no JSON." in text) is is_told
+    assert ("The body of the request is not JSON." in text) is is_told
 
 
 def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mocker) -> None:
@@ -233,9 +236,9 @@ def test_the_size_of_a_body_that_is_too_large_is_told(double: requests_mock.Mock
         double, 413, fault("request.entity.too.large"), method="POST", data=b"x" * 600_000
     )
 
-    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+    assert "600,000 bytes; the limit is 512,000 bytes" in text
     streamed = answer(double, 413, fault("x"), method="POST", data=iter([b"x"]))
-    assert "the body, and 512,000" in streamed
+    assert "its size is not known; the limit is 512,000" in streamed
 
 
 def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
@@ -246,7 +249,7 @@ def test_a_refused_size_below_the_known_limit_is_not_told_as_above_it(
         assert "The cause is unknown." in text
     text = answer(double, 413, fault("x"), method="POST", data="\u00e9" * 300_000)
 
-    assert "600,000 bytes, and 512,000 bytes are the limit" in text
+    assert "600,000 bytes; the limit is 512,000 bytes" in text
 
 
 @pytest.mark.parametrize("status", [405, 408, 409, 413, 415, 429, 500, 501])
@@ -261,7 +264,7 @@ def test_a_page_without_a_correlation_id_is_not_told_as_an_answer_of_the_api(
 def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
     text = answer(double, 405, text="<html></html>", reply=REFERENCE)
 
-    assert "This path is there, but not for this method." in text
+    assert "This path exists, but does not take this method." in text
 
 
 @pytest.mark.parametrize(
@@ -308,6 +311,7 @@ def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_m
         (LOGIN, 200, {}, "What answers is not the login service"),
         (LOGIN, 404, None, "login.mypurecloud.ie has nothing at /oauth/token."),
         (LOGIN, 400, {"code": "bad.request"}, "is no login service"),
+        (LOGIN, 404, None, "Or pass the URL of your login service as login_url;"),
         (LOGIN, 403, None, "forbids the token request"),
         (LOGIN.replace("login", "api"), 404, None, "login_url='https://login.mypurecloud.ie'"),
         (
@@ -345,16 +349,32 @@ def test_a_gateway_that_is_called_api_may_serve_the_login_as_well(
     assert "is no login service" not in text
 
 
-def test_a_login_host_that_is_a_gateway_is_known_to_who_says_so(
+@pytest.fixture
+def gateway() -> GenesysCloudAuth:
+    """An auth for a gateway of the user's own, which serves the login and the API."""
+    url = "https://login.gw.example:8443"
+    return GenesysCloudAuth("id", SECRET, login_url=url, api_url=f"{url}/genesys")
+
+
+def test_the_login_host_of_a_gateway_is_known_from_the_auth_that_signed_the_call(
+    gateway: GenesysCloudAuth, double: requests_mock.Mocker
+) -> None:
+    double.post(f"{gateway.login_url}/oauth/token", json={"access_token": TOKEN})
+    double.get(f"{gateway.api_url}/api/v2/users", status_code=404)
+    text = explain(requests.get(f"{gateway.api_url}/api/v2/users", auth=gateway))
+
+    assert "login.gw.example:8443 is a login service" in text
+    assert "Call the API host at /genesys/api/v2/users." in text
+
+
+def test_the_login_host_of_a_region_is_known_from_the_auth_that_signed_the_call(
     double: requests_mock.Mocker,
 ) -> None:
-    from gc_requests_auth.causes.examination import examine
+    double.post(LOGIN, json={"access_token": TOKEN})
+    auth = GenesysCloudAuth("id", SECRET, region="eu-west-1")
+    text = answer(double, 401, fault("bad.credentials"), auth=auth)
 
-    double.get("https://gw.example:8443/api/v2/users", status_code=404)
-    response = requests.get("https://gw.example:8443/api/v2/users")
-    found = examine(response, facts={"login_host": "gw.example:8443"})
-
-    assert "Call the API host at /api/v2/users." in str(found)
+    assert "another organisation than login.mypurecloud.ie." in text
 
 
 @pytest.mark.parametrize("text", ["", "no", "[1]", "[" * 100_000, " " * 70_000])
@@ -453,6 +473,10 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
         (requests.exceptions.ConnectionError("of a test double"), "The cause is unknown."),
         (requests.exceptions.InvalidURL("no"), "The cause is unknown."),
         (requests.exceptions.TooManyRedirects("no"), "The cause is unknown."),
+        (requests.ConnectionError(ProtocolError("reset")), "closed the connection before"),
+        (requests.exceptions.ChunkedEncodingError(ProtocolError("no")), "closed the connection"),
+        (requests.exceptions.ContentDecodingError(DecodeError("no")), "The cause is unknown."),
+        (requests.exceptions.RetryError(MaxRetryError(POOL, "/")), "The cause is unknown."),
     ],
 )
 def test_exceptions_of_requests_are_explained(
@@ -462,9 +486,8 @@ def test_exceptions_of_requests_are_explained(
 
 
 def test_a_name_without_an_address_may_be_misspelt() -> None:
-    pool = urllib3.HTTPSConnectionPool("login.nowhere.invalid")
     problem = requests.ConnectionError(
-        urllib3.exceptions.NameResolutionError("x", pool, OSError())  # type: ignore[arg-type]
+        urllib3.exceptions.NameResolutionError("x", POOL, OSError())  # type: ignore[arg-type]
     )
     strange, known = (
         of_exception(problem, host) for host in ("nowhere.invalid", "api.mypurecloud.ie")

@@ -26,21 +26,20 @@ def warn_of_refusal(
     :param lives: Whether the API has said that it accepts the token.
     """
     with forks.no_fork:
-        from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED
-        from ..causes.table import short_cause
+        from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED, TOKEN_REFUSED, of_call
 
     # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
     readable = response.history[-1] if options.get("stream") and response.history else response
     code = error_code(readable, tokens_sent(readable))
-    cause = None if code == "bad.credentials" else short_cause(401, code)
-    if cause is None:
-        cause = (LIVING_TOKEN_REFUSED if lives else NEW_TOKEN_REFUSED).filled().advice
+    row = of_call(401, code, "")
+    if row is None or row is TOKEN_REFUSED:
+        row = LIVING_TOKEN_REFUSED if lives else NEW_TOKEN_REFUSED
     logger.warning(
         "%s: code %s, correlation id %s. %s",
         "401 though the API accepts the token" if lives else "401 again with a new token",
         code,
         correlation_id(response, tokens_sent(response)),
-        cause,
+        row.filled().advice,
     )
 
 
@@ -51,9 +50,9 @@ def tell_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
     if options.get("stream"):  # the body is the caller's to read
         return
     with forks.no_fork:
-        from ..causes.examination import examine
-        from ..causes.table import short_cause
+        from ..causes.calls import of_call
+        from ..causes.examination import Examination
 
     code = error_code(response, tokens_sent(response))
-    if short_cause(response.status_code, code, error_message(response)) is not None:
-        logger.debug("%s", examine(response))
+    if of_call(response.status_code, code, error_message(response)) is not None:
+        logger.debug("%s", Examination(response))

@@ -1,14 +1,13 @@
 """Why something fails: one table of failures, what may cause each of them, and what to do.
 
-The errors of the sign-in, the logs, ``gc-requests-auth check``, `gc_requests_auth.explain` and the page
-``docs/answers.rst`` take their words from here; none of them has words of its own for a cause::
+The errors of the sign-in, the log, ``gc-requests-auth check``, `gc_requests_auth.explain` and the page
+``docs/answers.rst`` take their words from this table, and have no words of their own for a cause. The
+wing promises that a single cause is certain, that of several causes the likeliest comes first, and that
+no text holds a secret. The wing sends nothing, and does not know who asks::
 
-    failure      what a row of the table is, and how a row is told
-    network      no answer came: names, connections, TLS, proxies
-    sign_in      answers of the login service
-    service      limits, a service that is down, and whoever answers in its place
-    calls        answers of the API to a request
-    table        all rows, and the search for the row of an answer
-    exception    which row an exception of requests is
-    examination  which row an answer is, and what is known of this one
+    failure      what a row holds, and how a row becomes the words of a message
+    network      rows: no answer came, another answered, or the service is down
+    sign_in      rows: answers of the login service
+    calls        rows: answers of the API to a request
+    examination  an answer, taken apart, and its row
 """

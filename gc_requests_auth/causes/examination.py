@@ -1,4 +1,4 @@
-"""What an answer means: taken apart, looked up in the table, and told in one line."""
+"""What an answer means: its parts, its row of the table, and both in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import re
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
@@ -15,10 +15,9 @@ from ..util.http import correlation_id_in, has_correlation_id, number, retry_aft
 from ..util.nesting import parse_json
 from ..util.redaction import forms_of, redacted
 from ..util.secret import SecretBox, plain
-from . import calls, service, sign_in
-from .exception import of_region
-from .failure import WHERE_TO_ASK, Failure, sentence
-from .table import of_call, of_sign_in
+from . import calls, sign_in
+from .failure import WHERE_TO_ASK, Failure
+from .network import API_DOWN, NOT_THE_API
 
 #: Characters of a message of the API that are shown.
 LONGEST_MESSAGE = 300
@@ -26,7 +25,7 @@ LONGEST_MESSAGE = 300
 #: Characters of a path that are shown.
 LONGEST_PATH = 120
 
-#: Bytes of a body that are looked at; an error of the API has a few hundred.
+#: Bytes of a body that are read; an error of the API has a few hundred.
 LONGEST_BODY = 64 * 1024
 
 #: Permissions that are shown.
@@ -40,21 +39,46 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,80}( [A-Za-z0-9._:-]{1,20})?")
 _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
 
-class Explanation(NamedTuple):
-    """What is known of one answer."""
+class Examination:
+    """One answer, taken apart. Nothing is sent, and the response stays as it is.
 
-    #: The row of the table, filled; None if there is none.
-    failure: Failure | None
-    status: int
-    method: str
-    host: str
-    path: str
-    #: None where the answer has none.
-    code: str | None
-    message: str
-    correlation_id: str | None
-    #: The body in a few words.
-    kind: str
+    ``str()`` tells the answer, what it means, and what to do, in one line.
+
+    :param login_host: The login host, where it is known.
+    """
+
+    def __init__(self, response: requests.Response, login_host: str | None = None) -> None:
+        request: Any = response.request
+        self._headers = response.headers
+        self._sent_headers: Mapping[str, str] = getattr(request, "headers", None) or {}
+        self._sent = getattr(request, "body", None)
+        self._hidden = list(_credentials(response))
+        self._url = _parts(response.url or getattr(request, "url", None) or "")
+        self._hostname = self._url.hostname or ""
+        self._login_host = login_host
+        body = _body(response)
+        self._is_read = body is not None
+        self._body = (body or b"").lstrip()
+        said = _object(body or b"")
+        self._is_object = said is not None
+        self._said = said or {}
+        self._limit_key, self._limit = self._named_limit()
+        self._wait = retry_after_seconds(self._headers.get("Retry-After"), time.time())
+        #: 0 of a response that was made by hand.
+        self.status: int = response.status_code or 0
+        self.method = _plain(str(getattr(request, "method", None) or "GET"), 10)
+        self.host = self._url.netloc.rpartition("@")[2] or "the host"
+        self.path = self._shown(self._url.path or "/", LONGEST_PATH)
+        #: None where the answer has none.
+        self.code = self._identifier("code") or self._identifier("error")
+        self._whole_message = self._text_of("message", "error_description", "description")
+        self.message = _plain(self._whole_message, LONGEST_MESSAGE)
+        found = correlation_id_in(self._headers, self._hidden)
+        #: None where the answer has none.
+        self.correlation_id = found or self._identifier("contextId")
+        failure = self._failure()
+        #: The row of the table, filled; None if there is none.
+        self.failure = None if failure is None else failure.filled(self._facts())
 
     def __str__(self) -> str:
         said = f"{self.host} answered {self.status}"
@@ -63,16 +87,14 @@ class Explanation(NamedTuple):
         said += f': "{self.message}"' if self.message else ""
         said += "" if said.endswith('."') else "."
         if self.failure is not None:
-            said += f" {sentence(self.failure.finding)} {self.failure.advice}"
-        elif self.status < 400:
-            said += " That is no refusal."
+            said += f" {self.failure.text}"
         else:
-            said += f" {self.unknown}"
+            said += " That is no refusal." if self.status < 400 else f" {self.unknown}"
         return said + (f" Correlation id: {self.correlation_id}." if self.correlation_id else "")
 
     @property
     def unknown(self) -> str:
-        """What to do about an answer that the table does not have."""
+        """What to do about an answer that is not in the table."""
         if self.method == "HEAD":
             return (
                 "The cause is unknown: an answer to HEAD has no body, which would name the code."
@@ -80,122 +102,88 @@ class Explanation(NamedTuple):
             )
         if self.correlation_id is None:
             return (
-                "The cause is unknown, and the answer has no correlation id, which an answer of"
-                " Genesys Cloud has: ask those who run the host and the network."
+                "The cause is unknown. Every answer of Genesys Cloud has a correlation id, and this answer"
+                " has none: ask the people who run the host and the network."
             )
         return f"The cause is unknown. Take the correlation id to {WHERE_TO_ASK}."
 
+    @property
+    def kind(self) -> str:
+        """The body in a few words; never the body itself."""
+        if not self._body:
+            return "nothing"
+        if self._is_page:
+            return "an HTML or XML page"
+        return "JSON of another form" if self._is_object else "no JSON object"
 
-def examine(response: requests.Response, *, facts: Mapping[str, str] | None = None) -> Explanation:
-    """What is known of an answer. Nothing is sent, and the response stays as it is.
-
-    :param facts: What else is known, by the places of the table's texts: ``login_host`` say.
-    """
-    return _Examination(response, dict(facts or {})).result()
-
-
-class _Examination:
-    """One answer, taken apart once."""
-
-    def __init__(self, response: requests.Response, facts: dict[str, str]) -> None:
-        self._response = response
-        self._hidden = list(_credentials(response))
-        request: Any = response.request
-        self._method = _plain(str(getattr(request, "method", None) or "GET"), 10)
-        self._headers: Mapping[str, str] = getattr(request, "headers", None) or {}
-        self._sent = getattr(request, "body", None)
-        self._url = _parts(response.url or getattr(request, "url", None) or "")
-        self._host = self._url.hostname or "the host"
-        body = _body(response)
-        self._is_read = body is not None
-        self._body = body or b""
-        self._said = _object(self._body)
-        self._facts = facts
-        self.status = response.status_code or 0  # of one that was made by hand
-        self.code = self._identifier("code") or self._identifier("error")
-        self.message = self._message()
-
-    def result(self) -> Explanation:
-        """The row of the table, and what is told besides."""
-        failure = self._failure()
-        return Explanation(
-            None if failure is None else failure.filled(self._facts_found()),
-            self.status,
-            self._method,
-            self._url.netloc.rpartition("@")[2] or "the host",
-            self._shown(self._url.path or "/", LONGEST_PATH),
-            self.code,
-            self.message,
-            self._correlation_id(),
-            self._kind(),
-        )
+    # -- the row --------------------------------------------------------------------------------------
 
     def _failure(self) -> Failure | None:
-        if self._url.path.endswith("/oauth/token") and self._method == "POST":
-            return self._of_sign_in()
+        if self._url.path.endswith("/oauth/token") and self.method == "POST":
+            return self._of_token_request()
         if self.status < 400:
-            page = self._body.lstrip()[:1] == b"<"
-            return service.NOT_THE_API if page else None
-        if self._is_login_host():
-            return service.LOGIN_HOST_CALLED
+            return NOT_THE_API if self._is_page else None
+        if self._is_login_host:
+            return calls.LOGIN_HOST_CALLED
         signed = _SIGNATURES & {key for key, _ in parse_qsl(self._url.query)}
-        if signed and "Authorization" in self._headers and self.status in {400, 401, 403}:
-            return service.PRE_SIGNED_LINK
-        if self.status == 404 and self._lacks_api_path():
+        if signed and "Authorization" in self._sent_headers and self.status in {400, 401, 403}:
+            return calls.PRE_SIGNED_LINK
+        if self.status == 404 and self._lacks_api_path:
             return calls.NO_API_PATH
-        found = of_call(self.status, self.code, self.message)
-        if found is not None and found is not service.API_DOWN and self._is_page_of_others():
-            return service.NOT_THE_API
-        if found is calls.BODY_TOO_LARGE and 0 < self._size() <= calls.MOST_BYTES:
+        found = calls.of_call(self.status, self.code, self.message)
+        # An answer of the API has a correlation id. What answers while the API is down has none.
+        if self._is_page and self.correlation_id is None and found not in (None, API_DOWN):
+            return NOT_THE_API
+        if found is None and not self._is_object and self._is_read and self.method != "HEAD":
+            return NOT_THE_API
+        if self._sent_no_json and self.status == 400 and found in (None, calls.BAD_REQUEST):
+            return calls.BODY_NO_JSON
+        if found is calls.BODY_TOO_LARGE and 0 < self._size <= calls.MOST_BYTES:
             return None  # another limit than the one that is known
-        if found is calls.BAD_REQUEST and self._sent_no_json():
-            return calls.BODY_NO_JSON
-        if found is service.LIMIT_NOT_NAMED:
-            return self._limit()
-        if found is None and self._said is None and self._is_read and self._method != "HEAD":
-            return service.NOT_THE_API
-        if found is None and self.status == 400 and self._sent_no_json():
-            return calls.BODY_NO_JSON
-        return found
+        return self._of_429() if found is calls.LIMIT_NOT_NAMED else found
 
-    def _of_sign_in(self) -> Failure | None:
-        said = self._said or {}
-        api = self._host.startswith(("api.", "apps.")) or "code" in said
-        if api and self.status in {400, 401, 404, 405} and "error" not in said:
+    def _of_token_request(self) -> Failure | None:
+        is_api = self._hostname.startswith(("api.", "apps.")) or "code" in self._said
+        if is_api and self.status in {400, 401, 404, 405} and "error" not in self._said:
             return sign_in.API_ASKED_FOR_TOKEN
         if self.status in {404, 405}:
             return sign_in.NO_SUCH_LOGIN_PATH
-        found = of_sign_in(self.status, self.code, self.message, at_region=of_region(self._host))
-        if found is None and "access_token" not in said:
-            return sign_in.NOT_THE_LOGIN
-        return found
-
-    def _limit(self) -> Failure:
-        """The row of a 429: the token's limit, another one, one of the day, or an unnamed one."""
-        key, wait = self._limit_of_body()[0], self._wait()
-        if key in {service.TOKEN_LIMIT, service.ANY_TOKEN_LIMIT}:
-            return service.LIMIT_OF_TOKEN
-        if wait is not None and wait > service.LONGER_THAN_A_MINUTE:
-            return service.LIMIT_OF_DAY
-        return service.LIMIT_OF_RESOURCE if key else service.LIMIT_NOT_NAMED
-
-    def _is_login_host(self) -> bool:
-        return self._url.netloc == self._facts.get("login_host") or (
-            self._host.startswith("login.") and of_region(self._host)
+        found = sign_in.of_sign_in(
+            self.status, self.code, self.message, at_region=sign_in.of_region(self._hostname)
         )
+        no_token = found is None and "access_token" not in self._said
+        return sign_in.NOT_THE_LOGIN if no_token else found
 
+    def _of_429(self) -> Failure:
+        """The row of a 429: the token's limit, a limit of the day, another one, or one without a name."""
+        if self._limit_key in calls.LIMITS_OF_TOKEN:
+            return calls.LIMIT_OF_TOKEN
+        if self._wait is not None and self._wait > calls.LONGER_THAN_A_MINUTE:
+            return calls.LIMIT_OF_DAY
+        return calls.LIMIT_OF_RESOURCE if self._limit_key else calls.LIMIT_NOT_NAMED
+
+    @property
+    def _is_login_host(self) -> bool:
+        at_region = self._hostname.startswith("login.") and sign_in.of_region(self._hostname)
+        return at_region or self._url.netloc == self._login_host
+
+    @property
     def _lacks_api_path(self) -> bool:
-        """Whether this is an answer of the API to a path that can not be one of its own."""
-        api = self._host.startswith("api.") or self._correlation_id() is not None
+        """Whether this is an answer of the API to a path that is none of the API."""
         return (
-            api
-            and not self._host.startswith(("apps.", "api-downloads."))
+            (self._hostname.startswith("api.") or self.correlation_id is not None)
+            and not self._hostname.startswith(("apps.", "api-downloads."))
             and "/api/v2/" not in f"{self._url.path}/"
         )
 
+    @property
+    def _is_page(self) -> bool:
+        return self._body[:1] == b"<"
+
+    @property
     def _sent_no_json(self) -> bool:
-        """Whether a body that should be JSON is none."""
-        kind = self._headers.get("Content-Type") or "application/json"
+        """Whether a body was sent that should be JSON, and is not."""
+        kind = self._sent_headers.get("Content-Type") or "application/json"
         if not isinstance(self._sent, str | bytes) or not self._sent:
             return False
         if "json" not in kind and "x-www-form-urlencoded" not in kind:
@@ -206,98 +194,73 @@ class _Examination:
             return True
         return False
 
-    def _is_page_of_others(self) -> bool:
-        """Whether a page answers in place of the API, whose answers have a correlation id."""
-        return self._body.lstrip()[:1] == b"<" and self._correlation_id() is None
-
+    @property
     def _size(self) -> int:
         """Bytes of the body that was sent; 0 where they are not known."""
         sent = self._sent.encode() if isinstance(self._sent, str) else self._sent
         return len(sent) if isinstance(sent, bytes) else 0
 
-    def _facts_found(self) -> dict[str, str]:
-        path = self._url.path or "/"
-        found = {"host": self._host, "path": self._shown(path, LONGEST_PATH), "kind": self._kind()}
-        if path.endswith("/oauth/token"):
-            found["login_host"] = self._host
-        permissions = list(dict.fromkeys(_PERMISSION.findall(self._whole_message())))
-        if permissions:
-            shown = permissions[:MOST_PERMISSIONS]
-            more = len(permissions) - len(shown)
-            found["permissions"] = " or ".join(shown) + (f", or {more} more" if more else "")
-        if self._size():
-            found["size"] = f"{self._size():,} bytes"
-        wait = self._wait()
-        if wait is not None:
-            found["wait"] = f"{wait:.0f} s"
-        key, value = self._limit_of_body()
-        if key:
-            found["limit"] = f"{key}, {value} requests" if value is not None else key
-        instead = self._instead()
-        if instead:
-            found["instead"] = instead
-        return {**found, **self._facts}
+    # -- the facts ------------------------------------------------------------------------------------
+
+    def _facts(self) -> dict[str, str]:
+        """What this answer tells for the texts of the table."""
+        is_token_request = self._url.path.endswith("/oauth/token")
+        facts = {
+            "host": self.host,
+            "path": self.path,
+            "kind": self.kind,
+            "login_host": self.host if is_token_request else self._login_host,
+            "login_url": sign_in.login_url_beside(self.host, self.path),
+            "permissions": self._permissions(),
+            "size": f"{self._size:,} bytes" if self._size else None,
+            "wait": None if self._wait is None else f"{self._wait:.0f} s",
+            "limit": self._limit,
+            "instead": self._instead(),
+        }
+        return {name: fact for name, fact in facts.items() if fact}
+
+    def _permissions(self) -> str:
+        found = list(dict.fromkeys(_PERMISSION.findall(self._whole_message)))
+        more = len(found) - MOST_PERMISSIONS
+        return " or ".join(found[:MOST_PERMISSIONS]) + (f", or {more} more" if more > 0 else "")
 
     def _instead(self) -> str | None:
         """What to call instead, where the path tells."""
-        path = self._shown(self._url.path or "/", LONGEST_PATH)
-        if path.endswith("/oauth/token"):
-            domain = self._host.partition(".")[2]
-            return f"https://login.{domain}" if self._host.startswith(("api.", "apps.")) else None
-        if self._is_login_host():
-            domain = self._host.removeprefix("login.")
-            return (
-                f"https://api.{domain}{path}" if domain != self._host else f"the API host at {path}"
+        if self._is_login_host:
+            domain = self._hostname.removeprefix("login.")
+            api = (
+                f"https://api.{domain}" if sign_in.of_region(self._hostname) else "the API host at "
             )
-        if self._lacks_api_path():
-            return f"/api/v2/{re.sub(r'^/+(api/)?(v[0-9]+/)?', '', path)}"
-        for mine, others in calls.INSTEAD_OF_MINE.items():
-            if path.rstrip("/").endswith(mine):
-                return others
-        return None
+            return f"{api}{self.path}"
+        if self._lacks_api_path:
+            return f"/api/v2/{re.sub(r'^/+(api/)?(v[0-9]+/)?', '', self.path)}"
+        path = self.path.rstrip("/")
+        found = (one for mine, one in calls.INSTEAD_OF_MINE.items() if path.endswith(mine))
+        return next(found, None)
 
-    def _limit_of_body(self) -> tuple[str | None, int | None]:
-        """Key and value of the limit that a 429 names, if it does."""
-        limit = (self._said or {}).get("limit")
-        if not isinstance(limit, dict):
-            return None, None
-        key, value = limit.get("key"), limit.get("value")
+    def _named_limit(self) -> tuple[str | None, str | None]:
+        """The key of the limit that a 429 names, and the limit in words."""
+        limit = self._said.get("limit")
+        key, value = (
+            (limit.get("key"), limit.get("value")) if isinstance(limit, dict) else (None, 0)
+        )
         if not isinstance(key, str) or not _IDENTIFIER.fullmatch(key):
             return None, None
+        key = self._shown(key, 80)
         sane = type(value) is int and 0 < value < 1_000_000
-        return self._shown(key, 80), value if sane else None
+        return key, f"{key}, {value} requests" if sane else key
 
-    def _wait(self) -> float | None:
-        return retry_after_seconds(self._response.headers.get("Retry-After"), time.time())
+    # -- foreign text ---------------------------------------------------------------------------------
 
     def _identifier(self, key: str) -> str | None:
-        value = (self._said or {}).get(key)
+        value = self._said.get(key)
         if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
             return None
         return value if redacted(value, self._hidden) == value else None
 
-    def _whole_message(self) -> str:
-        for key in ("message", "error_description", "description"):
-            value = (self._said or {}).get(key)
-            if isinstance(value, str):
-                return self._shown(value, 4 * LONGEST_MESSAGE)
-        return ""
-
-    def _message(self) -> str:
-        return _plain(self._whole_message(), LONGEST_MESSAGE)
-
-    def _correlation_id(self) -> str | None:
-        found = correlation_id_in(self._response.headers, self._hidden)
-        return found or self._identifier("contextId")
-
-    def _kind(self) -> str:
-        """The body in a word; never the body itself."""
-        body = self._body.lstrip()
-        if not body:
-            return "nothing"
-        if body[:1] == b"<":
-            return "an HTML or XML page"
-        return "no JSON object" if self._said is None else "JSON of another form"
+    def _text_of(self, *keys: str) -> str:
+        texts = (self._said[key] for key in keys if isinstance(self._said.get(key), str))
+        return self._shown(next(texts, ""), 4 * LONGEST_MESSAGE)
 
     def _shown(self, text: str, length: int) -> str:
         return _plain(redacted(text, self._hidden), length)
@@ -337,7 +300,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 
 def _credentials(response: requests.Response) -> Iterator[SecretBox]:
-    """What the requests of this answer carried that a server could echo."""
+    """What the requests of this answer carried and a server could repeat."""
     for one in (response, *response.history):
         headers: Mapping[str, Any] = getattr(one.request, "headers", None) or {}
         for name in ("Authorization", "Proxy-Authorization"):

@@ -1,29 +1,29 @@
-"""What a row of the table is, and how a row is told."""
+"""The rows of the table: what a row holds, and how a row becomes the words of a message."""
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Where an administrator finds the OAuth clients (help.genesys.cloud, "Create an OAuth client").
 IN_ADMIN = "Admin > Integrations > OAuth"
 
-#: Where to take an answer that nobody here knows.
+#: Who helps with an answer that this library does not know.
 WHERE_TO_ASK = "Genesys Cloud Care, or the developer forum (developer.genesys.cloud/forum)"
 
-#: What stands in for a fact that is not known where a row is told.
+#: What a text says in place of a fact that is not known.
 UNKNOWN_FACTS = {
     "host": "the host",
     "login_host": "the login service",
+    "login_url": "the URL of your login service as login_url",
     "client": "the client id",
     "permissions": "the permission that the message names",
     "instead": "the same path with an id in place of me, if the API has such a path",
     "limit": "a limit",
     "wait": "the seconds that Retry-After names",
-    "size": "the body",
+    "size": "its size is not known",
     "issuer": "an unknown issuer",
-    "trusted": "the CA bundle in use",
+    "trusted": "those of REQUESTS_CA_BUNDLE, or of certifi",
     "proxy": "the proxy",
     "target": "the host",
     "path": "this path",
@@ -41,27 +41,27 @@ class Cause(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """One row: how a failure is recognised, what is certain about it, and what may cause it."""
+    """A row: how to recognise a failure, what is certain about it, and what may cause it."""
 
-    #: The target of links to it.
+    #: The target of links to the row.
     name: str
     #: What is certain: a clause without a full stop at its end.
     finding: str
-    #: The likeliest first. A single cause is certain; of several, nobody can tell which it is.
+    #: The likeliest first. A single cause is certain; of several, the answer does not tell which.
     causes: tuple[Cause, ...]
-    #: HTTP statuses of the answer; empty where other things tell.
+    #: HTTP statuses of the answer; empty where something else tells.
     statuses: tuple[int, ...] = ()
     #: The ``code`` of an answer of the API, or the ``error`` of an answer of the login service.
     codes: tuple[str, ...] = ()
-    #: Words that the message has in it, in lower case.
+    #: Words in the message, in lower case.
     words: str = ""
-    #: What else tells this row from others; for the documentation.
+    #: For the documentation: what else tells this row from other rows.
     sign: str = ""
     #: The message of the answer, word for word, with ``%s`` for what differs.
     message: str = ""
 
     def matches(self, status: int, code: str | None, message: str) -> bool:
-        """Whether an answer is of this row, as far as status, code and message tell."""
+        """Whether an answer belongs to this row, as far as status, code and message tell."""
         return (
             (not self.statuses or status in self.statuses)
             and (not self.codes or code in self.codes)
@@ -69,34 +69,57 @@ class Failure(NamedTuple):
         )
 
     def filled(self, facts: Mapping[str, str] | None = None) -> Failure:
-        """The same row with what is known of one case in it."""
+        """The same row with the facts of one case in its texts."""
         known = {**UNKNOWN_FACTS, **(facts or {})}
-        return self._replace(
-            finding=self.finding.format_map(known),
-            causes=tuple(
-                Cause(one.cause.format_map(known), one.remedy.format_map(known))
-                for one in self.causes
-            ),
-        )
+        causes = [
+            Cause(cause.format_map(known), remedy.format_map(known))
+            for cause, remedy in self.causes
+        ]
+        return self._replace(finding=self.finding.format_map(known), causes=tuple(causes))
 
     @property
     def advice(self) -> str:
-        """The causes and what to do about them, as one line."""
-        if len(self.causes) == 1:
-            cause, remedy = self.causes[0]
-            return f"{sentence(cause)} {remedy}"
-        listed = " ".join(
-            f"({number}) {sentence(cause)} {remedy}"
-            for number, (cause, remedy) in enumerate(self.causes, 1)
-        )
+        """The causes and what to do about them, in one line."""
+        told = [f"{sentence(cause)} {remedy}" for cause, remedy in self.causes]
+        if len(told) == 1:
+            return told[0]
+        listed = " ".join(f"({number}) {text}" for number, text in enumerate(told, 1))
         return f"Possible causes, the likeliest first: {listed}"
 
     @property
-    def places(self) -> set[str]:
-        """The names of the facts that this row has a place for."""
-        texts = [self.finding, *(text for one in self.causes for text in one)]
-        found = (name for text in texts for _, name, _, _ in string.Formatter().parse(text))
-        return {name for name in found if name}
+    def text(self) -> str:
+        """The whole row in one line."""
+        return f"{sentence(self.finding)} {self.advice}"
+
+
+class Table(list[Failure]):
+    """Rows, in the order in which they are tried."""
+
+    def row(
+        self,
+        name: str,
+        finding: str,
+        *causes: Cause,
+        cause: str = "",
+        remedy: str = "",
+        **others: Any,
+    ) -> Failure:
+        """Add a row.
+
+        :param cause: The cause, and what to do about it, where there is only one.
+        :param others: The further fields of a `Failure`.
+        """
+        causes = (Cause(cause, remedy),) if cause else causes
+        self.append(Failure(name, finding, causes, **others))
+        return self[-1]
+
+
+#: A cause of the login service as well as of the API.
+ADDRESS = Cause(
+    "The address that this program calls from is not allowed",
+    "Ask an administrator to add the address to the allowed IP addresses of the organisation and of"
+    " the OAuth client.",
+)
 
 
 def sentence(clause: str) -> str:

@@ -1,14 +1,77 @@
-"""Answers of the login service: what they say, what may cause them, and what to do.
+"""Answers of the login service: what an answer says, what may cause it, and what to do.
 
-Genesys Cloud answers 400, not 401, to credentials that it refuses, and to too many token requests as
-well; the body tells them apart (captured by GCCX-Utils; Genesys' Terraform provider retries 400 "rate
-limit exceeded" alone).
+Genesys Cloud answers 400, not 401, when it refuses credentials, and also when a client sends too many
+token requests. The body tells the two apart (captured by GCCX-Utils; Genesys' Terraform provider
+retries 400 "rate limit exceeded" alone).
 """
 
 from __future__ import annotations
 
-from ..settings.regions import HOW_TO_FIND
-from .failure import IN_ADMIN, WHERE_TO_ASK, Cause, Failure
+from typing import Any
+
+from ..settings.regions import DOMAINS, HOW_TO_FIND, PARENTS
+from .failure import ADDRESS, IN_ADMIN, UNKNOWN_FACTS, WHERE_TO_ASK, Cause, Failure, Table
+
+#: The statuses of an OAuth error (RFC 6749, section 5.2).
+_REFUSED = (400, 401)
+
+_INVALID_CLIENT: dict[str, Any] = {
+    "statuses": _REFUSED,
+    "codes": ("invalid_client",),
+    "message": "authentication failed",
+}
+
+SIGN_IN = Table()
+
+LOGIN_DOWN = SIGN_IN.row(
+    "login-down",
+    "the login service, or a gateway in front of it, is down",
+    cause="The login service does not work at the moment",
+    remedy="Try again later.",
+    statuses=(500, 501, 502, 503, 504),
+)
+
+_COMPARE_URL = (
+    "Compare the login URL with the region, and ask the people who run the network for a way to"
+    " {host}."
+)
+
+SIGN_IN.row(
+    "login-redirects",
+    "{host} redirects the token request, and such a redirect is not followed",
+    cause="A sign-in page or a proxy answers in place of the login service",
+    remedy=_COMPARE_URL,
+    statuses=(301, 302, 303, 307, 308),
+)
+
+THROTTLED = SIGN_IN.row(
+    "login-throttled",
+    "the login service throttles this client",
+    cause="Too many token requests in a short time",
+    remedy="Wait a minute. Share one auth between threads, and find the program that asks for a token"
+    " at every call: one token serves for hours.",
+    statuses=(400, 429),
+    words="rate limit exceeded",
+    message="rate limit exceeded; %s",
+)
+
+API_ASKED_FOR_TOKEN = SIGN_IN.row(
+    "api-asked-for-token",
+    "{host} is no login service: it has nothing at {path}",
+    cause="Tokens come from the login host, not from the API host",
+    remedy="Pass region= and no URLs: both hosts follow from the region. Or pass {login_url}.",
+    statuses=(400, 401, 404, 405),
+    sign="The host begins with api. or apps., or answers as the API does.",
+)
+
+NO_SUCH_LOGIN_PATH = SIGN_IN.row(
+    "no-such-login-path",
+    "{host} has nothing at {path}",
+    cause="The login URL has a wrong host, or a path that does not belong there",
+    remedy="Pass region= and no URLs: both hosts follow from the region. Or pass {login_url};"
+    " /oauth/token is added to it.",
+    statuses=(404, 405),
+)
 
 _DISABLED = Cause(
     "The client is disabled, inactive or deleted", f"Look at its state in {IN_ADMIN}."
@@ -19,227 +82,143 @@ SECRET = Cause(
     f"A secret is shown only when it is made. Reset it in {IN_ADMIN}, and copy it whole.",
 )
 
-CLIENT_ID = Cause(
-    "{client} is wrong",
-    f"Compare the id with {IN_ADMIN}.",
-)
+CLIENT_ID = Cause("{client} is wrong", f"Compare the id with {IN_ADMIN}.")
 
 _SWAPPED = Cause(
     "Id and secret are swapped",
     f"Compare both with {IN_ADMIN}: an id is shown there at any time, a secret is not.",
 )
 
-NOT_ACCEPTED = Failure(
+NOT_ACCEPTED = SIGN_IN.row(
     "invalid-client",
     "the client secret, the client id or the region is wrong, or the client is disabled; Genesys"
     " Cloud does not tell which",
-    (
-        Cause(
-            "The region is wrong: a client exists in one region only, and {login_host} was asked",
-            f"gc-requests-auth check --find-region asks the other regions, too. {HOW_TO_FIND}",
-        ),
-        SECRET,
-        CLIENT_ID,
-        _DISABLED,
-        _SWAPPED,
+    Cause(
+        "The region is wrong: a client exists in one region only, and {login_host} was asked",
+        f"gc-requests-auth check --find-region asks the other regions, too. {HOW_TO_FIND}",
     ),
-    statuses=(400, 401),
-    codes=("invalid_client",),
-    message="authentication failed",
+    SECRET,
+    CLIENT_ID,
+    _DISABLED,
+    _SWAPPED,
+    **_INVALID_CLIENT,
 )
 
-#: The same where both URLs are set: the region is no cause then, and nothing is sent to other hosts.
-NOT_ACCEPTED_AT_URL = NOT_ACCEPTED._replace(
-    name="invalid-client-at-url",
-    finding="the client secret or the client id is wrong, or the client is disabled or belongs"
-    " elsewhere; the answer does not tell which",
-    causes=(
-        SECRET,
-        CLIENT_ID,
-        Cause(
-            "The client belongs to another login service than {login_host}",
-            "Use the id and the secret of the place that the login URL leads to.",
-        ),
-        _DISABLED,
-        _SWAPPED,
+#: Where both URLs are set: the region is no cause then, and nothing is sent to other hosts.
+NOT_ACCEPTED_AT_URL = SIGN_IN.row(
+    "invalid-client-at-url",
+    "the client secret or the client id is wrong, or the client is disabled or belongs elsewhere;"
+    " the answer does not tell which",
+    SECRET,
+    CLIENT_ID,
+    Cause(
+        "The client belongs to another login service than {login_host}",
+        "Use an id and a secret that {login_host} knows.",
     ),
-    sign="The login service is not that of a region, since both URLs are set.",
+    _DISABLED,
+    _SWAPPED,
+    **_INVALID_CLIENT,
+    sign="Both URLs are set, and the login host is none of a region.",
 )
 
-LOOK_SWAPPED = NOT_ACCEPTED._replace(
-    name="id-and-secret-swapped",
-    finding="id and secret look swapped",
-    causes=(_SWAPPED, *NOT_ACCEPTED.causes[:-1]),
+LOOK_SWAPPED = SIGN_IN.row(
+    "id-and-secret-swapped",
+    "id and secret look swapped",
+    _SWAPPED,
+    *NOT_ACCEPTED.causes[:-1],
+    **_INVALID_CLIENT,
     sign="The secret has the form of an id, and the id has not.",
 )
 
-OTHER_GRANT_TYPE = Failure(
+OTHER_GRANT_TYPE = SIGN_IN.row(
     "other-grant-type",
     "the grant type of this client is not Client Credentials",
-    (
-        Cause(
-            "The OAuth client is of another grant type",
-            f"In {IN_ADMIN}, make a client of the grant type Client Credentials, give it roles, and"
-            " use its id and secret.",
-        ),
-    ),
-    statuses=(400, 401),
+    cause="The OAuth client has another grant type",
+    remedy=f"In {IN_ADMIN}, make a client of the grant type Client Credentials, give it roles, and use"
+    " its id and secret.",
+    statuses=_REFUSED,
     codes=("unauthorized_client",),
     message="client is not authorized to use the client_credential grant type",
 )
 
-THROTTLED = Failure(
-    "login-throttled",
-    "the login service throttles this client",
-    (
-        Cause(
-            "Too many token requests in a short time",
-            "Wait a minute. Share one auth between threads, and find the program that asks for a"
-            " token at every call: one token serves for hours.",
-        ),
-    ),
-    statuses=(400, 429),
-    words="rate limit exceeded",
-    message="rate limit exceeded; %s",
-)
-
-THROTTLED_BY_STATUS = THROTTLED._replace(
-    name="login-throttled-429", statuses=(429,), words="", message=""
-)
-
-FORM_LOST = Failure(
+SIGN_IN.row(
     "form-lost",
-    "what arrived at the login service is not the form that a token request is",
-    (
-        Cause(
-            "The token request was sent as JSON or with another grant_type, or a proxy or gateway"
-            " rewrote it",
-            "Send grant_type=client_credentials as a form with HTTP Basic, as GenesysCloudAuth"
-            " does, and ask those who run the gateway.",
-        ),
-    ),
-    statuses=(400, 401),
+    "the login service did not receive a proper token request",
+    cause="The token request was sent as JSON or with another grant_type, or a proxy or gateway"
+    " rewrote it",
+    remedy="Send grant_type=client_credentials as a form with HTTP Basic, as GenesysCloudAuth does."
+    " If GenesysCloudAuth sent the request, ask the people who run the proxy or the gateway.",
+    statuses=_REFUSED,
     codes=("invalid_request", "unsupported_grant_type"),
 )
 
-LOGIN_DOWN = Failure(
-    "login-down",
-    "the login service, or a gateway in front of it, is down",
-    (Cause("The login service does not work for now", "Try again later."),),
-    statuses=(500, 501, 502, 503, 504),
-)
-
-API_ASKED_FOR_TOKEN = Failure(
-    "api-asked-for-token",
-    "{host} is no login service: it has nothing at {path}",
-    (
-        Cause(
-            "Tokens come from the login host, not from the API host",
-            "Give region= instead of URLs, and both hosts follow from it; or give"
-            " login_url={instead!r}.",
-        ),
-    ),
-    statuses=(400, 401, 404, 405),
-    sign="The host begins with api. or apps., or answers as the API does.",
-)
-
-NO_SUCH_LOGIN_PATH = Failure(
-    "no-such-login-path",
-    "{host} has nothing at {path}",
-    (
-        Cause(
-            "The login URL has a path that does not belong there",
-            "Give region= instead of URLs, or login_url={instead!r}; /oauth/token is added to it.",
-        ),
-    ),
-    statuses=(404, 405),
-    sign="The path is not /oauth/token alone.",
-)
-
-LOGIN_REDIRECTS = Failure(
-    "login-redirects",
-    "{host} redirects the token request, and redirects of it are not followed",
-    (
-        Cause(
-            "A sign-in page or a proxy answers in place of the login service",
-            "Compare the login URL with the region, and ask those who run the network for a way to"
-            " {host}.",
-        ),
-    ),
-    statuses=(301, 302, 303, 307, 308),
-)
-
-LOGIN_FORBIDDEN = Failure(
-    "login-forbidden",
-    "{host} forbids the token request, and gives no OAuth error",
-    (
-        Cause(
-            "A proxy or a firewall forbids the host",
-            "Ask those who run it.",
-        ),
-        Cause(
-            "The address that this program calls from is not among the organisation's allowed IP"
-            " addresses",
-            "Compare the address with the allowed IP addresses of the organisation and of the OAuth"
-            " client.",
-        ),
-    ),
-    statuses=(403,),
-)
-
-NOT_THE_LOGIN = Failure(
-    "not-the-login-service",
-    "what answers is not the login service: the answer holds no token and no OAuth error",
-    (
-        Cause(
-            "A proxy, a gateway or a sign-in page on the way answers in place of the login service",
-            "Compare the login URL with the region, and ask those who run the network for a way to"
-            " {host}.",
-        ),
-    ),
-    sign="The body is no JSON object with an access_token or an error.",
-)
-
-REDACTED_TOKEN = Failure(
-    "redacted-token",
-    "the token in the answer looks redacted",
-    (
-        Cause(
-            "The answer was recorded without its token",
-            "Put a made-up token of letters in its place in the cassette, or wherever it was"
-            " recorded.",
-        ),
-    ),
-    sign="The access_token is a placeholder, such as <redacted>.",
-)
-
-LOGIN_UNKNOWN = Failure(
+LOGIN_UNKNOWN = SIGN_IN.row(
     "login-unknown-error",
-    "the login service refuses with an error that is not known here",
-    (
-        Cause(
-            "Nobody here knows what causes this error",
-            f"Take the error and the correlation id to {WHERE_TO_ASK}.",
-        ),
-    ),
+    "the login service refuses with an error that this library does not know",
+    cause="The cause of this error is unknown",
+    remedy=f"Take the error and the correlation id to {WHERE_TO_ASK}.",
     sign="The error is none of those above.",
 )
 
-#: In the order in which they are tried.
-SIGN_IN = (
-    LOGIN_DOWN,
-    LOGIN_REDIRECTS,
-    THROTTLED,
-    THROTTLED_BY_STATUS,
-    API_ASKED_FOR_TOKEN,
-    NO_SUCH_LOGIN_PATH,
-    LOOK_SWAPPED,
-    NOT_ACCEPTED_AT_URL,
-    NOT_ACCEPTED,
-    OTHER_GRANT_TYPE,
-    FORM_LOST,
-    LOGIN_UNKNOWN,
-    LOGIN_FORBIDDEN,
-    REDACTED_TOKEN,
-    NOT_THE_LOGIN,
+LOGIN_FORBIDDEN = SIGN_IN.row(
+    "login-forbidden",
+    "{host} forbids the token request, and gives no OAuth error",
+    Cause(
+        "A proxy or a firewall forbids the host",
+        "Ask the people who run the proxy or the firewall.",
+    ),
+    ADDRESS,
+    statuses=(403,),
 )
+
+REDACTED_TOKEN = SIGN_IN.row(
+    "redacted-token",
+    "the token in the answer looks redacted",
+    cause="The answer was recorded without its token",
+    remedy="In the recording (a cassette, for instance), write a made-up token of letters in place of"
+    " the redacted one.",
+    sign="The access_token is a placeholder, such as <redacted>.",
+)
+
+NOT_THE_LOGIN = SIGN_IN.row(
+    "not-the-login-service",
+    "what answers is not the login service: the answer holds no token and no OAuth error",
+    cause="A proxy, a gateway or a sign-in page on the way answers in place of the login service",
+    remedy=_COMPARE_URL,
+    sign="The body is no JSON object with an access_token or an error.",
+)
+
+
+def of_sign_in(
+    status: int, error: str | None, description: str, *, at_region: bool, swapped: bool = False
+) -> Failure | None:
+    """The row of an answer of the login service, as far as an OAuth error or a status tells.
+
+    :param at_region: Whether the login service is that of a region, and not of a URL.
+    :param swapped: Whether id and secret look swapped.
+    """
+    if status == 429:
+        return THROTTLED
+    for row in SIGN_IN:
+        # An OAuth error says what it is, whatever the status.
+        known = error in row.codes if row.codes else row.matches(status, error, description)
+        if row.sign or not known:
+            continue
+        if row is NOT_ACCEPTED and swapped:
+            return LOOK_SWAPPED
+        return NOT_ACCEPTED_AT_URL if row is NOT_ACCEPTED and not at_region else row
+    return LOGIN_UNKNOWN if error else None
+
+
+def of_region(host: str) -> bool:
+    """Whether a host is one of a region of Genesys Cloud."""
+    domain = host.partition(".")[2]
+    return domain in DOMAINS or domain.endswith(tuple(f".{parent}" for parent in PARENTS))
+
+
+def login_url_beside(host: str, path: str) -> str:
+    """The login_url= to pass where a token request finds nothing at this host and path."""
+    domain = host.partition(".")[2]
+    if host.startswith(("api.", "apps.")) and of_region(host):
+        return f"login_url='https://login.{domain}'"
+    return f"login_url='https://{host}'" if "/api/" in path else UNKNOWN_FACTS["login_url"]

@@ -120,7 +120,7 @@ _BEHIND_A_CODE = re.compile(r"[.-]?(?:my)?pure(?:[.-]?cloud(?:\.[a-z]+){0,2}|(?:
 _QUOTABLE = re.compile(r"(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?", re.IGNORECASE)
 
 HOW_TO_FIND = (
-    "To find yours, sign in to Genesys Cloud and look at the address bar:"
+    "To find your region, sign in to Genesys Cloud and look at the address bar:"
     " https://apps.mypurecloud.ie/ means region mypurecloud.ie."
 )
 

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..causes import sign_in
-from ..causes.exception import of_region
-from ..causes.failure import Failure, sentence
-from ..causes.service import PROXY_WANTS_CREDENTIALS
-from ..causes.table import of_sign_in
+from ..causes.failure import Failure
+from ..causes.network import PROXY_WANTS_CREDENTIALS
+from ..causes.sign_in import of_region, of_sign_in
 from ..errors import (
     BadTokenAnswerError,
     CredentialsRefusedError,
@@ -74,6 +73,8 @@ class TokenResponse:
     def outcome(self) -> Grant | FailedAttempt:
         """What it means. Status first: the body of a 503 may say anything."""
         fields = self._object() or {}
+        host = urlsplit(self.token_url).hostname or ""
+        is_api = host.startswith(("api.", "apps.")) or fields.keys() >= _FIELDS_OF_API_ERROR
         if self.status >= 500:
             return self._down()
         if 300 <= self.status < 400:
@@ -81,13 +82,11 @@ class TokenResponse:
         if self.status == 429 or "rate limit exceeded" in self._description(fields).lower():
             return self._throttled(fields)
         if self.status in (404, 405):
-            return self._not_here()
+            return self._not_here(is_api=is_api)
         if isinstance(fields.get("error"), str) and fields["error"]:
             return self._refused(fields)
-        if self.status in (400, 401) and (
-            self._is_api_host() or fields.keys() >= _FIELDS_OF_API_ERROR
-        ):
-            return self._not_here()
+        if self.status in (400, 401) and is_api:
+            return self._not_here(is_api=is_api)
         if self.status >= 400:
             return self._forbidden()
         return self._granted(fields)
@@ -143,7 +142,7 @@ class TokenResponse:
                 "client": f"The client id {self.identity.name}",
             }
         )
-        return f"{sentence(failure.finding)} {failure.advice}"
+        return failure.text
 
     def _throttled(self, fields: dict[str, Any]) -> FailedAttempt:
         wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
@@ -157,19 +156,13 @@ class TokenResponse:
         error = self._error(LoginUnreachableError, text, retryable=True)
         return FailedAttempt(error, SERVER_FAULT)
 
-    def _not_here(self) -> FailedAttempt:
-        parts = urlsplit(self.token_url)
-        failure, right = sign_in.API_ASKED_FOR_TOKEN, "https://login.mypurecloud.ie"
-        if self._is_api_host():
-            right = f"https://login.{(parts.hostname or '').partition('.')[2]}"
-        elif "/api/" in parts.path:
-            failure, right = sign_in.NO_SUCH_LOGIN_PATH, f"https://{parts.netloc}"
-        failure = failure.filled({"host": parts.netloc, "path": parts.path, "instead": right})
-        what = failure.finding.removeprefix(parts.netloc).lstrip()
+    def _not_here(self, *, is_api: bool) -> FailedAttempt:
+        host, path = self._netloc, urlsplit(self.token_url).path
+        failure = (sign_in.API_ASKED_FOR_TOKEN if is_api else sign_in.NO_SUCH_LOGIN_PATH).filled(
+            {"host": host, "path": path, "login_url": sign_in.login_url_beside(host, path)}
+        )
+        what = failure.finding.removeprefix(host).lstrip()
         return FailedAttempt(self._error(BadTokenAnswerError, f"{what}. {failure.advice}"))
-
-    def _is_api_host(self) -> bool:
-        return (urlsplit(self.token_url).hostname or "").startswith(("api.", "apps."))
 
     def _forbidden(self) -> FailedAttempt:
         text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it."

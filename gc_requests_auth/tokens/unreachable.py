@@ -10,8 +10,8 @@ import requests
 import urllib3
 
 from ..causes import network
-from ..causes.exception import no_address, of_certificate
 from ..causes.failure import Failure
+from ..causes.network import no_address, of_certificate
 from ..errors import (
     BadTokenAnswerError,
     LoginThrottledError,
@@ -51,12 +51,15 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
             kind(f"{host} {what}", host=host, retryable=budget is not None), budget
         )
 
+    def not_sent(why: str) -> FailedAttempt:
+        return failed(f"got no request: {why}", budget=None)
+
     def advice_on(failure: Failure) -> str:
         return failure.filled({"host": host, "target": host}).advice
 
     proxy = f"{advice_on(network.PROXY_REFUSES)} {_SAME_WAY}"
     slow = f"did not answer in time. {advice_on(network.STALLED)} {_LONGER}"
-    dropped = f"dropped the connection before its answer was complete. {advice_on(network.STALLED)}"
+    dropped = f"dropped the connection before its answer was complete. {advice_on(network.DROPPED)}"
 
     def is_caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in chain)
@@ -71,15 +74,14 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         return failed(slow, LoginTimeoutError)
     if isinstance(problem, OSError) and str(problem).startswith("Could not find"):
         what, _, path = str(problem).partition(": ")
-        text = f"was not asked. {what}: {path_shown(path)}: see verify=, cert= or"
-        return failed(f"{text} REQUESTS_CA_BUNDLE.", budget=None)
+        what = f"{what[:1].lower()}{what[1:]}"
+        return not_sent(f"{what}: {path_shown(path)}. See verify=, cert= or REQUESTS_CA_BUNDLE.")
     # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
     if isinstance(problem, UnicodeEncodeError) and problem.encoding == "latin-1":
-        text = (
-            "was not asked: the user name or the password of the proxy can not be sent, since it"
-            f" has characters outside Latin-1. {proxy}"
+        return not_sent(
+            "the user name or the password of the proxy can not be sent, since it has characters"
+            f" outside Latin-1. {proxy}"
         )
-        return failed(text, budget=None)
     if not type(problem).__module__.startswith(("requests.exceptions", "urllib3.")):
         return None
     if is_caused_by(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
@@ -88,8 +90,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if is_caused_by(requests.exceptions.RetryError):
         return _given_up(host, text_with("too many"))
     if is_caused_by(requests.exceptions.InvalidSchema):
-        text = f"was not asked: the session has no way there. {advice_on(network.NO_SOCKS)}"
-        return failed(text, budget=None)
+        return not_sent(f"the session has no way there. {advice_on(network.NO_SOCKS)}")
     if is_caused_by(requests.exceptions.ProxyError):
         status = proxy_status(chain)
         hint = ": it wants credentials" if status == 407 else ""
@@ -101,6 +102,9 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return failed(dropped)
     if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
+        # requests makes an SSLError of a file that OpenSSL can not read.
+        if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
+            return not_sent("the CA bundle or the client certificate is no PEM file.")
         return failed(_tls(chain), budget=None)
     if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):
         advice = no_address(host).filled().advice
@@ -143,8 +147,6 @@ def _tls(chain: list[BaseException]) -> str:
                 f"shows a certificate that is not trusted ({cause.verify_message}). {advice}"
                 f" {_SAME_WAY}"
             )
-    if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
-        return "was not asked: the CA bundle or the client certificate is no PEM file."
     return f"fails the TLS handshake: a proxy on the way, or no TLS server at all. {_SAME_WAY}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import string
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,11 +11,13 @@ from types import ModuleType
 import pytest
 from pages import DOCS, ROOT
 
-from gc_requests_auth.causes import calls, service, sign_in
-from gc_requests_auth.causes.calls import CALLS
+from gc_requests_auth.causes import sign_in
+from gc_requests_auth.causes.calls import CALLS, of_call
 from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
-from gc_requests_auth.causes.sign_in import SIGN_IN
-from gc_requests_auth.causes.table import TABLE, of_call, of_sign_in, short_cause
+from gc_requests_auth.causes.network import NETWORK
+from gc_requests_auth.causes.sign_in import SIGN_IN, of_sign_in
+
+TABLE = [*NETWORK, *SIGN_IN, *CALLS]
 
 every_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 
@@ -45,7 +48,10 @@ def test_a_row_can_be_recognised(row: Failure) -> None:
 
 @every_row
 def test_a_row_has_only_places_that_can_be_filled(row: Failure) -> None:
-    assert row.places <= set(UNKNOWN_FACTS)
+    texts = (row.finding, *(text for one in row.causes for text in one))
+    places = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    assert places <= set(UNKNOWN_FACTS)
     assert "{" not in f"{row.filled()}".replace("{userId}", "").replace("{subjectId}", "")
 
 
@@ -62,8 +68,11 @@ def test_the_documented_answer_of_the_login_service_leads_to_its_row(row: Failur
     for status in row.statuses:
         for error in row.codes or (None,):
             message = row.message.replace("%s", "wait")
-            found = of_sign_in(status, error, message, at_region=True)
-            assert found is row or (found, row.name) == (sign_in.THROTTLED, "login-throttled-429")
+            assert of_sign_in(status, error, message, at_region=True) is row
+
+
+def test_429_of_the_login_service_is_throttling_whatever_the_body_says() -> None:
+    assert of_sign_in(429, None, "", at_region=True) is sign_in.THROTTLED
 
 
 def test_where_both_urls_are_set_the_region_is_no_cause_and_no_other_host_is_asked() -> None:
@@ -79,46 +88,19 @@ def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:
     assert of_sign_in(400, None, "", at_region=True) is None
 
 
-# -- the line for a log ---------------------------------------------------------------------------
+def test_an_unknown_answer_of_the_api_has_no_row() -> None:
+    assert of_call(403, "teapot", "") is None
+    assert of_call(401, None, "") is None
+    assert of_call(200, None, "") is None
 
 
-def test_a_known_code_has_cause_and_remedy_in_one_line() -> None:
-    text = short_cause(403, "missing.any.permissions")
+def test_several_causes_are_numbered_and_a_single_one_is_certain() -> None:
+    several = sign_in.NOT_ACCEPTED.filled().advice
+    single = sign_in.OTHER_GRANT_TYPE.filled().advice
 
-    assert text is not None
-    assert text.startswith("No role of the OAuth client holds the permission")
-    assert "Give the client a role" in text
-    assert "\n" not in text
-
-
-def test_an_unknown_code_has_none() -> None:
-    assert short_cause(403, "teapot") is None
-    assert short_cause(401, None) is None
-    assert short_cause(200, None) is None
-
-
-def test_a_missing_user_context_is_known_by_its_words() -> None:
-    text = short_cause(400, "bad.request", calls.USER_CONTEXT.message)
-
-    assert text is not None
-    assert "there is no such user" in text
-
-
-def test_a_brand_new_token_was_not_revoked() -> None:
-    old, new = (short_cause(401, "bad.credentials", new_token=one) for one in (False, True))
-
-    assert old is not None
-    assert new is not None
-    assert "revoked" in old
-    assert "revoked" not in new
-    assert "The API belongs to another region" in new
-
-
-def test_a_code_that_says_more_counts_for_a_new_token_too() -> None:
-    assert short_cause(401, "ip.not.authorized", new_token=True) == (
-        calls.ADDRESS_NOT_ALLOWED.filled().advice
-    )
-    assert service.TOKEN_LIMIT not in f"{short_cause(429, 'too.many.requests')}"
+    assert several.startswith("Possible causes, the likeliest first: (1) The region is wrong")
+    assert " (5) Id and secret are swapped. " in several
+    assert single.startswith("The OAuth client has another grant type. In Admin")
 
 
 # -- the page -------------------------------------------------------------------------------------

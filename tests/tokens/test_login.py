@@ -589,7 +589,7 @@ BAD_ANSWERS = {
         400, TokenError, "unsupported_grant_type", "no", "rewrote it"
     ),
     "unknown error": oauth_error(
-        400, TokenError, "odd", "no", "with an error that is not known here"
+        400, TokenError, "odd", "no", "an error that this library does not know"
     ),
     "403 with an error": oauth_error(403, TokenError, "access_denied", "ip", "access_denied (ip)"),
     "error in a 200": oauth_error(
@@ -619,7 +619,7 @@ BAD_ANSWERS = {
         "not from the API host",
         404,
     ),
-    "405": page(405, BadTokenAnswerError, "is no login service"),
+    "405": page(405, BadTokenAnswerError, "has nothing at /oauth/token"),
     "407": page(407, TokenError, "Put them into the URL in HTTPS_PROXY"),
     "418": page(418, TokenError, "not how Genesys Cloud answers"),
     "429": Bad(
@@ -764,7 +764,6 @@ def test_no_redirect_is_followed(status: int) -> None:
     [
         ("api.mypurecloud.de", "https://login.mypurecloud.de"),
         ("apps.usw2.pure.cloud", "https://login.usw2.pure.cloud"),
-        ("login.example.com", "https://login.mypurecloud.ie"),
     ],
 )
 def test_404_of_a_host_that_is_no_login_host_names_the_one_that_is(
@@ -777,6 +776,17 @@ def test_404_of_a_host_that_is_no_login_host_names_the_one_that_is(
     assert type(error) is BadTokenAnswerError
     assert f"{host} is no login service" in str(error)
     assert f"login_url='{login_url}'" in str(error)
+
+
+@pytest.mark.parametrize("host", ["login.example.com", "api.example.com"])
+def test_404_of_a_gateway_is_told_without_a_guess_at_the_login_host(host: str) -> None:
+    with requests_mock.Mocker() as double:
+        double.post(f"https://{host}/oauth/token", status_code=404, json={"code": "not found"})
+        error = refusal(f"https://{host}")
+
+    assert f"{host} " in str(error)
+    assert "has nothing at /oauth/token" in str(error)
+    assert "Or pass the URL of your login service as login_url" in str(error)
 
 
 #: What the API answers to whoever has no token.
@@ -1114,7 +1124,7 @@ def test_text_that_strayed_into_the_place_of_a_path_is_not_shown() -> None:
 
     error = unreachable(f"https://127.0.0.1:{wire.closed_port()}", session)
 
-    assert "invalid path: (not shown: this is no path): see verify=" in str(error)
+    assert "invalid path: (not shown: this is no path). See verify=" in str(error)
 
 
 def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

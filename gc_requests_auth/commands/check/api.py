@@ -6,8 +6,9 @@ from typing import Any
 
 import requests
 
-from ...causes.examination import examine
-from ...causes.service import NOT_THE_API, TOKEN_LIMIT
+from ...causes.calls import TOKEN_LIMIT
+from ...causes.examination import Examination
+from ...causes.network import NOT_THE_API
 from ...settings.hosts import Hosts
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError
@@ -102,7 +103,7 @@ def _ask(network: Network, place: Hosts, token: AccessToken, path: str) -> dict[
         said = _json(answer)
         if answer.status_code == 200 and said is not None:
             return said
-        trouble = refused_by_api(examine(answer, facts={"login_host": place.login_host}), place)
+        trouble = refused_by_api(Examination(answer, place.login_host), place)
     raise trouble
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ...causes.calls import LIVING_TOKEN_REFUSED, TOKEN_ENDED, TOKEN_REFUSED
-from ...causes.examination import Explanation, examine
+from ...causes.examination import Examination
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
 from ...settings.hosts import Hosts, url_below
@@ -72,9 +72,9 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
         if answer.is_redirect:
             text += ", a redirect, which is not followed here"
         return Finding(text, details, facts)
-    found = examine(answer, facts={"login_host": place.login_host})
+    found = Examination(answer, place.login_host)
     if ours and found.status == 401:
-        found = _refused_token(found, lives=token_lives(network, place, token))
+        _tell_refused_token(found, lives=token_lives(network, place, token))
     facts |= {
         "code": found.code,
         "message": found.message or None,
@@ -83,7 +83,7 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
     raise _trouble(found, shown, details, facts)
 
 
-def _trouble(found: Explanation, shown: str, details: list[str], facts: dict[str, Fact]) -> Trouble:
+def _trouble(found: Examination, shown: str, details: list[str], facts: dict[str, Fact]) -> Trouble:
     status = status_of_answer(found)
     if status is Status.MISCONFIGURED and found.status >= 400:
         status = Status.REFUSED
@@ -102,13 +102,12 @@ def _trouble(found: Explanation, shown: str, details: list[str], facts: dict[str
     return trouble
 
 
-def _refused_token(found: Explanation, *, lives: bool | None) -> Explanation:
+def _tell_refused_token(found: Examination, *, lives: bool | None) -> None:
     """A 401, told from what the API says of the same token at the same moment."""
     general = found.failure is None or found.failure.name == TOKEN_REFUSED.name
-    if not general or lives is None:
-        return found
-    row = LIVING_TOKEN_REFUSED if lives else TOKEN_ENDED
-    return found._replace(failure=row.filled({"host": found.host}))
+    if general and lives is not None:
+        row = LIVING_TOKEN_REFUSED if lives else TOKEN_ENDED
+        found.failure = row.filled({"host": found.host})
 
 
 def _url(call: Call, place: Hosts) -> str:

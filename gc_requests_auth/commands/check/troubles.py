@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import requests
 
-from ...causes import calls, network, service, sign_in
-from ...causes.examination import Explanation
-from ...causes.exception import no_address, of_certificate, of_exception
+from ...causes import calls, network, sign_in
+from ...causes.examination import Examination
 from ...causes.failure import Cause, Failure
-from ...causes.table import of_sign_in
+from ...causes.network import no_address, of_certificate, of_exception
+from ...causes.sign_in import of_sign_in
 from ...errors import BadTokenAnswerError, LoginUnreachableError, TokenError
 from ...settings.client import Identity
 from ...settings.hosts import Hosts
@@ -62,7 +62,7 @@ def refused(error: TokenError, identity: Identity, place: Hosts) -> Trouble:
     return of_failure(failure, status, said)
 
 
-def refused_by_api(found: Explanation, place: Hosts) -> Trouble:
+def refused_by_api(found: Examination, place: Hosts) -> Trouble:
     """What an answer of the API comes to that is none to a plain question about the token.
 
     The token is brand-new: it was neither revoked nor has it expired.
@@ -73,11 +73,11 @@ def refused_by_api(found: Explanation, place: Hosts) -> Trouble:
         failure = calls.NEW_TOKEN_REFUSED.filled(facts)
     status = status_of_answer(found)
     if status is Status.MISCONFIGURED or failure is None:
-        failure = service.NOT_THE_API.filled({**facts, "kind": found.kind})
+        failure = network.NOT_THE_API.filled({**facts, "kind": found.kind})
     return of_failure(answered(found, failure), status, *references(found))
 
 
-def status_of_answer(found: Explanation) -> Status:
+def status_of_answer(found: Examination) -> Status:
     """The exit status of an answer of the API that is none of what was asked for."""
     if found.status in {401, 403}:
         return Status.REFUSED
@@ -85,13 +85,13 @@ def status_of_answer(found: Explanation) -> Status:
     return Status.UNREACHABLE if busy else Status.MISCONFIGURED
 
 
-def answered(found: Explanation, failure: Failure) -> Failure:
+def answered(found: Examination, failure: Failure) -> Failure:
     """The row, followed by host, status and code of its answer."""
     named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
     return failure._replace(finding=f"{failure.finding} ({found.host} answers {named})")
 
 
-def references(found: Explanation) -> list[str]:
+def references(found: Examination) -> list[str]:
     """The answer in its own words, for those who ask Genesys Cloud Care."""
     said = [f'it says "{found.message}"'] if found.message else []
     return [*said, *([f"correlation id {found.correlation_id}"] if found.correlation_id else [])]
