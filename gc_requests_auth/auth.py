@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import requests
 
 from .calls.call import Call, other_hooks
-from .calls.forbidden import ForbiddenEndpoints
-from .calls.log import tell_cause
+from .calls.forbidden import ForbiddenEndpoints, tell_cause
 from .calls.replay import (
     answer_after_429,
     can_be_sent_again,

@@ -1,1 +1,9 @@
-"""Sending a call: which request gets a token, and what follows from its answer."""
+"""Sending a signed request.
+
+This wing promises to send a request with its token, to wait until the token may make one more request,
+to try again what is worth trying again, and to replay a call after a 401 or 429 when it is told to. It
+remembers which endpoints answer 401 whatever the token, and asks the API whether a token lives.
+
+It does not know how a token is made, which request gets a token, or when a 401 is replayed: the auth
+decides that.
+"""

@@ -21,8 +21,7 @@ from ..util.bodies import drain, rewind
 from ..util.clock import Clock
 from ..util.http import chain_of, has_correlation_id, is_patched
 from .call import Call
-from .retry import ApiPolicy
-from .throttled import another_token_after, seconds_to_wait
+from .retry import RetryPolicy, another_token_after, seconds_to_wait
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -75,7 +74,7 @@ class GenesysCloudAdapter(HTTPAdapter):
     ) -> None:
         if pacing not in get_args(Pacing):
             raise ConfigurationError('pacing must be "wait", "raise" or "off"')
-        self._policy = ApiPolicy.checked(retries, retry_after_max)
+        self._policy = RetryPolicy.checked(retries, retry_after_max)
         self._pacing = pacing
         self._ssl_context = ssl_context
         self._start_afresh()

@@ -8,6 +8,7 @@ nothing: it has the API asked first whether the refused token lives. Only the an
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,9 +19,15 @@ import requests
 
 from ..settings.hosts import Hosts
 from ..tokens.token import AccessToken
+from ..util import forks
 from ..util.clock import Clock, Moment
-from .log import warn_of_refusal
-from .replay import token_lives
+from ..util.http import correlation_id, error_code, error_message
+from .replay import token_lives, tokens_sent
+
+logger = logging.getLogger("gc_requests_auth")
+
+#: The statuses whose cause is told at the level DEBUG.
+_TOLD = {400, 403}
 
 #: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
 WARN_EVERY = 60.0
@@ -204,3 +211,43 @@ def _add(memory: dict[Any, Any], key: object, entry: object) -> None:
     memory[key] = entry
     for oldest in list(memory)[:-PATHS]:
         memory.pop(oldest, None)
+
+
+def warn_of_refusal(
+    response: requests.Response, options: Mapping[str, Any], *, lives: bool
+) -> None:
+    """Say why a call is refused though its token lives, or is new.
+
+    :param lives: Whether the API has said that it accepts the token.
+    """
+    with forks.no_fork:
+        from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED, TOKEN_REFUSED, of_call
+
+    # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
+    readable = response.history[-1] if options.get("stream") and response.history else response
+    code = error_code(readable, tokens_sent(readable))
+    row = of_call(401, code, "")
+    if row is None or row is TOKEN_REFUSED:
+        row = LIVING_TOKEN_REFUSED if lives else NEW_TOKEN_REFUSED
+    logger.warning(
+        "%s: code %s, correlation id %s. %s",
+        "401 though the API accepts the token" if lives else "401 again with a new token",
+        code,
+        correlation_id(response, tokens_sent(response)),
+        row.filled().advice,
+    )
+
+
+def tell_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
+    """Say at the level DEBUG why a call was answered 400 or 403, where that is known."""
+    if response.status_code not in _TOLD or not logger.isEnabledFor(logging.DEBUG):
+        return
+    if options.get("stream"):  # the body is the caller's to read
+        return
+    with forks.no_fork:
+        from ..causes.calls import of_call
+        from ..causes.examination import Examination
+
+    code = error_code(response, tokens_sent(response))
+    if of_call(response.status_code, code, error_message(response)) is not None:
+        logger.debug("%s", Examination(response))

@@ -20,7 +20,7 @@ from ..util.http import USER_AGENT, is_patched
 from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
 from .call import Call, count, original_of
-from .throttled import another_token_after
+from .retry import another_token_after
 
 logger = logging.getLogger("gc_requests_auth")
 

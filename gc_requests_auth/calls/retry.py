@@ -1,4 +1,12 @@
-"""When to send a call again: pure policy, which sends nothing and waits for nothing."""
+"""When a call is sent again: what an answer 429 says, and the policy of retries.
+
+Nothing here sends anything or waits for anything.
+
+Since June 2021 no answer of Genesys Cloud tells how much of a limit is left. A 429 has `Retry-After`,
+and since June 2023 its body may name the limit: ``"limit": {"key": ..., "namespace": ..., "value":
+...}`` (announcements "Normalized Platform API 429 responses" and "Enhancement: rate limit
+visibility" in the developer forum). Both come from outside and are checked before they are used.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +14,22 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import requests
+
 from ..errors import ConfigurationError
+from ..tokens import rate_limit
+from ..tokens.token import AccessToken
+from ..util.bodies import (
+    DRAIN_BYTES,
+    DRAIN_SECONDS,
+    BodyTooLongError,
+    BodyTooSlowError,
+    read_within,
+)
+from ..util.clock import Clock
+from ..util.http import has_correlation_id, number, retry_after_seconds
+from ..util.nesting import parse_json
+from .call import Call
 
 #: Methods whose repetition changes nothing more (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -14,18 +37,29 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 #: Seconds that the waits of one call may add up to.
 LONGEST_WAITS = 300.0
 
+#: The keys of the limit that each access token has for itself; every other key is the limit of a
+#: resource, which is the same for all tokens.
+KEYS_OF_A_TOKEN = {"client.credentials.token.rate.per.minute", "token.rate.per.minute"}
 
-class ApiPolicy(NamedTuple):
+#: Seconds that a token counts as spent where a 429 names no time.
+DEFAULT_SECONDS = 1.0
+
+#: Bytes of a body that is read to find the limit; the bodies of Genesys Cloud have some 300. To read a
+#: longer body byte by byte takes long, and the caller loses a body that is only read in part.
+LONGEST_BODY = 8 * 1024
+
+
+class RetryPolicy(NamedTuple):
     """When a call to the API is worth trying again."""
 
     #: After the first attempt.
     retries: int
-    #: Seconds; who is asked to wait longer had better know.
+    #: Seconds; a caller that is asked to wait longer had better know.
     retry_after_max: float
 
     @classmethod
-    def checked(cls, retries: Any, retry_after_max: Any) -> ApiPolicy:
-        """The policy, if these can be one.
+    def checked(cls, retries: Any, retry_after_max: Any) -> RetryPolicy:
+        """The policy, if the two values can be a policy.
 
         :raises ConfigurationError: naming the argument.
         """
@@ -46,8 +80,9 @@ class ApiPolicy(NamedTuple):
     ) -> float | None:
         """Seconds to wait before the next attempt, or None to stop.
 
-        A 429 was not carried out, whatever the method. A 502, 503 or 504, or a connection that
-        broke, may have been: only what is idempotent is repeated then.
+        The API has not carried out a request that it answers 429, whatever the method. The API may have
+        carried out a request that is answered 502, 503 or 504, or whose connection broke: only
+        idempotent methods are repeated then.
 
         :param status: Of the answer; None if the connection broke.
         :param attempt: How many attempts were made, from 1.
@@ -62,3 +97,61 @@ class ApiPolicy(NamedTuple):
         if wait > self.retry_after_max or waited + wait > LONGEST_WAITS:
             return None
         return wait
+
+
+def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> AccessToken | None:
+    """Note what a 429 says of the token that was sent.
+
+    :returns: Another token that has requests left, for this call to go on with at once. None if there
+        is none, if the limit is that of a resource, or if the call has changed tokens before.
+    """
+    seconds = seconds_to_wait(answer, clock)
+    # A limit a minute does not ask for more; a daily limit asks for hours.
+    if seconds is not None and seconds > 1.5 * rate_limit.WINDOW:
+        return None
+    if not call.is_carried_by(answer.request):
+        return None
+    key, value = _limit_in(answer)
+    limit = call.token.limit
+    if key in KEYS_OF_A_TOKEN or (key is None and limit.plausibly_spent):
+        limit.refused(seconds or DEFAULT_SECONDS, value)
+    elif key is not None:
+        return None
+    # Where the answer names no limit and our own count is far from one, the answer to the same call
+    # with another token tells: a second 429 is the resource's.
+    if call.moved:
+        return None
+    token = call.auth._tokens.with_room(other_than=call.token)
+    # A token that was answered 401 in this very call is refused here again.
+    is_refused = token is not None and any(
+        refused.request.headers.get("Authorization") == token.header for refused in call.refused
+    )
+    return None if is_refused else token
+
+
+def seconds_to_wait(answer: requests.Response, clock: Clock) -> float | None:
+    """The seconds that the header `Retry-After` of an answer asks for."""
+    return retry_after_seconds(answer.headers.get("Retry-After"), clock.wall())
+
+
+def _limit_in(answer: requests.Response) -> tuple[str | None, int | None]:
+    """Key and value (requests a minute) of the limit that a 429 names; None for what makes no sense.
+
+    The body is kept for the caller. A body that may be long is not read.
+    """
+    length = number(answer.headers.get("Content-Length"))
+    if length is None and not has_correlation_id(answer):
+        return None, None  # not of Genesys Cloud, whose bodies are short
+    if length is not None and length > LONGEST_BODY:
+        return None, None
+    try:
+        read_within(answer, DRAIN_BYTES, DRAIN_SECONDS)
+        limit = parse_json(answer.content)["limit"]
+        key, value = limit.get("key"), limit.get("value")
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError):
+        return None, None  # RuntimeError: requests, of a body that was given up before
+    except (requests.RequestException, BodyTooLongError, BodyTooSlowError):
+        return None, None
+    return key if isinstance(key, str) else None, value if type(
+        value
+    ) is int and value >= 1 else None

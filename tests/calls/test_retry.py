@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gc_requests_auth.calls.retry import IDEMPOTENT, LONGEST_WAITS, ApiPolicy
+from gc_requests_auth.calls.retry import IDEMPOTENT, LONGEST_WAITS, RetryPolicy
 from gc_requests_auth.tokens.retry import (
     CONNECTION,
     SERVER_FAULT,
@@ -109,7 +109,7 @@ def test_waits_are_jittered_unless_told_otherwise() -> None:
 
 # -- calls to the API -----------------------------------------------------------------------------
 
-POLICY = ApiPolicy(retries=3, retry_after_max=180.0)
+POLICY = RetryPolicy(retries=3, retry_after_max=180.0)
 
 
 def test_idempotent_methods_are_those_of_rfc_9110() -> None:
@@ -139,7 +139,7 @@ def test_waits_of_a_call_double_and_jitter_leaves_out_up_to_half(
 
 
 def waits_of_a_call(
-    policy: ApiPolicy,
+    policy: RetryPolicy,
     status: int | None = 429,
     retry_after: float | None = None,
     jitter: float = NEVER_JITTERED,
@@ -157,7 +157,7 @@ def waits_of_a_call(
 @pytest.mark.parametrize("retries", [0, 1, 3, 7])
 @pytest.mark.parametrize("retry_after", [None, 0.0, 1.0])
 def test_a_call_is_tried_again_as_often_as_said(retries: int, retry_after: float | None) -> None:
-    assert len(waits_of_a_call(ApiPolicy(retries, 180.0), 429, retry_after)) == retries
+    assert len(waits_of_a_call(RetryPolicy(retries, 180.0), 429, retry_after)) == retries
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_call_obeys_a_retry_after_that_fits(
 
 @pytest.mark.parametrize("retry_after", [None, 0.5, 50.0, 100.0, 120.0, 180.0, 299.0])
 def test_waits_of_a_call_add_up_to_300_seconds_at_most(retry_after: float | None) -> None:
-    found = waits_of_a_call(ApiPolicy(1000, 300.0), 429, retry_after)
+    found = waits_of_a_call(RetryPolicy(1000, 300.0), 429, retry_after)
 
     assert LONGEST_WAITS == 300
     assert 0 < sum(found) <= 300
@@ -190,7 +190,7 @@ def test_waits_of_a_call_add_up_to_300_seconds_at_most(retry_after: float | None
 
 
 def test_waits_without_a_retry_after_keep_to_the_longest_too() -> None:
-    assert waits_of_a_call(ApiPolicy(10, 5.0)) == [1, 2, 4]
+    assert waits_of_a_call(RetryPolicy(10, 5.0)) == [1, 2, 4]
 
 
 def test_waits_of_calls_are_jittered_unless_told_otherwise() -> None:
