@@ -14,6 +14,7 @@ from scripted import Api, said
 from wire import Peer, message
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
+from gc_requests_auth.calls import retry
 from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
 
 QUEUES = "/api/v2/routing/queues"
