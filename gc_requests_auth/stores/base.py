@@ -22,6 +22,14 @@ class StoreError(Exception):
     """A store can not be used as it is found. Its text is logged, so it holds no value."""
 
 
+def in_words(error: BaseException) -> str:
+    """What may be logged of an error. The text of others' errors may hold the value of a token."""
+    if isinstance(error, StoreError):
+        return str(error)
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+
+
 class TokenStore(ABC):
     """A place that several processes share: text under keys, for some time.
 

@@ -22,10 +22,8 @@ from ..tokens import rate_limit
 from ..util import forks
 from ..util.clock import Clock
 from ..util.threads import in_background
-from .base import TokenStore
+from .base import StoreError, TokenStore, in_words
 from .permits import PermitAnswer, PermitRequest
-from .signed import UnsoundError
-from .worker import in_words
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -311,7 +309,7 @@ class FleetPermits:
 def _checked(answer: PermitAnswer, request: PermitRequest) -> PermitAnswer:
     """The answer, if it makes sense.
 
-    :raises UnsoundError: if it makes none.
+    :raises StoreError: if it makes none.
     """
     granted, left, more_in, waiting = answer
     is_sound = (
@@ -322,5 +320,5 @@ def _checked(answer: PermitAnswer, request: PermitRequest) -> PermitAnswer:
         and 0 <= more_in <= request.longest
     )
     if not is_sound:
-        raise UnsoundError("what it says of permits makes no sense")
+        raise StoreError("what it says of permits makes no sense")
     return answer

@@ -18,13 +18,12 @@ from fleet import until
 from store_contract import StoreContract
 
 from gc_requests_auth.auth import GenesysCloudAuth
-from gc_requests_auth.errors import LoginUnreachableError, TokenError
+from gc_requests_auth.errors import ConfigurationError, LoginUnreachableError, TokenError
 from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores import shared as module
 from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
 from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest
-from gc_requests_auth.stores.shared import SharedToken
-from gc_requests_auth.stores.signed import SignedValue
+from gc_requests_auth.stores.shared import SharedToken, SignedValue
 from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken, TokenRequest
 from gc_requests_auth.util.clock import Moment
@@ -476,7 +475,7 @@ def test_the_limits_are_what_the_readme_says() -> None:
 def test_where_no_thread_can_be_started_the_store_serves_all_the_same(
     process: Process, login: Login, store: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.worker.in_background", lambda work: False)
+    monkeypatch.setattr("gc_requests_auth.stores.shared.in_background", lambda work: False)
 
     assert process().value == process().value == f"{TOKEN}-1"
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
@@ -629,16 +628,16 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
     store: Kept, login: Login, caplog: pytest.LogCaptureFixture
 ) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
-    assert sharing.look(IDENTITY) is None
+    assert sharing.stored(IDENTITY) is None
     token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
     store.asked.clear()
-    found = SharedToken(store, lambda: URL, login, login.time.clock).look(IDENTITY)
+    found = SharedToken(store, lambda: URL, login, login.time.clock).stored(IDENTITY)
 
     assert found is not None
     assert found.value == token.value
     assert (store.asked, len(login.calls)) == (["get"], 1)
     login.time.advance(90_000)
-    assert sharing.look(IDENTITY) is None
+    assert sharing.stored(IDENTITY) is None
     assert len(login.calls) == 1
     assert caplog.records == []
 
@@ -646,24 +645,19 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
 def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
     slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
     token = slots[1](IDENTITY, instead_of=None, within=60, retry=True)
-    found = slots[1].look(IDENTITY)
+    found = slots[1].stored(IDENTITY)
 
-    assert slots[0].look(IDENTITY) is None
+    assert slots[0].stored(IDENTITY) is None
     assert found is not None
     assert found.value == token.value
 
 
-def test_a_store_that_fails_has_no_token_to_be_seen(
-    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail() -> None:
-        raise StoreError("it is full")
-
-    store.before["get"] = fail
+def test_a_store_that_fails_has_no_token_to_be_seen(store: Kept, login: Login) -> None:
+    store.before["get"] = raising(StoreError("it is full"))
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
 
-    assert sharing.look(IDENTITY) is sharing.look(IDENTITY) is None
-    assert [record.getMessage() for record in caplog.records] == [FAILS + "it is full"]
+    with pytest.raises(ConfigurationError, match="The token store can not be used: it is full"):
+        sharing.stored(IDENTITY)
 
 
 class KeptAndCounted(Kept):
