@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import uniform
-
-from .permits import PermitAnswer, PermitRequest
 
 #: Seconds to wait for another process that asks for a token; then the token is asked for anyway.
 LOCK_WAIT = 25.0
@@ -64,15 +62,23 @@ class TokenStore(ABC):
         """
         return nullcontext()
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer | None:  # noqa: ARG002
-        """Count the requests of all processes that use one token, and say how many may be sent.
+    def exchange(
+        self,
+        key: str,  # noqa: ARG002 -- for others
+        process: str,  # noqa: ARG002
+        text: str,  # noqa: ARG002
+        ttl: float,  # noqa: ARG002
+    ) -> Sequence[tuple[str, float]] | None:
+        """Keep a text for one process, and then read those of the other processes under the same key.
 
-        By default None, which says that the store can not do this: each process then counts for
-        itself. A store that can keep text while it keeps others out has little to write: read the
-        records of the key, call `permits.answer_to` with them and with a clock that all processes
-        share, and keep the records that it returns.
+        With these texts the processes that use one token count their requests together. By default None:
+        the store can not do this, and each process counts for itself.
 
         :param key: Letters and digits; neither the token nor its owner can be read from it.
+        :param process: Letters and digits; the text replaces what was kept for this process.
+        :param ttl: Seconds; the text is worth nothing after that, and may be dropped.
+        :returns: The text of each other process, and the seconds since it was kept, by a clock that is
+            the same for all processes.
         """
         return None
 

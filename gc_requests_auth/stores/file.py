@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -15,10 +14,8 @@ from tempfile import mkstemp
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..util.nesting import parse_json
 from ..util.threads import precede_at_forks
 from .base import StoreError, TokenStore, wait_for_lock
-from .permits import PermitAnswer, PermitRequest, Record, answer_to, checked_records
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -29,14 +26,8 @@ ABANDONED = 60.0
 #: Bytes of a file that are read; a value has some 250.
 LONGEST_FILE = 64 * 1024
 
-#: Bytes of a file of permits that are read; 300 requests are some 9,000.
-LONGEST_PERMITS = 1024 * 1024
-
-#: Seconds after which what was counted of a token counts no more, and then some.
-OLD_PERMITS = 600.0
-
-#: Seconds to wait for the lock of the permits, which is held for about a millisecond.
-PERMITS_WAIT = 0.4
+#: A pattern for the keys under which this library keeps something: other files may stand beside its own.
+ANY_KEY = 64 * "[0-9a-f]"
 
 #: Whether the mode and the owner of a file say who can read it. On Windows its ACL does.
 POSIX = os.name == "posix"
@@ -75,7 +66,7 @@ class FileTokenStore(TokenStore):
 
         :raises StoreError: if it can not be trusted.
         """
-        return self._read(self._file(key), LONGEST_FILE)
+        return self._read(self._file(key))
 
     def set(self, key: str, value: str, ttl: float) -> None:  # noqa: ARG002
         """Replace the key's file; `ttl` is not used, the value says it itself."""
@@ -107,40 +98,35 @@ class FileTokenStore(TokenStore):
             if won:
                 lock.release()
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
-        """Count in a file, by the clock of the machine.
+    def exchange(self, key: str, process: str, text: str, ttl: float) -> list[tuple[str, float]]:
+        """Keep the text in a file of the process, and read the files of the other processes.
 
-        :raises StoreError: if another process keeps the file locked.
+        The age of a text is that of its file, by the clock of the machine.
         """
-        file = self._file(key).with_suffix(".permits")
-        try:
-            # One lock for all tokens: a name for each would leave a file for each token there ever was.
-            with self._lock("permits.lock").acquire(PERMITS_WAIT, poll_interval=PERMITS_WAIT / 100):
-                records = self._permit_records(file)
-                answer, records = answer_to(request, records, time.time())
-                self._replace(file, json.dumps(records, separators=(",", ":")))
-        except TimeoutError:  # filelock's own is one
-            raise StoreError(f"{file.with_name('permits.lock')} is locked by others") from None
-        return answer
+        own = self.path / f"{self._name(key)}.{self._name(process)}.permits"
+        self._make_directory()
+        if not own.exists():  # a new process: time to remove what others have left
+            self._sweep(f"{ANY_KEY}.*.permits", 2 * ttl)
+            self._sweep(f"{ANY_KEY}.*.new", ABANDONED)
+        self._replace(own, text)
+        now, others = time.time(), []
+        for file in self.path.glob(f"{key}.*.permits"):
+            other = None if file == own else self._read(file)
+            if other is not None:
+                with suppress(FileNotFoundError):
+                    # Asked after the text was read: a text that is taken for a newer one does no harm.
+                    age = now - file.lstat().st_mtime
+                    if abs(age) <= ttl:  # else it is old, or the clock was set back
+                        others.append((other, max(0.0, age)))
+        return others
 
-    def _permit_records(self, file: Path) -> dict[str, Record]:
-        """What was counted; nothing if that can not be believed: at worst, requests are answered 429."""
-        try:
-            text = self._read(file, LONGEST_PERMITS)
-        except StoreError:
-            return {}
-        if text is None:  # a new token: time to remove what was counted of old ones
-            self._sweep("*.permits", OLD_PERMITS)
-            return {}
-        try:
-            return checked_records(parse_json(text))
-        except ValueError:
-            return {}
-
-    def _file(self, key: str) -> Path:
+    def _name(self, key: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
             raise ValueError("a key has letters, digits, - and _, 128 at most")
-        return self.path / f"{key}.json"
+        return key
+
+    def _file(self, key: str) -> Path:
+        return self.path / f"{self._name(key)}.json"
 
     def _make_directory(self) -> None:
         # One by one: mkdir(parents=True) would leave the mode of all but the last to the umask.
@@ -172,7 +158,7 @@ class FileTokenStore(TokenStore):
         # A soft lock, to which it falls back otherwise, would outlive its holder.
         return FileLock(self.path / name, mode=0o600, thread_local=False, fallback_to_soft=False)
 
-    def _read(self, file: Path, longest: int) -> str | None:
+    def _read(self, file: Path) -> str | None:
         # O_NONBLOCK: to open a pipe that somebody put there would else wait for a writer.
         flags = os.O_RDONLY
         for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
@@ -186,7 +172,7 @@ class FileTokenStore(TokenStore):
             return None
         try:
             self._check(os.fstat(handle), file, stat.S_ISREG, stat.S_IRWXG | stat.S_IRWXO)
-            return os.read(handle, longest).decode("utf-8", "replace")
+            return os.read(handle, LONGEST_FILE).decode("utf-8", "replace")
         finally:
             os.close(handle)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from ..util.secret import SecretBox
 from .base import LOCK_WAIT, TokenStore, wait_for_lock
-from .permits import PermitAnswer, PermitRequest
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -17,62 +16,26 @@ if TYPE_CHECKING:
 #: Seconds that a client made from a URL waits for Redis, unless the URL says otherwise.
 SOCKET_TIMEOUT = 2.0
 
-#: As `permits.answer_to`, by the clock of Redis. Times are microseconds. A hash has a field for each
-#: process, whose value is its record: "until count until count ...".
-TAKE_PERMITS = """
-local process, limit, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local longest, patience = tonumber(ARGV[4]), tonumber(ARGV[5])
-local wanted, held = tonumber(ARGV[6]), tonumber(ARGV[7])
+#: Keeps the text of a process, and returns the texts of the others and their ages. A hash has a field for
+#: each process, whose value is "when the text was kept, text". Times are microseconds, by the clock of Redis.
+EXCHANGE = """
+local process, text, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local used, waiting, first, mine = held, 0, now + longest, {}
-
-local function keep(due, count)
-  mine[#mine + 1] = string.format('%.0f %.0f', due, count)
-end
-
-for at = 8, #ARGV, 2 do
-  local due, count = now - tonumber(ARGV[at]) + window, tonumber(ARGV[at + 1])
-  used = used + count
-  first = math.min(first, due)
-  keep(due, count)
-end
-local records = redis.call('HGETALL', KEYS[1])
-for at = 1, #records, 2 do
-  if records[at] ~= process then
-    local alive = false
-    for due, count in string.gmatch(records[at + 1], '(%d+) (%d+)') do
-      due, count = tonumber(due), tonumber(count)
-      if now < due and due <= now + longest then
-        alive = true
-        used = used + count
-        if count == 0 then
-          waiting = waiting + 1
-        else
-          first = math.min(first, due)
-        end
-      end
-    end
-    if not alive then
-      redis.call('HDEL', KEYS[1], records[at])
-    end
+local others, found = {}, redis.call('HGETALL', KEYS[1])
+for at = 1, #found, 2 do
+  local kept, other = string.match(found[at + 1], '^(%d+) (.*)$')
+  local age = kept and now - tonumber(kept)
+  if not age or math.abs(age) > ttl then -- after the clock was set back, for example
+    redis.call('HDEL', KEYS[1], found[at])
+  elseif found[at] ~= process then
+    others[#others + 1] = other
+    others[#others + 1] = age
   end
 end
-local free = math.max(0, limit - used)
-local granted = math.min(wanted, math.ceil(free / (1 + waiting)))
-if held + granted > 0 then
-  keep(now + longest, held + granted)
-end
-if granted < wanted then
-  keep(now + 2 * patience, 0)
-end
-if #mine > 0 then
-  redis.call('HSET', KEYS[1], process, table.concat(mine, ' '))
-  redis.call('PEXPIRE', KEYS[1], math.ceil(longest / 1000))
-else
-  redis.call('HDEL', KEYS[1], process)
-end
-return {granted, free - granted, math.max(0, first - now), waiting}
+redis.call('HSET', KEYS[1], process, string.format('%.0f ', now) .. text)
+redis.call('PEXPIRE', KEYS[1], math.ceil(ttl / 1000))
+return others
 """
 
 
@@ -125,7 +88,7 @@ class RedisTokenStore(TokenStore):
     def get(self, key: str) -> str | None:
         """What Redis has under the key."""
         value: Any = self._client.get(self._prefix + key)
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        return None if value is None else _text(value)
 
     def set(self, key: str, value: str, ttl: float) -> None:
         """Keep it until `ttl` seconds are over."""
@@ -149,17 +112,13 @@ class RedisTokenStore(TokenStore):
             with suppress(LockError):  # it was not won, or its term is over
                 lock.release()
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
-        """Count in a script, which Redis runs as a whole, by its own clock."""
-        lengths = request.window, request.longest, request.patience
-        facts: list[str | int] = [request.process, request.limit, *map(_microseconds, lengths)]
-        facts += [request.wanted, request.held]
-        for age, count in request.answered:
-            facts += [_microseconds(age), count]
-        script = self._client.register_script(TAKE_PERMITS)  # EVALSHA, and EVAL if it is not known
-        answer: Any = script(keys=[f"{self._prefix}{key}:permits"], args=facts)
-        granted, left, more_in, waiting = answer
-        return PermitAnswer(granted, left, more_in / 1e6, waiting)
+    def exchange(self, key: str, process: str, text: str, ttl: float) -> list[tuple[str, float]]:
+        """Keep the text and read the others in a script, which Redis runs as a whole."""
+        script = self._client.register_script(EXCHANGE)  # EVALSHA, and EVAL if it is not known
+        found: Any = script([f"{self._prefix}{key}:permits"], [process, text, int(ttl * 1e6)])
+        return [
+            (_text(other), age / 1e6) for other, age in zip(found[::2], found[1::2], strict=True)
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         # A client does not travel, what it was made of does: its password as well, which was an
@@ -214,5 +173,6 @@ def _client_of(url: SecretBox) -> Redis:
         ) from None
 
 
-def _microseconds(seconds: float) -> int:
-    return int(seconds * 1e6)
+def _text(value: str | bytes) -> str:
+    """The text of a value; a client with `decode_responses` has decoded it already."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

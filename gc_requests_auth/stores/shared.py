@@ -19,6 +19,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
@@ -151,9 +152,10 @@ class SharedToken(TokenRequest):
         :param token: A token that came from here.
         """
         signed = self._signed
-        if signed is None or type(self._store).take_permits is TokenStore.take_permits:
+        if signed is None or type(self._store).exchange is TokenStore.exchange:
             return None
-        return FleetPermits(self._store, signed.permits_key(token), self._clock)
+        key = signed.code("permits", token.value.open())
+        return FleetPermits(self._store, key, partial(signed.code, "permits", key), self._clock)
 
     def _sign_for(self, identity: Identity) -> SignedValue:
         signed = self._signed = SignedValue(identity, self._login_url(), self._slot)
@@ -194,7 +196,7 @@ class SignedValue:
         self._secret = identity.client_secret
         which = [str(slot)] if slot else []
         #: The name in the store; another client secret has another name.
-        self.key = self._code("key", login_url, identity.client_id.open(), *which)
+        self.key = self.code("key", login_url, identity.client_id.open(), *which)
 
     def sign(self, token: AccessToken) -> str:
         """The text to store."""
@@ -225,14 +227,10 @@ class SignedValue:
             raise StoreError("the token in the store is from the future: a clock is wrong")
         return AccessToken.restored(SecretBox(token), requested, lifetime, clock)
 
-    def permits_key(self, token: AccessToken) -> str:
-        """The name under which the requests of this token are counted."""
-        return self._code("permits", token.value.open())
-
     def _mac(self, facts: list[Any]) -> str:
-        return self._code("value", self.key, json.dumps(facts))
+        return self.code("value", self.key, json.dumps(facts))
 
-    def _code(self, *texts: str) -> str:
+    def code(self, *texts: str) -> str:
         """HMAC-SHA256 under the client secret, of texts that can not run into one another."""
         message = json.dumps(["gc_requests_auth", *texts]).encode()
         return hmac.new(self._secret.open().encode(), message, "sha256").hexdigest()
