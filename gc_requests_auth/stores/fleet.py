@@ -48,9 +48,6 @@ LARGEST_BATCH = 1 / 20
 #: The parts of a window in which a text says when requests stop counting.
 TICKS = 150
 
-#: The highest number of other processes that excuses a store which gives no permits.
-MANY_OTHERS = 10
-
 #: Characters of a signature, HMAC-SHA256.
 SIGNATURE = 64
 
@@ -264,8 +261,7 @@ class FleetPermits:
         with self._lock:
             self._permits.extend([None] * granted)
             self._asked_at, self._valid_until = asked_at, asked_at + self._term
-            number = len(self._permits)
-            self._refill_at = number // 2 if number > 1 and granted == wanted else -1
+            self._refill_at = len(self._permits) // 2 - 1 if granted == wanted else -1
             if granted < wanted:
                 # Not all processes at once: the more processes there are, the rarer each of them asks.
                 spread = uniform(0, 1 + others) * window / TICKS  # noqa: S311 -- jitter
@@ -276,7 +272,7 @@ class FleetPermits:
             self._dry_since = math.inf
         elif wanted:
             self._dry_since = min(self._dry_since, now)
-            if now - self._dry_since > 2 * window * (1 + min(others, MANY_OTHERS)):
+            if now - self._dry_since > 2 * window * (1 + others):
                 # In half of the time everything that was sent stops counting.
                 self._fail("it gives no permits")
                 return

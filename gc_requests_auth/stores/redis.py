@@ -42,8 +42,8 @@ return others
 class RedisTokenStore(TokenStore):
     """Tokens in Redis, for processes on many machines. Extra ``[redis]``.
 
-    The processes share the rate limit of a token as well, by a script that runs in Redis (6.2 to 8, or
-    Valkey). Where Redis runs no scripts, each process counts for itself.
+    The processes share the rate limit of a token as well, by a script that runs in Redis (6.2 to 8) or
+    Valkey. Where Redis runs no scripts, each process counts for itself.
 
     :param client: A ``redis.Redis`` with a socket time-out, which redis-py sets by itself from
         release 8 on; or a URL as ``redis.Redis.from_url`` takes it, which gets a time-out of 2
@@ -62,8 +62,10 @@ class RedisTokenStore(TokenStore):
         prefix: str = "gc_requests_auth:",
         lock_term: float = LOCK_WAIT,
     ) -> None:
+        from inspect import iscoroutinefunction
+
         if isinstance(client, str):
-            url = SecretBox(client)  # it may hold a password: no frame of ours shows it
+            url = SecretBox(client)  # the URL may hold a password: no frame of ours shows it
             del client
             client = _client_of(url)
         if not (hasattr(client, "connection_pool") or hasattr(client, "get_connection_kwargs")):
@@ -74,7 +76,7 @@ class RedisTokenStore(TokenStore):
 
         if iscoroutinefunction(getattr(client, "execute_command", None)):
             raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
-        if not lock_term > 0:  # for ever, says redis-py
+        if not lock_term > 0:  # redis-py would keep the lock for ever
             raise ConfigurationError("lock_term must be seconds, more than 0.")
         if not _socket_timeout(client):
             raise ConfigurationError(
@@ -86,21 +88,21 @@ class RedisTokenStore(TokenStore):
         self._lock_term = lock_term
 
     def get(self, key: str) -> str | None:
-        """What Redis has under the key."""
+        """The value under the key."""
         value: Any = self._client.get(self._prefix + key)
         return None if value is None else _text(value)
 
     def set(self, key: str, value: str, ttl: float) -> None:
-        """Keep it until `ttl` seconds are over."""
+        """Keep the value for `ttl` seconds."""
         self._client.set(self._prefix + key, value, px=max(1, int(ttl * 1000)))
 
     def delete(self, key: str) -> None:
-        """Drop it."""
+        """Drop the value."""
         self._client.delete(self._prefix + key)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """A key with a term, released by compare-and-delete: redis-py's own lock."""
+        """The lock of redis-py: a key with a term, which its holder alone deletes."""
         from redis.exceptions import LockError
 
         name = f"{self._prefix}{key}:lock"
@@ -109,20 +111,22 @@ class RedisTokenStore(TokenStore):
         try:
             yield
         finally:
-            with suppress(LockError):  # it was not won, or its term is over
+            with suppress(LockError):  # the lock was not taken, or its term is over
                 lock.release()
 
     def exchange(self, key: str, process: str, text: str, ttl: float) -> list[tuple[str, float]]:
         """Keep the text and read the others in a script, which Redis runs as a whole."""
-        script = self._client.register_script(EXCHANGE)  # EVALSHA, and EVAL if it is not known
+        script = self._client.register_script(
+            EXCHANGE
+        )  # EVALSHA, or EVAL where Redis does not know the script
         found: Any = script([f"{self._prefix}{key}:permits"], [process, text, int(ttl * 1e6)])
         return [
             (_text(other), age / 1e6) for other, age in zip(found[::2], found[1::2], strict=True)
         ]
 
     def __getstate__(self) -> dict[str, Any]:
-        # A client does not travel, what it was made of does: its password as well, which was an
-        # argument of somebody's.
+        # A pickle holds the arguments from which a client is made, the password as well. The user has
+        # passed them.
         pool: Any = getattr(self._client, "connection_pool", None)
         options = {} if pool is None else pool.connection_kwargs
         if type(pool).__module__ != "redis.connection" or options.get("credential_provider"):
@@ -146,7 +150,7 @@ class RedisTokenStore(TokenStore):
 
 
 def _socket_timeout(client: Any) -> Any:
-    """Seconds, by default ones as well; None if it would wait for ever."""
+    """Seconds, also where redis-py sets them by default; None for a client that waits for ever."""
     pool = getattr(client, "connection_pool", None)
     if pool is None:  # of a cluster
         return client.get_connection_kwargs().get("socket_timeout")
@@ -154,7 +158,7 @@ def _socket_timeout(client: Any) -> Any:
 
 
 def _client_of(url: SecretBox) -> Redis:
-    """A client with a socket time-out, unless the URL names another one."""
+    """A client with `SOCKET_TIMEOUT`, unless the URL names another time-out."""
     try:
         from redis import Redis
     except ImportError:
