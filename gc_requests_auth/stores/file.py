@@ -78,9 +78,9 @@ class FileTokenStore(TokenStore):
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """The operating system's lock on a second file, which the system releases when its holder dies."""
-        name = f"{self._name(key)}.lock"
         from filelock import FileLock
 
+        name = f"{self._name(key)}.lock"
         # filelock stops its locks at a fork. Our threads in these locks have to end before that.
         precede_at_forks("filelock")
         self._make_directory()

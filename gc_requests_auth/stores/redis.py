@@ -62,8 +62,6 @@ class RedisTokenStore(TokenStore):
         prefix: str = "gc_requests_auth:",
         lock_term: float = LOCK_WAIT,
     ) -> None:
-        from inspect import iscoroutinefunction
-
         if isinstance(client, str):
             url = SecretBox(client)  # the URL may hold a password: no frame of ours shows it
             del client
@@ -72,7 +70,7 @@ class RedisTokenStore(TokenStore):
             raise ConfigurationError(
                 f"RedisTokenStore takes a redis.Redis() or a URL, not {type(client).__name__}."
             )
-        from inspect import iscoroutinefunction  # it is dear, and redis-py has imported it
+        from inspect import iscoroutinefunction  # dear to import; redis-py has imported it
 
         if iscoroutinefunction(getattr(client, "execute_command", None)):
             raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")
