@@ -11,14 +11,12 @@ import pickle
 import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
 
 from gc_requests_auth.stores.base import TokenStore
-from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest, Record, answer_to
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 
@@ -29,8 +27,8 @@ class StoreContract(ABC):
     #: Whether `lock` keeps others out; by default it is always free.
     locks = True
 
-    #: Whether `take_permits` counts the requests of all processes; by default it can not.
-    counts = True
+    #: Whether `exchange` keeps a text for each process; by default it can not.
+    exchanges = True
 
     @abstractmethod
     def make(self, place: Path) -> TokenStore:
@@ -140,110 +138,83 @@ class StoreContract(ABC):
         if self.locks:
             assert len(setting) == 1
 
-    def ask(self, store: TokenStore, **what: Any) -> PermitAnswer:
-        """Ask for permits as the process "a", of 10 in 60 seconds; what is given differs."""
-        plain = {
-            "process": "a",
-            "limit": 10,
-            "window": 60.0,
-            "wanted": 0,
-            "held": 0,
-            "answered": (),
-        }
-        key = what.pop("key", KEY)
-        answer = store.take_permits(key, PermitRequest(**{**plain, **what}))
-        assert answer is not None
-        return answer
+    def others(
+        self, store: TokenStore, process: str, text: str = "text", key: str = KEY, ttl: float = 60.0
+    ) -> list[str]:
+        """Keep a text for a process, and return the texts of the others."""
+        found = store.exchange(key, process, text, ttl)
+        assert found is not None
+        assert all(0 <= age < 30 for _, age in found)
+        return sorted(other for other, _ in found)
 
-    def test_a_store_that_can_not_count_requests_says_so(self, store: TokenStore) -> None:
-        answer = store.take_permits(KEY, PermitRequest("a", 10, 60.0, 1, 0, ()))
+    def test_a_store_that_can_not_keep_a_text_for_each_process_says_so(
+        self, store: TokenStore
+    ) -> None:
+        assert (store.exchange(KEY, "a", "text", 60.0) is not None) is self.exchanges
 
-        assert (answer is not None) is self.counts
-
-    def test_all_processes_together_get_no_more_permits_than_the_limit(
+    def test_each_process_reads_the_latest_texts_of_the_others(
         self, store: TokenStore, twin: TokenStore
     ) -> None:
-        if not self.counts:
+        if not self.exchanges:
             return
-        first = self.ask(store, process="a", wanted=7)
-        second = self.ask(twin, process="b", wanted=7)
+        long = '{"[\'\\": 1}' * 300
 
-        assert (first.granted, first.left, first.waiting) == (7, 3, 0)
-        assert (second.granted, second.left, second.waiting) == (3, 0, 0)
-        assert 69 < second.more_in <= 70
-        assert self.ask(twin, process="c", wanted=1).waiting == 1
+        assert self.others(store, "a", "old") == []
+        assert self.others(twin, "b", long) == ["old"]
+        assert self.others(store, "a", "new") == [long]
+        assert self.others(twin, "c") == sorted([long, "new"])
 
-    def test_permits_of_two_tokens_are_counted_apart(self, store: TokenStore) -> None:
-        if not self.counts:
+    def test_texts_of_two_keys_are_kept_apart(self, store: TokenStore) -> None:
+        if not self.exchanges:
             return
-        self.ask(store, wanted=10)
+        self.others(store, "a")
 
-        assert self.ask(store, key=OTHER, wanted=10).granted == 10
+        assert self.others(store, "b", key=OTHER) == []
 
-    def test_permits_are_no_token(self, store: TokenStore) -> None:
-        if not self.counts:
+    def test_the_text_of_a_process_is_no_token(self, store: TokenStore) -> None:
+        if not self.exchanges:
             return
         store.set(KEY, "value", 60)
-        self.ask(store, wanted=10)
+        self.others(store, "a")
 
         assert store.get(KEY) == "value"
         store.delete(KEY)
-        assert self.ask(store, process="b", wanted=1).granted == 0
+        assert self.others(store, "b") == ["text"]
 
-    def test_a_request_counts_until_a_window_after_its_answer_by_the_clock_of_the_store(
+    def test_the_age_of_a_text_grows_until_the_text_is_dropped(
         self, store: TokenStore, twin: TokenStore
     ) -> None:
-        if not self.counts:
+        if not self.exchanges:
             return
-        answered = [(59.8, 6), (10.0, 4)]
-        waits = self.ask(store, answered=answered)
-        assert waits.more_in < 0.21
-        pause = threading.Event()
-        while not (found := self.ask(twin, process="b", wanted=10)).granted:
-            assert found.more_in <= 0.2
-            pause.wait(0.01)
+        store.exchange(KEY, "a", "text", 0.3)
+        ages, pause = [], threading.Event()
+        while found := twin.exchange(KEY, "b", "other", 0.3):
+            ages += [age for _, age in found]
+            pause.wait(0.02)
 
-        assert (found.granted, found.left) == (6, 0)
+        assert ages == sorted(ages)
+        assert ages == [] or ages[-1] <= 0.3
 
-    def test_of_many_that_take_permits_at_once_none_gets_too_many(
+    def test_of_two_that_exchange_at_the_same_time_at_least_one_sees_the_other(
         self, store: TokenStore, tmp_path: Path
     ) -> None:
-        if not self.counts:
+        if not self.exchanges:
             return
-        barrier = threading.Barrier(8)
+        barrier, names = threading.Barrier(8), "abcdefgh"
 
-        def take(name: str) -> int:
-            mine, got = self.make(tmp_path), 0
-            barrier.wait(30)
-            for _ in range(10):
-                got += self.ask(mine, process=name, wanted=1, held=got, limit=30).granted
-            return got
+        def exchange(name: str) -> list[list[str]]:
+            mine, seen = self.make(tmp_path), []
+            for turn in range(10):
+                barrier.wait(30)
+                seen.append(self.others(mine, name, name, f"{turn}" * 64))
+            return seen
 
         with ThreadPoolExecutor(8) as pool:
-            got = [one.result(60) for one in [pool.submit(take, name) for name in "abcdefgh"]]
+            each = [one.result(60) for one in [pool.submit(exchange, name) for name in names]]
+        seen = dict(zip(names, each, strict=True))
 
-        assert sum(got) == 30
-
-    def test_it_counts_as_is_written_down(self, store: TokenStore) -> None:
-        """The same questions, asked of `answer_to`."""
-        if not self.counts:
-            return
-        records: dict[str, Record] = {}
-        random = Random(429)
-        for _ in range(200):
-            request = PermitRequest(
-                process=random.choice("abcdef"),
-                limit=random.choice([30, 30, 30, 20]),
-                window=60.0,
-                wanted=random.randrange(6),
-                held=random.randrange(6),
-                answered=[(float(age), 1) for age in random.sample(range(30), random.randrange(5))],
-            )
-            expected, records = answer_to(request, records, 1000.0)
-            answer = store.take_permits(KEY, request)
-            assert answer is not None
-            assert answer.more_in == pytest.approx(expected.more_in, abs=5)
-            assert answer._replace(more_in=0) == expected._replace(more_in=0)
+        for turn, one, other in product(range(10), names, names):
+            assert one == other or one in seen[other][turn] or other in seen[one][turn]
 
     def test_a_deep_copy_is_the_same_place(self, store: TokenStore) -> None:
         twin = copy.deepcopy(store)

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -15,7 +16,6 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -43,7 +43,6 @@ from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request
 from gc_requests_auth.settings.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
 from gc_requests_auth.settings.regions import REGIONS
-from gc_requests_auth.stores.permits import PermitRequest
 
 QUEUES = "/api/v2/routing/queues"
 
@@ -966,24 +965,21 @@ def test_stores_page_makes_both_kinds(here: Counted) -> None:
     assert here.token_requests == 0
 
 
-def test_stores_page_counts_requests_in_a_row_of_a_database() -> None:
-    class Row:
-        text, seconds = "", 1000.0
+def test_stores_page_exchanges_texts_through_a_database() -> None:
+    database = sqlite3.connect(":memory:")
+    page = Page("stores")
+    (create,) = re.findall(r"# (CREATE TABLE .*)", page.text)
+    database.execute(create)
+    exchange = page.run(2)["exchange"]
+    store = types.SimpleNamespace(database=database)
 
-    class Database:
-        row = Row()
-
-        def locked_row(self, key: str) -> AbstractContextManager[Row]:
-            return nullcontext(self.row)
-
-    take_permits = Page("stores").run(2)["take_permits"]
-    granted = [
-        take_permits(Database(), "key", PermitRequest(process, 10, 60.0, 7, 0, ())).granted
-        for process in "ab"
-    ]
-
-    assert granted == [7, 3]
-    assert json.loads(Database.row.text).keys() == {"a", "b"}
+    assert exchange(store, "key", "a", "old", 70.0) == []
+    assert exchange(store, "key", "a", "new", 70.0) == []
+    ((text, age),) = exchange(store, "key", "b", "text of b", 70.0)
+    assert (text, 0 <= age < 30) == ("new", True)
+    assert exchange(store, "other", "b", "text of b", 70.0) == []
+    assert exchange(store, "key", "b", "text of b", -1.0) == []
+    database.close()
 
 
 # -- check.rst ------------------------------------------------------------------------------------

@@ -1,81 +1,96 @@
-"""What a store is: a place where tokens outlive a process, and where processes meet.
+"""What a store is: a place that keeps text under a key for some time, and that processes share.
 
-A store keeps text under a key for a while. It does not know what the text means, what the key is made
-of, or whether the text is believed. What a store raises costs a token request, and never a call.
+A store does not know what the text means, what the key is made of, or whether the text is believed. What a
+store raises costs a token request, and never a call.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import uniform
 
-from .permits import PermitAnswer, PermitRequest
-
-#: Seconds to wait for another process that asks for a token; then the token is asked for anyway.
+#: Seconds to wait for another process that requests a token. Then this process requests one as well.
 LOCK_WAIT = 25.0
 
 
 class StoreError(Exception):
-    """A store can not be used as it is found. Its text is logged, so it holds no value."""
+    """A store, or what it holds, can not be used. The text of the error is logged: it holds no value."""
+
+
+def in_words(error: BaseException) -> str:
+    """What may be logged of an error: the text of another library's error may hold a token."""
+    if isinstance(error, StoreError):
+        return str(error)
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 class TokenStore(ABC):
     """A place that several processes share: text under keys, for some time.
 
-    Derive from it and write the three abstract methods; raise whatever fails. The methods are called
-    from several threads. A lock is left in the thread that has entered it.
+    Derive from this class and write the three abstract methods; raise whatever fails. Several threads call
+    the methods. The thread that has entered a lock leaves it.
     """
 
     @abstractmethod
     def get(self, key: str) -> str | None:
-        """What is kept under the key, as it was set; None if there is nothing.
+        """The value that was set under the key; None if there is none.
 
         :param key: Letters and digits; the token's owner can not be read from it.
         """
 
     @abstractmethod
     def set(self, key: str, value: str, ttl: float) -> None:
-        """Keep the value in place of what was there; whole or not at all.
+        """Replace what is kept under the key, whole or not at all.
 
         :param ttl: Seconds; the value is worth nothing after that, and may be dropped.
         """
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Drop what is kept under the key, if anything is."""
+        """Drop the value under the key, if there is one."""
 
-    def lock(self, key: str) -> AbstractContextManager[object]:  # noqa: ARG002 -- for others
-        """Entered to ask for the token of this key, so that of many processes one does.
+    def lock(self, key: str) -> AbstractContextManager[object]:  # noqa: ARG002 -- for subclasses
+        """A lock for this key: of many processes, the process in the lock requests the token.
 
-        It waits while another holds it, raises if that can not be told, and is free again when its
-        holder dies. The key is read anew once the lock is entered. By default the lock is always free:
-        every process asks for itself, and the last one's token stays.
+        To enter the lock waits while another process holds it, and raises if the store can not tell. The
+        lock is free again when its holder dies. The key is read again once the lock is entered. By default
+        the lock is always free: each process requests a token, and the last token stays.
         """
         return nullcontext()
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer | None:  # noqa: ARG002
-        """Count the requests of all processes that use one token, and say how many may be sent.
+    def exchange(
+        self,
+        key: str,  # noqa: ARG002 -- for subclasses
+        process: str,  # noqa: ARG002
+        text: str,  # noqa: ARG002
+        ttl: float,  # noqa: ARG002
+    ) -> Sequence[tuple[str, float]] | None:
+        """Keep a text for one process, and then read the texts of the others under the same key.
 
-        By default None, which says that the store can not do this: each process then counts for
-        itself. A store that can keep text while it keeps others out has little to write: read the
-        records of the key, call `permits.answer_to` with them and with a clock that all processes
-        share, and keep the records that it returns.
+        With these texts the processes that use one token count their requests together. By default None:
+        the store can not do this, and each process counts for itself.
 
         :param key: Letters and digits; neither the token nor its owner can be read from it.
+        :param process: Letters and digits; the text replaces what was kept for this process.
+        :param ttl: Seconds; the text is worth nothing after that, and may be dropped.
+        :returns: The text of each other process, and the seconds since it was kept, by a clock that is
+            the same for all processes.
         """
         return None
 
     def __deepcopy__(self, memo: object) -> TokenStore:
-        return self  # the copy of an auth shares the place, as the auth of another process does
+        return self  # the copy of an auth shares the store, as the auth of another process does
 
 
 def wait_for_lock(take: Callable[[], bool], look: Callable[[], object]) -> bool:
-    """Take a lock; or stop waiting when another has left something new, or after `LOCK_WAIT`.
+    """Take a lock; or stop waiting when the value under the key changes, or after `LOCK_WAIT`.
 
-    :param look: What is there; when it changes, there is nothing to wait for any more.
+    :param take: Tries to take the lock at once, and says whether it has.
+    :param look: The value under the key, or what changes with it.
     :returns: Whether the lock was taken.
     """
     before, until = look(), time.monotonic() + LOCK_WAIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -12,42 +11,30 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..util.nesting import parse_json
 from ..util.threads import precede_at_forks
 from .base import StoreError, TokenStore, wait_for_lock
-from .permits import PermitAnswer, PermitRequest, Record, answer_to, checked_records
 
-if TYPE_CHECKING:
-    from filelock import FileLock
-
-#: Seconds after which a half-written file was left by a process that died.
+#: Seconds after which a half-written file counts as left by a dead process.
 ABANDONED = 60.0
 
-#: Bytes of a file that are read; a value has some 250.
+#: Bytes that are read of a file; a value has some 250.
 LONGEST_FILE = 64 * 1024
 
-#: Bytes of a file of permits that are read; 300 requests are some 9,000.
-LONGEST_PERMITS = 1024 * 1024
+#: A pattern for the keys of this library: files of others may stand in the same directory.
+ANY_KEY = 64 * "[0-9a-f]"
 
-#: Seconds after which what was counted of a token counts no more, and then some.
-OLD_PERMITS = 600.0
-
-#: Seconds to wait for the lock of the permits, which is held for about a millisecond.
-PERMITS_WAIT = 0.4
-
-#: Whether the mode and the owner of a file say who can read it. On Windows its ACL does.
+#: Whether the mode and the owner of a file say who can read the file. On Windows the ACL says so.
 POSIX = os.name == "posix"
 
 
 class FileTokenStore(TokenStore):
     """Tokens in files that only their owner can read, locked across processes. Extra ``[file]``.
 
-    Each file is born with mode 0600, in a directory with mode 0700 if that is made here, and is
-    replaced atomically. A file that others own or can read, or that is a symbolic link, is not
-    believed, and is replaced by the next token. On Windows the directory's ACL decides.
+    The store makes each file with mode 0600, makes a missing directory with mode 0700, and replaces files
+    atomically. It does not believe a file that others own or can read, nor a symbolic link; the next token
+    replaces such a file. On Windows the directory's ACL decides.
 
     :param path: A directory; by default ``gc_requests_auth`` in the user's directory for caches.
     :raises ConfigurationError: if the extra is not installed.
@@ -67,18 +54,18 @@ class FileTokenStore(TokenStore):
         self.path = Path(path).expanduser().absolute()
 
     def __repr__(self) -> str:
-        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        # A crash reporter may print a store whose construction failed.
         return f"FileTokenStore({str(vars(self).get('path', ''))!r})"
 
     def get(self, key: str) -> str | None:
-        """What the key's file holds.
+        """The text in the key's file.
 
-        :raises StoreError: if it can not be trusted.
+        :raises StoreError: if the file can not be trusted.
         """
-        return self._read(self._file(key), LONGEST_FILE)
+        return self._read(self._file(key))
 
     def set(self, key: str, value: str, ttl: float) -> None:  # noqa: ARG002
-        """Replace the key's file; `ttl` is not used, the value says it itself."""
+        """Replace the key's file. `ttl` is not used: the value itself says how long it lives."""
         file = self._file(key)
         self._make_directory()
         self._sweep(f"{key}.*.new", ABANDONED)
@@ -90,12 +77,18 @@ class FileTokenStore(TokenStore):
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """The operating system's lock on a file beside, which dies with its holder."""
-        self._file(key)
-        lock = self._lock(f"{key}.lock")
+        """The operating system's lock on a second file, which the system releases when its holder dies."""
+        from filelock import FileLock
+
+        name = f"{self._name(key)}.lock"
+        # filelock stops its locks at a fork. Our threads in these locks have to end before that.
+        precede_at_forks("filelock")
+        self._make_directory()
+        # filelock would else fall back to a soft lock, which outlives its holder.
+        lock = FileLock(self.path / name, mode=0o600, thread_local=False, fallback_to_soft=False)
 
         def take() -> bool:
-            with suppress(TimeoutError):  # filelock's own is one
+            with suppress(TimeoutError):  # filelock's own error is a TimeoutError
                 lock.acquire(timeout=0)
                 return True
             return False
@@ -107,91 +100,77 @@ class FileTokenStore(TokenStore):
             if won:
                 lock.release()
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
-        """Count in a file, by the clock of the machine.
+    def exchange(self, key: str, process: str, text: str, ttl: float) -> list[tuple[str, float]]:
+        """Keep the text in a file of the process, and read the files of the other processes.
 
-        :raises StoreError: if another process keeps the file locked.
+        The age of a text is that of its file, by the clock of the machine.
         """
-        file = self._file(key).with_suffix(".permits")
-        try:
-            # One lock for all tokens: a name for each would leave a file for each token there ever was.
-            with self._lock("permits.lock").acquire(PERMITS_WAIT, poll_interval=PERMITS_WAIT / 100):
-                records = self._permit_records(file)
-                answer, records = answer_to(request, records, time.time())
-                self._replace(file, json.dumps(records, separators=(",", ":")))
-        except TimeoutError:  # filelock's own is one
-            raise StoreError(f"{file.with_name('permits.lock')} is locked by others") from None
-        return answer
+        own = self.path / f"{self._name(key)}.{self._name(process)}.permits"
+        self._make_directory()
+        if not own.exists():  # in a new process: remove what dead processes left
+            self._sweep(f"{ANY_KEY}.*.permits", 2 * ttl)
+            self._sweep(f"{ANY_KEY}.*.new", ABANDONED)
+        self._replace(own, text)
+        now, others = time.time(), []
+        for file in self.path.glob(f"{key}.*.permits"):
+            other = None if file == own else self._read(file)
+            if other is not None:
+                with suppress(FileNotFoundError):
+                    # Asked after the text was read: to take a text for a newer text does no harm.
+                    age = now - file.lstat().st_mtime
+                    if abs(age) <= ttl:  # else the text is old, or the clock was set back
+                        others.append((other, max(0.0, age)))
+        return others
 
-    def _permit_records(self, file: Path) -> dict[str, Record]:
-        """What was counted; nothing if that can not be believed: at worst, requests are answered 429."""
-        try:
-            text = self._read(file, LONGEST_PERMITS)
-        except StoreError:
-            return {}
-        if text is None:  # a new token: time to remove what was counted of old ones
-            self._sweep("*.permits", OLD_PERMITS)
-            return {}
-        try:
-            return checked_records(parse_json(text))
-        except ValueError:
-            return {}
-
-    def _file(self, key: str) -> Path:
+    def _name(self, key: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", key):
             raise ValueError("a key has letters, digits, - and _, 128 at most")
-        return self.path / f"{key}.json"
+        return key
+
+    def _file(self, key: str) -> Path:
+        return self.path / f"{self._name(key)}.json"
 
     def _make_directory(self) -> None:
-        # One by one: mkdir(parents=True) would leave the mode of all but the last to the umask.
+        # Each by itself: mkdir(parents=True) leaves the modes of the directories above to the umask.
         missing = [one for one in (self.path, *self.path.parents) if not one.exists()]
         for one in reversed(missing):
             one.mkdir(mode=0o700, exist_ok=True)
         self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
 
     def _stamp(self, key: str) -> object:
-        """Something that differs once the file has been replaced."""
+        """A value that changes when the file is replaced."""
         with suppress(OSError):
             status = self._file(key).lstat()
             return status.st_ino, status.st_mtime_ns
         return None
 
     def _sweep(self, pattern: str, age: float) -> None:
-        """Remove files that nobody has written to for so many seconds."""
+        """Remove the files that no process has written to for so many seconds."""
         for left in self.path.glob(pattern):
             with suppress(OSError):
                 if time.time() - left.lstat().st_mtime > age:
                     left.unlink()
 
-    def _lock(self, name: str) -> FileLock:
-        from filelock import FileLock
-
-        # It stops its own locks at a fork, and our threads in them.
-        precede_at_forks("filelock")
-        self._make_directory()
-        # A soft lock, to which it falls back otherwise, would outlive its holder.
-        return FileLock(self.path / name, mode=0o600, thread_local=False, fallback_to_soft=False)
-
-    def _read(self, file: Path, longest: int) -> str | None:
-        # O_NONBLOCK: to open a pipe that somebody put there would else wait for a writer.
+    def _read(self, file: Path) -> str | None:
+        # O_NONBLOCK: to open a pipe, which somebody may have put there, would else wait for a writer.
         flags = os.O_RDONLY
         for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
             flags |= getattr(os, name, 0)
         try:
             self._check(self.path.lstat(), self.path, stat.S_ISDIR, stat.S_IWGRP | stat.S_IWOTH)
-            if file.is_symlink():  # O_NOFOLLOW would do, and say "too many levels"
+            if file.is_symlink():  # O_NOFOLLOW alone would say "too many levels"
                 raise StoreError(f"{file} is a symbolic link")
             handle = os.open(file, flags)
         except FileNotFoundError:
             return None
         try:
             self._check(os.fstat(handle), file, stat.S_ISREG, stat.S_IRWXG | stat.S_IRWXO)
-            return os.read(handle, longest).decode("utf-8", "replace")
+            return os.read(handle, LONGEST_FILE).decode("utf-8", "replace")
         finally:
             os.close(handle)
 
     def _replace(self, file: Path, text: str) -> None:
-        # With mode 0600.
+        # mkstemp makes files with mode 0600.
         handle, name = mkstemp(prefix=f"{file.stem}.", suffix=".new", dir=self.path)
         try:
             with os.fdopen(handle, "wb") as opened:

@@ -1,31 +1,41 @@
-"""The limit of one token, shared by all processes that use the token: permits from a store.
+"""The rate limit of one token, shared by all processes that use the token.
 
-A process takes permits from the store in small batches, and sends a request for each. Far from the
-limit, a batch is followed by the next one in the background before it is used up, so that no call
-waits for the store. What is not used within a second is void, and goes back with the next question.
+Each process keeps a signed text in the store: how many requests it holds, which are the requests under way
+and those that it may send, and when each answered request stops counting. With each question to the store
+the process replaces its text as a whole, and reads the texts of the others. So the next question puts right
+what an answer that was lost, or a store that was emptied, has put wrong. A process that dies leaves its text
+behind, which stops counting by itself.
 
-A store that fails, or is slow, keeps no call waiting: the process goes on with its own count alone, and
-asks the store again later, in the background. At worst, requests are answered 429 and sent again.
+A question names the permits that the process wants as held already. Of two processes that ask at the same
+time, at least one sees what the other wants. So all of them together never send more than the limit.
+
+A process takes permits in small batches. Far from the limit, the process asks for the next batch in the
+background before a batch is used up, so that no call waits for the store. Permits that are not used within a
+second are void, and the next question gives them back.
+
+A store that fails, or is slow, keeps no call waiting: the process goes on with its own count alone, and asks
+the store again later, in the background. At worst the API answers 429, and the call is sent again.
+
+Lengths of time are fractions of the window. In production the window is 60 seconds.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 import logging
 import math
 import os
 from collections import Counter
+from collections.abc import Callable
 from random import uniform
 from threading import Event, RLock
-from typing import Protocol
 
 from ..tokens import rate_limit
 from ..util import forks
 from ..util.clock import Clock
 from ..util.threads import in_background
-from .base import TokenStore
-from .permits import PermitAnswer, PermitRequest
-from .signed import UnsoundError
-from .worker import in_words
+from .base import StoreError, TokenStore, in_words
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -35,181 +45,136 @@ PATIENCE = 0.5
 #: The share of the limit that one process takes at once, at most: 15 of 300.
 LARGEST_BATCH = 1 / 20
 
-#: The parts of a window in which the ages of answers are told to the store.
+#: The parts of a window in which a text says when requests stop counting.
 TICKS = 150
 
-#: How many waiting processes are believed, at most, to be the reason why there are no permits.
-MANY_WAIT = 10
+#: Characters of a signature, HMAC-SHA256.
+SIGNATURE = 64
 
 #: Stores that fail, by `id`: said once, however many tokens are shared through one.
 _failing: set[int] = set()
 
 
-class OwnCount(Protocol):
-    """What is asked of the `RateLimit` of this process."""
-
-    limit: int | None
-
-    @property
-    def under_way(self) -> int:
-        """Requests that are counted and not answered."""
-
-    def ages(self) -> list[float]:
-        """Seconds since each answer that counts."""
-
-
 class FleetPermits:
     """The permits of one token in this process; the `shared` of its `RateLimit`.
 
-    :param key: The name of the token's records in the store.
+    :param key: The name in the store under which all processes with this token keep their texts.
+    :param sign: The signature of a text.
     """
 
-    def __init__(self, store: TokenStore, key: str, clock: Clock) -> None:
+    def __init__(
+        self, store: TokenStore, key: str, sign: Callable[[str], str], clock: Clock
+    ) -> None:
         self._store = store
         self._key = key
+        self._sign = sign
         self._clock = clock
         self.start_afresh()
         forks.at_fork(self.start_afresh)
 
     def start_afresh(self) -> None:
-        """As another process, which a child of a fork is: the parent goes on to use its permits."""
+        """Be another process, as a child of a fork is: the parent goes on to use its permits."""
         self._process = os.urandom(8).hex()
         # Re-entrant, since a signal handler may make a call in the thread that holds the lock.
         self._lock = RLock()
         #: Set when the question that is under way is answered; None if none is.
         self._question: Event | None = None
-        #: Threads that have counted a request of their own and wait for a permit; those turned away.
-        self._waiting = self._turned_away = 0
-        #: Permits that are not used yet, and until when they may be.
+        #: A mark for each request that is counted by `RateLimit` and waits for a permit.
+        self._waiting: set[object] = set()
+        #: Permits that are not used yet, and until when they may be used.
         self._permits: list[None] = []
         self._valid_until = -math.inf
-        #: How many are taken at once; how many were here after the latest answer.
-        self._batch, self._had = 1, 0
-        #: The next question is asked in the background when no more permits than this are left.
-        self._few = -1
-        #: When the store was asked last, and what it answered.
-        self._asked_at, self._answer = -math.inf, PermitAnswer(0, 0, 0.0, 0)
-        #: Before this moment it is not worth while to ask again.
+        #: When no more permits than this are left, the next question is asked in the background.
+        self._refill_at = -1
+        #: When the store was asked last, how many requests it left, and when a request stops counting.
+        self._asked_at, self._left, self._more_at = -math.inf, 0, -math.inf
+        #: The moment from which a new question may get permits.
         self._ask_at = -math.inf
-        #: Since when each answer has been that there is no permit.
+        #: Since when each question got no permit.
         self._dry_since = math.inf
-        #: Whether the process counts alone, for good or until the store helps again.
-        self._is_alone = self._is_alone_for_good = False
-        #: When the store is tried again, and how many seconds after that.
-        self._try_at, self._pause = -math.inf, 0.0
+        #: Whether the process counts alone, and when it tries the store again.
+        self._is_alone, self._try_at = False, -math.inf
 
-    def take(self, count: OwnCount) -> float:
+    def take(self, count: rate_limit.RateLimit) -> float:
         """0.0 if a request may be sent that the own count allows; else seconds to wait."""
-        if self._clock.monotonic() < self._valid_until:
-            try:
-                self._permits.pop()
-            except IndexError:
-                pass
-            else:
-                if len(self._permits) <= self._few:
-                    self._few = -1
-                    self._ask(count)
-                return 0.0
-        return self._take_slowly(count)
+        if self._clock.monotonic() >= self._valid_until:
+            return self._wait_for_permit(count)
+        try:
+            self._permits.pop()
+        except IndexError:
+            return self._wait_for_permit(count)
+        if len(self._permits) <= self._refill_at:
+            self._refill_at = -1
+            self._ask(count)
+        return 0.0
 
-    def answered(self, count: OwnCount) -> None:
-        """Tell the store of a late answer: what is under way counts there for a limited time.
+    def answered(self, count: rate_limit.RateLimit) -> None:
+        """Tell the store of a late answer: what is held counts there for a limited time.
 
-        Who never takes a permit, since he never waits, tells the store nothing.
+        A process that never takes a permit, since its calls never wait, tells the store nothing.
         """
         asked = self._asked_at
-        if asked == -math.inf or self._clock.monotonic() - asked <= self._term:
-            return
-        if not self._is_alone:
+        is_late = asked > -math.inf and self._clock.monotonic() - asked > self._term
+        if is_late and not self._is_alone:
             self._ask(count, wants=False)
 
     def free(self) -> float:
         """Requests that may be sent now; infinite where only the own count is known."""
         now = self._clock.monotonic()
-        if self._is_alone:
+        if self._is_alone or now - self._asked_at >= rate_limit.WINDOW / 6:
             return math.inf
-        permits = len(self._permits) if now < self._valid_until else 0
-        if now < self._ask_at:
-            return permits
-        is_recent = now - self._asked_at < rate_limit.WINDOW / 6
-        return permits + self._answer.left if is_recent else math.inf
+        return self._left + (len(self._permits) if now < self._valid_until else 0)
 
     def wait(self) -> float:
-        """Seconds until it is worth while to ask for a permit; 0 where it is now."""
-        is_short = not self._is_alone and self._clock.monotonic() < self._ask_at
-        return self._time_to_wait() if is_short else 0.0
+        """Seconds until a question may get a permit; 0 if one may now."""
+        now = self._clock.monotonic()
+        if self._is_alone or now >= self._ask_at:
+            return 0.0
+        return min(rate_limit.WINDOW, max(0.001, self._ask_at - now, self._more_at - now))
 
     def oldest(self) -> float:
         """Seconds since the oldest answer of the fleet that counts; 0 if that is not known."""
         if self._is_alone or self._asked_at == -math.inf:
             return 0.0
-        more_in = self._answer.more_in - (self._clock.monotonic() - self._asked_at)
-        return max(0.0, rate_limit.WINDOW - more_in)
+        return max(0.0, rate_limit.WINDOW - (self._more_at - self._clock.monotonic()))
 
     @property
     def _term(self) -> float:
         """Seconds in which a permit may be used."""
         return rate_limit.WINDOW / 60
 
-    def _take_slowly(self, count: OwnCount) -> float:
+    def _wait_for_permit(self, count: rate_limit.RateLimit) -> float:
         """Ask the store for a permit, and wait for its answer, but briefly."""
+        now = self._clock.monotonic()
         if self._is_alone:
-            now = self._clock.monotonic()
-            if now >= self._try_at and not self._is_alone_for_good:
-                self._try_at = now + self._pause
+            if now >= self._try_at:
+                self._try_later()
                 self._ask(count)
             return 0.0
-        with self._lock:
-            self._waiting += 1
-        until = self._clock.monotonic() + PATIENCE
+        mark, until = object(), now + PATIENCE
         try:
-            while (wait := self._turn_away_or_ask(count, until)) is None:
-                if self._take_what_was_granted():
-                    return 0.0
-                # Other threads have taken what was asked for.
-        except BaseException:  # Ctrl-C, or a time limit of the caller's
             with self._lock:
-                self._waiting -= 1
-            raise
-        with self._lock:
-            self._waiting -= 1
-            self._turned_away += bool(wait)
-        return wait
-
-    def _turn_away_or_ask(self, count: OwnCount, until: float) -> float | None:
-        """None once the store has answered; else what `take` returns."""
-        now = self._clock.monotonic()
-        if self._is_alone:
+                self._waiting.add(mark)
+            while not self._is_alone:
+                now = self._clock.monotonic()
+                with self._lock:
+                    if self._permits and now < self._valid_until:
+                        self._permits.pop()
+                        self._waiting.discard(mark)  # under one lock: no question misses the permit
+                        return 0.0
+                if wait := self.wait():
+                    return wait
+                question = self._ask(count)
+                if question is None:  # no thread can be started, at the end of a script for example
+                    break
+                if now >= until or not question.wait(until - now):
+                    self._fail(f"it does not answer within {PATIENCE} s")
             return 0.0
-        if now < self._ask_at:
-            return self._time_to_wait()
-        question = self._ask(count)
-        if question is None:  # no thread can be started, at the end of a script for one
-            return 0.0
-        if now >= until or not question.wait(until - now):
-            self._fail(f"it does not answer within {PATIENCE} s")
-        return None
+        finally:  # also after Ctrl-C, or a time limit of the caller's
+            with self._lock:
+                self._waiting.discard(mark)
 
-    def _take_what_was_granted(self) -> bool:
-        with self._lock:
-            if self._clock.monotonic() >= self._valid_until:
-                return False
-            self._waiting -= 1  # first, so that no question misses the permit
-            try:
-                self._permits.pop()
-            except IndexError:
-                self._waiting += 1
-                return False
-            return True
-
-    def _time_to_wait(self) -> float:
-        now = self._clock.monotonic()
-        more_at = self._ask_at
-        if not self._answer.left:
-            more_at = max(more_at, self._asked_at + self._answer.more_in)
-        return min(rate_limit.WINDOW, max(0.001, more_at - now))
-
-    def _ask(self, count: OwnCount, *, wants: bool = True) -> Event | None:
+    def _ask(self, count: rate_limit.RateLimit, *, wants: bool = True) -> Event | None:
         """The question that is under way, or else a new one; None where no thread can be started."""
         with self._lock:
             question = self._question
@@ -224,81 +189,103 @@ class FleetPermits:
                 self._question = None
         return question if is_asked else None
 
-    def _ask_now(self, count: OwnCount, question: Event, *, wants: bool) -> None:
-        asked_at = self._clock.monotonic()
+    def _ask_now(self, count: rate_limit.RateLimit, question: Event, *, wants: bool) -> None:
         try:
-            request = self._request(count, asked_at, wants=wants)
-            answer = self._store.take_permits(self._key, request)
-            if answer is None:
-                self._is_alone = self._is_alone_for_good = True
-            else:
-                self._accept(_checked(answer, request), request, asked_at)
+            self._take_batch(count, wants=wants)
         except BaseException as error:  # of somebody's store
             self._fail(in_words(error))
         self._question = None
         question.set()
 
-    def _request(self, count: OwnCount, now: float, *, wants: bool) -> PermitRequest:
-        """What to ask.
+    def _take_batch(self, count: rate_limit.RateLimit, *, wants: bool) -> None:
+        """Tell the store what this process holds and wants, and take what the others leave.
 
-        A request that is sent or answered while this is put together may be in it twice, and is never
-        missing: what is read first is what comes first in the life of a request.
+        A request that is sent or answered meanwhile may be counted twice, and is never missing: what is
+        read first is what comes first in the life of a request.
         """
-        window, limit = rate_limit.WINDOW, count.limit or 1
-        wanted = 0
+        window, limit, asked_at = rate_limit.WINDOW, count.limit or 1, self._clock.monotonic()
         with self._lock:
-            used = self._had - len(self._permits)
-            is_void = now >= self._valid_until
-            if is_void:
+            if asked_at >= self._valid_until:
                 self._permits.clear()
-            if wants:
-                most = max(1, int(limit * LARGEST_BATCH))
-                # Used up before its time: the next one is larger. Not used up: as large as was used.
-                self._batch = max(1, min(most, used if is_void else 2 * self._batch))
-                wanted = max(self._batch, min(most, self._waiting + self._turned_away))
-                self._turned_away = 0
-            held = len(self._permits) + max(0, count.under_way - self._waiting)
-        tick = window / TICKS
-        ages = Counter(int(age / tick) for age in count.ages())
-        answered = [(ticks * tick, number) for ticks, number in ages.items()]
-        return PermitRequest(self._process, limit, window, wanted, held, answered)
+            waiting, unused = len(self._waiting), len(self._permits)
+            sent = max(0, count.under_way - waiting)
+            ages = count.ages()
+        wanted = 0
+        if wants:  # as many as were sent within the last second
+            recent = sent + sum(age < self._term for age in ages)
+            batch = min(max(waiting, recent), int(limit * LARGEST_BATCH))
+            wanted = max(1, batch - unused)
+        held = unused + sent
+        answered = Counter(math.ceil((window - age) / window * TICKS) for age in ages)
+        others = self._tell(held + wanted, answered)
+        if others is None:
+            self._is_alone, self._try_at = True, math.inf
+            return
+        taken = [one for text in others for one in text]
+        free = max(0, limit - held - len(ages) - sum(number for number, _ in taken))
+        granted = min(wanted, free)
+        if granted < wanted:
+            self._tell(held + granted, answered)
+        ends = [ticks / TICKS * window for ticks in answered] + [end for _, end in taken]
+        self._left, self._more_at = free - granted, asked_at + min(ends, default=0.0)
+        self._accept(granted, wanted, asked_at, len(others))
 
-    def _accept(self, answer: PermitAnswer, request: PermitRequest, asked_at: float) -> None:
-        now = self._clock.monotonic()
-        granted, wanted = answer.granted, request.wanted
+    def _tell(self, held: int, answered: Counter[int]) -> list[list[tuple[int, float]]] | None:
+        """Replace the text of this process.
+
+        :returns: For each other process, how many of its requests count for how many seconds more. None
+            if the store can not keep a text for each process.
+        :raises StoreError: if a text can not be believed.
+        """
+        window = rate_limit.WINDOW
+        # Longer than the window: an answer that comes late counts for a window from then on.
+        longest = window * 7 / 6
+        body = json.dumps([self._process, held, list(answered.items())])
+        found = self._store.exchange(self._key, self._process, self._sign(body) + body, longest)
+        if found is None:
+            return None
+        texts: dict[str, list[tuple[int, float]]] = {}
+        for text, age in found:
+            signature, body = text[:SIGNATURE], text[SIGNATURE:]
+            if not hmac.compare_digest(signature.encode(), self._sign(body).encode()):
+                raise StoreError("what the store holds is damaged, or was written by somebody else")
+            # A genuine text is as written above: nothing else needs to be doubted.
+            process, held, pairs = json.loads(body)
+            ends = [(held, longest), *((number, ticks / TICKS * window) for ticks, number in pairs)]
+            texts[process] = [(number, end - age) for number, end in ends if number and end > age]
+        texts.pop(self._process, None)  # planted under another name
+        return list(texts.values())
+
+    def _accept(self, granted: int, wanted: int, asked_at: float, others: int) -> None:
+        now, window = self._clock.monotonic(), rate_limit.WINDOW
         with self._lock:
             self._permits.extend([None] * granted)
-            self._had = len(self._permits)
-            self._valid_until = asked_at + self._term
-            self._asked_at, self._answer = asked_at, answer
-            is_short = granted < wanted
-            self._few = self._had // 2 if self._had > 1 and not is_short else -1
-            if is_short:
-                # Not all processes at once: the more of them wait, the rarer each of them asks.
-                spread = uniform(0, 1 + answer.waiting) * request.window / TICKS  # noqa: S311
-                pause = 0.0 if answer.left else min(answer.more_in, request.patience)
-                self._ask_at = now + pause + spread
+            self._asked_at, self._valid_until = asked_at, asked_at + self._term
+            self._refill_at = len(self._permits) // 2 - 1 if granted == wanted else -1
+            if granted < wanted:
+                # Not all processes at once: the more processes there are, the rarer each of them asks.
+                spread = uniform(0, 1 + others) * window / TICKS  # noqa: S311 -- jitter
+                self._ask_at = now + min(self._more_at - asked_at, window / 30) + spread
             elif wanted:
                 self._ask_at = -math.inf
-        if granted or not wanted:
+        if granted:
             self._dry_since = math.inf
-        elif now - self._dry_since > 2 * request.window * (1 + min(answer.waiting, MANY_WAIT)):
-            # In half of a process's share of that time, everything that was sent stops counting.
-            self._fail("it gives no permits")
-            return
-        else:
+        elif wanted:
             self._dry_since = min(self._dry_since, now)
+            if now - self._dry_since > 2 * window * (1 + others):
+                # In half of the time everything that was sent stops counting.
+                self._fail("it gives no permits")
+                return
         # A store that is always slow does not help, however long it takes to say so.
         if self._is_alone and now - asked_at < PATIENCE:
-            self._is_alone, self._pause = False, 0.0
+            self._is_alone = False
             if id(self._store) in _failing:
                 _failing.discard(id(self._store))
                 logger.info("the token store counts the requests of all processes again")
 
     def _fail(self, problem: str) -> None:
-        self._pause = min(max(self._term, 2 * self._pause), rate_limit.WINDOW / 6)
-        self._try_at = self._clock.monotonic() + self._pause
         self._is_alone = True
+        self._try_later()
         if id(self._store) not in _failing:
             _failing.add(id(self._store))
             logger.warning(
@@ -307,20 +294,5 @@ class FleetPermits:
                 problem,
             )
 
-
-def _checked(answer: PermitAnswer, request: PermitRequest) -> PermitAnswer:
-    """The answer, if it makes sense.
-
-    :raises UnsoundError: if it makes none.
-    """
-    granted, left, more_in, waiting = answer
-    is_sound = (
-        all(type(one) is int for one in (granted, left, waiting))
-        and 0 <= granted <= request.wanted
-        and left >= 0
-        and waiting >= 0
-        and 0 <= more_in <= request.longest
-    )
-    if not is_sound:
-        raise UnsoundError("what it says of permits makes no sense")
-    return answer
+    def _try_later(self) -> None:
+        self._try_at = self._clock.monotonic() + rate_limit.WINDOW / 12

@@ -1,45 +1,68 @@
-"""One token for many processes: look into the store before asking for one, and leave it there.
+"""One token for many processes: look into the store before a token request, and leave the token there.
 
-Twenty processes start. Each looks, finds nothing, and waits for the lock. The first to get it looks
-again, asks for a token, stores it, and leaves the lock; the others find the token. A process that comes
-later finds it at once and takes no lock. When the API refuses the token, whoever notices first takes the
-lock, sees that the refused token is still the one in the store, and replaces it; the next sees another
-token and takes that. A store that fails changes one thing: the token is asked for.
+Twenty processes start. Each process looks into the store, finds nothing, and waits for the lock. The
+first process that gets the lock looks again, requests a token, stores the token, and leaves the lock. The
+others find the token. A process that starts later finds the token at once and takes no lock. When the API
+refuses the token, the process that notices first takes the lock, sees that the store still has the refused
+token, and replaces it; the next process sees another token and takes that. A store that fails costs a token
+request, and no call.
+
+The wrong people may read a store, and write to it. Nobody can read the login URL or the client id from a
+key, and nobody without the client secret can plant a token. The token itself can be read: keep others away
+from the store.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Event
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
 from ..settings.client import Identity
 from ..tokens.token import AccessToken, TokenRequest
+from ..util import forks
 from ..util.clock import Clock, Moment
+from ..util.nesting import parse_json
 from ..util.secret import SecretBox
-from .base import TokenStore
+from ..util.threads import in_background
+from .base import StoreError, TokenStore, in_words
 from .fleet import FleetPermits
-from .signed import SignedValue
-from .worker import Worker
 
 logger = logging.getLogger("gc_requests_auth")
+
+T = TypeVar("T")
 
 #: Seconds to wait for a store's answer.
 ANSWER_WAIT = 2.0
 
-#: Seconds to wait for its lock, which others may hold while they ask for the token.
+#: Seconds to wait for the lock of a store. Others may hold the lock while they request the token.
 LOCK_WAIT = 30.0
 
 #: Seconds to wait until the store has taken a new token: the call has got the token by then.
 SET_WAIT = 0.5
 
+#: The version of the format in which a token is stored.
+VERSION = 1
+
+#: Seconds by which the clock of the machine that stored a token may be ahead of ours.
+CLOCKS_DIFFER = 60.0
+
+#: Characters; a signed token has some 250.
+LONGEST_VALUE = 16 * 1024
+
 
 class SharedToken(TokenRequest):
     """A token request that looks into a store first.
 
-    :param login_url: Says where tokens come from; those of different places are kept apart.
-    :param slot: Which token of a pool this is.
+    :param login_url: Says where tokens come from; the tokens of different places are kept apart.
+    :param slot: The number of the token in a pool.
     """
 
     def __init__(
@@ -57,7 +80,7 @@ class SharedToken(TokenRequest):
         self._clock = clock
         self._failing = False
         self._signed: SignedValue | None = None
-        self._latest: Worker | None = None
+        self._latest: StoreThread | None = None
 
     def __call__(
         self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
@@ -73,46 +96,41 @@ class SharedToken(TokenRequest):
             token = self._read(signed)
             if token is None or token.value == instead_of:
                 return None
-            # To renew early, a token that is due itself would be of no use.
+            # An early renewal has no use for a token that is due for renewal itself.
             due = token.margin if retry else token.early
             return token if token.remaining(self._clock) > due else None
 
-        def leave() -> None:
-            ttl = token.remaining(self._clock) - token.margin
-            if ttl > 0:
-                self._store.set(signed.key, signed.sign(token), ttl)
-
-        with self._worker() as worker:
-            found = worker.run(look, ANSWER_WAIT)
+        with self._thread() as thread:
+            found = thread.run(look, ANSWER_WAIT)
             if found is None:
-                worker.enter(lambda: self._store.lock(signed.key), LOCK_WAIT)
-                found = worker.run(look, ANSWER_WAIT)
+                thread.enter(lambda: self._store.lock(signed.key), LOCK_WAIT)
+                found = thread.run(look, ANSWER_WAIT)
             if found is not None:
                 return found
             within = max(1.0, within - start.age(self._clock))
             token = self._request(identity, instead_of=instead_of, within=within, retry=retry)
-            worker.run(leave, SET_WAIT)
+            ttl = token.remaining(self._clock) - token.margin
+            if ttl > 0:
+                value = signed.sign(token)
+                thread.run(lambda: self._store.set(signed.key, value, ttl), SET_WAIT)
             return token
 
-    def look(self, identity: Identity) -> AccessToken | None:
-        """The token in the store, if it lives, and if the store can tell. Asks for none."""
-        token, _ = self._look(identity)
-        return token
-
     def stored(self, identity: Identity) -> AccessToken | None:
-        """As `look`, for those who want to know.
+        """The token in the store, if it lives. Requests none.
 
         :raises ConfigurationError: if the store can not tell.
         """
-        token, problem = self._look(identity)
-        if problem is not None:
-            raise ConfigurationError(f"The token store can not be used: {problem}.")
-        return token
+        signed = self._sign_for(identity)
+        with self._thread() as thread:
+            found = thread.run(lambda: self._read(signed), ANSWER_WAIT)
+        if thread.problem is not None:
+            raise ConfigurationError(f"The token store can not be used: {thread.problem}.")
+        return found
 
     def drop(self, value: SecretBox) -> None:
-        """Take this token out of the store, if it is still the one in there.
+        """Delete this token from the store, if the store still has it.
 
-        Without the lock, which others may hold for long: it saves token requests, and nothing else.
+        Without the lock, which others may hold for long: this saves token requests, and nothing else.
         """
         signed = self._signed
         if signed is None:
@@ -123,43 +141,37 @@ class SharedToken(TokenRequest):
             if stored is not None and stored.value == value:
                 self._store.delete(signed.key)
 
-        with self._worker() as worker:
-            worker.run(drop, ANSWER_WAIT)
+        with self._thread() as thread:
+            thread.run(drop, ANSWER_WAIT)
 
     def permits(self, token: AccessToken) -> FleetPermits | None:
         """The limit that this token has for all processes together: `shared` of its `RateLimit`.
 
-        None where the store can not count, as a user's own need not; nothing is asked here.
+        None where the store can not share texts, as a user's own store need not. Asks the store nothing.
 
-        :param token: One that came from here.
+        :param token: A token that came from here.
         """
         signed = self._signed
-        can_count = type(self._store).take_permits is not TokenStore.take_permits
-        if signed is None or not can_count:
+        if signed is None or type(self._store).exchange is TokenStore.exchange:
             return None
-        return FleetPermits(self._store, signed.permits_key(token), self._clock)
+        key = signed.code("permits", token.value.open())
+        return FleetPermits(self._store, key, partial(signed.code, "permits", key), self._clock)
 
     def _sign_for(self, identity: Identity) -> SignedValue:
         signed = self._signed = SignedValue(identity, self._login_url(), self._slot)
         return signed
 
-    def _look(self, identity: Identity) -> tuple[AccessToken | None, str | None]:
-        signed = self._sign_for(identity)
-        with self._worker() as worker:
-            found = worker.run(lambda: self._read(signed), ANSWER_WAIT)
-        return found, worker.problem
-
     @contextmanager
-    def _worker(self) -> Iterator[Worker]:
-        """A worker for one visit to the store; the one before, where the store still keeps it."""
+    def _thread(self) -> Iterator[StoreThread]:
+        """A thread for one visit to the store; the latest thread, as long as it waits for the store."""
         latest = self._latest
-        worker = latest if latest is not None and latest.is_stuck else Worker()
+        thread = latest if latest is not None and latest.is_stuck else StoreThread()
         try:
-            yield worker
+            yield thread
         finally:
-            worker.end(SET_WAIT)
-            self._latest = worker
-            self._log(worker.problem)
+            thread.end(SET_WAIT)
+            self._latest = thread
+            self._log(thread.problem)
 
     def _read(self, signed: SignedValue) -> AccessToken | None:
         value = self._store.get(signed.key)
@@ -172,3 +184,120 @@ class SharedToken(TokenRequest):
             logger.warning("the token store fails, tokens are asked for instead: %s", problem)
         if problem is None and failing:
             logger.info("the token store works again")
+
+
+class SignedValue:
+    """Signs and checks what is stored of one client at one login service, by HMAC-SHA256.
+
+    :param slot: The number of the token in a pool; each token has a key of its own.
+    """
+
+    def __init__(self, identity: Identity, login_url: str, slot: int = 0) -> None:
+        self._secret = identity.client_secret
+        which = [str(slot)] if slot else []
+        #: The name in the store; another client secret has another name.
+        self.key = self.code("key", login_url, identity.client_id.open(), *which)
+
+    def sign(self, token: AccessToken) -> str:
+        """The text to store."""
+        facts = [VERSION, token.value.open(), token.born.wall, token.lifetime]
+        names = ("version", "token", "requested", "lifetime")
+        return json.dumps(dict(zip(names, facts, strict=True)) | {"mac": self._mac(facts)})
+
+    def check(self, value: object, clock: Clock) -> AccessToken:
+        """The token of a stored text, alive or not.
+
+        :raises StoreError: if the text can not be believed.
+        """
+        if not isinstance(value, str) or len(value) > LONGEST_VALUE:
+            raise StoreError("what the store holds is no text, or too long")
+        try:
+            found: Any = parse_json(value)
+            facts = [found[name] for name in ("version", "token", "requested", "lifetime")]
+            genuine = hmac.compare_digest(self._mac(facts), found["mac"])
+        except (ValueError, TypeError, LookupError):
+            genuine = False
+        if not genuine:
+            # A genuine text is as sign() wrote it: nothing else needs to be doubted.
+            raise StoreError("what the store holds is damaged, or was written by somebody else")
+        version, token, requested, lifetime = facts
+        if version != VERSION:
+            raise StoreError("what the store holds was written by another release")
+        if requested - clock.wall() > CLOCKS_DIFFER:
+            raise StoreError("the token in the store is from the future: a clock is wrong")
+        return AccessToken.restored(SecretBox(token), requested, lifetime, clock)
+
+    def _mac(self, facts: list[Any]) -> str:
+        return self.code("value", self.key, json.dumps(facts))
+
+    def code(self, *texts: str) -> str:
+        """HMAC-SHA256 under the client secret, of texts that can not run into one another."""
+        message = json.dumps(["gc_requests_auth", *texts]).encode()
+        return hmac.new(self._secret.open().encode(), message, "sha256").hexdigest()
+
+
+class StoreThread:
+    """Runs one step after another in one thread, since a lock may belong to the thread that took it.
+
+    So no caller waits for the store for longer than the caller wants. After a step that takes too long no
+    further step is run; the thread ends by itself when the store lets it. Where no thread can be started,
+    at the end of a script for example, the caller waits for the store.
+    """
+
+    def __init__(self) -> None:
+        #: The first problem, in words that hold no value of the store.
+        self.problem: str | None = None
+        self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._locks = ExitStack()
+        self._gave_up = False
+        self._has_ended = False
+        forks.at_fork(self._note_end)  # the thread does not come along to a child
+        self._has_thread = in_background(self._loop)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the thread still waits for a store that did not answer in time."""
+        return self._gave_up and not self._has_ended
+
+    def run(self, step: Callable[[], T], within: float) -> T | None:
+        """The result of `step`; None if the step fails, or takes longer than so many seconds."""
+        if self._gave_up:
+            return None
+        results: list[T] = []
+        done = Event()
+
+        def run() -> None:
+            try:
+                results.append(step())
+            except BaseException as error:  # of somebody's store
+                self.problem = self.problem or in_words(error)
+            done.set()
+
+        if self._has_thread:
+            self._steps.put(run)
+        else:
+            run()
+        if not done.wait(within):
+            self._gave_up = True
+            self.problem = self.problem or f"it does not answer within {within:.1f} s"
+            return None
+        return results[0] if results else None
+
+    def enter(self, lock: Callable[[], Any], within: float) -> None:
+        """Enter a lock, and stay in it until the end."""
+        self.run(lambda: self._locks.enter_context(lock()), within)
+
+    def end(self, within: float) -> None:
+        """Leave the lock, and end the thread."""
+        self.run(self._locks.close, within)
+        self._steps.put(None)
+
+    def _loop(self) -> None:
+        for step in iter(self._steps.get, None):
+            step()
+        with suppress(BaseException):  # where nobody waits any more for the lock to be left
+            self._locks.close()
+        self._note_end()
+
+    def _note_end(self) -> None:
+        self._has_ended = True

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, TokenStore
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.stores.signed import SignedValue, UnsoundError
+from gc_requests_auth.stores.base import StoreError
+from gc_requests_auth.stores.shared import SignedValue
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.secret import SecretBox, plain
@@ -61,7 +62,7 @@ def opened(value: object, clock: Clock) -> AccessToken | None:
     """The token that is believed; None for a miss."""
     try:
         return SEAL.check(value, clock)
-    except UnsoundError as error:
+    except StoreError as error:
         said = str(error)
     assert TOKEN not in said
     return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import hmac
+import json
 import logging
-import math
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.base import StoreError, TokenStore
 from gc_requests_auth.stores.fleet import FleetPermits
-from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest, Record, answer_to
 from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
 
 KEY = "a1" * 32
@@ -28,16 +28,36 @@ FAILS = "the token store can not count the requests of all processes, each count
 WORKS = "the token store counts the requests of all processes again"
 
 
-class Counting(TokenStore):
-    """A store in memory that counts, by a clock of its own."""
+def sign(text: str) -> str:
+    return hmac.new(b"what the fleet knows", text.encode(), "sha256").hexdigest()
+
+
+def text_of(process: str, held: int) -> str:
+    """A genuine text of a process that holds so many requests."""
+    body = json.dumps([process, held, []])
+    return sign(body) + body
+
+
+class Asked(NamedTuple):
+    """What a process told the store."""
+
+    process: str
+    #: Requests under way, permits not used, and permits wanted.
+    held: int
+    #: Requests that were answered and count.
+    answered: int
+
+
+class Keeping(TokenStore):
+    """A store in memory that keeps a text for each process, by a clock of its own."""
 
     def __init__(self, time: FakeTime) -> None:
         self.time = time
-        self.records: dict[str, dict[str, Record]] = {}
-        self.asked: list[PermitRequest] = []
-        #: What it does before it counts.
+        self.texts: dict[str, tuple[str, float]] = {}
+        self.asked: list[Asked] = []
+        #: What it does before it keeps a text.
         self.before: Callable[[], object] = lambda: None
-        #: Its answer, if that is not what it has counted.
+        #: Its answer, if that is not what it has kept.
         self.says: Any = ...
 
     def get(self, key: str) -> str | None:
@@ -49,16 +69,24 @@ class Counting(TokenStore):
     def delete(self, key: str) -> None:
         raise NotImplementedError  # pragma: no cover
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer | None:
-        self.asked.append(request)
+    def exchange(
+        self, key: str, process: str, text: str, ttl: float
+    ) -> list[tuple[str, float]] | None:
+        assert (key, text[:64]) == (KEY, sign(text[64:]))
+        told, held, answered = json.loads(text[64:])
+        assert told == process
+        self.asked.append(Asked(process, held, sum(number for _, number in answered)))
         self.before()
-        answer, self.records[key] = answer_to(
-            request, self.records.get(key, {}), self.time.wall + 12_345
-        )
+        now = self.time.monotonic
+        self.texts[process] = text, now
         if self.says is not ...:
-            says: PermitAnswer | None = self.says
+            says: list[tuple[str, float]] | None = self.says
             return says
-        return answer
+        return [
+            (text, now - kept)
+            for one, (text, kept) in self.texts.items()
+            if one != process and now - kept <= ttl
+        ]
 
 
 def at_once(work: Callable[[], None]) -> bool:
@@ -81,13 +109,13 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def store(fake_time: FakeTime) -> Counting:
-    return Counting(fake_time)
+def store(fake_time: FakeTime) -> Keeping:
+    return Keeping(fake_time)
 
 
 def process(store: TokenStore, time: FakeTime, limit: int = 300) -> RateLimit:
     """The count of one process of the fleet."""
-    return RateLimit(limit, time.clock, FleetPermits(store, KEY, time.clock))
+    return RateLimit(limit, time.clock, FleetPermits(store, KEY, sign, time.clock))
 
 
 def send(count: RateLimit, requests: int = 1) -> int:
@@ -108,7 +136,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.usefixtures("inline")
-def test_processes_together_send_no_more_than_the_limit(store: Counting) -> None:
+def test_processes_together_send_no_more_than_the_limit(store: Keeping) -> None:
     fleet = [process(store, store.time) for _ in range(4)]
     sent = 0
     for _ in range(100):
@@ -119,7 +147,7 @@ def test_processes_together_send_no_more_than_the_limit(store: Counting) -> None
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store: Counting) -> None:
+def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store: Keeping) -> None:
     one, other = process(store, store.time), process(store, store.time)
     for _ in range(100):
         send(one, 3)
@@ -132,45 +160,44 @@ def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store:
     assert (other.free, other.plausibly_spent) == (0, True)
     for _ in range(50):
         assert other.take() > 0
-    assert len(store.asked) == asked + 1, "nothing has changed since"
+    assert len(store.asked) == asked + 2, "one question; nothing has changed since"
     store.time.advance(wait + 1)
     assert other.take() == 0.0
 
 
 @pytest.mark.usefixtures("inline")
-def test_far_from_the_limit_few_calls_ask_the_store(store: Counting) -> None:
+def test_far_from_the_limit_few_calls_ask_the_store(store: Keeping) -> None:
     count = process(store, store.time)
     for _ in range(100):
         assert send(count) == 1
         store.time.advance(0.01)
 
     assert len(store.asked) < 20
-    assert max(request.wanted for request in store.asked) == 15
+    assert max(asked.held for asked in store.asked) == 15 + 1, "a batch, and the request under way"
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_process_that_calls_now_and_then_takes_one_permit_at_a_time(store: Counting) -> None:
+def test_a_process_that_calls_now_and_then_takes_one_permit_at_a_time(store: Keeping) -> None:
     count = process(store, store.time)
     for _ in range(20):
         assert send(count) == 1
         store.time.advance(5.0)
 
-    assert {request.wanted for request in store.asked} == {1}
+    assert {asked.held for asked in store.asked} == {1}
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_batch_that_was_not_used_goes_back_with_the_next_question(store: Counting) -> None:
+def test_a_batch_that_was_not_used_goes_back_with_the_next_question(store: Keeping) -> None:
     count = process(store, store.time)
     send(count, 60)
     store.time.advance(2.0)
     send(count)
 
-    assert store.asked[-1].held == 0
-    assert sum(number for _, number in store.asked[-1].answered) == 60
+    assert store.asked[-1][1:] == (1, 60), "one is wanted"
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_permit_is_void_after_a_second(store: Counting) -> None:
+def test_a_permit_is_void_after_a_second(store: Keeping) -> None:
     count = process(store, store.time)
     send(count, 4)
     asked = len(store.asked)
@@ -181,7 +208,7 @@ def test_a_permit_is_void_after_a_second(store: Counting) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_request_that_was_not_sent_counts_no_longer(store: Counting) -> None:
+def test_a_request_that_was_not_sent_counts_no_longer(store: Keeping) -> None:
     one, other = process(store, store.time, 1), process(store, store.time, 1)
     for _ in range(5):
         assert one.take() == 0.0
@@ -191,11 +218,11 @@ def test_a_request_that_was_not_sent_counts_no_longer(store: Counting) -> None:
     one.take()
     one.give_back()
 
-    assert store.asked[-1].held == 0
+    assert store.asked[-1].held == 1, "which is wanted"
 
 
 def test_a_call_that_is_interrupted_while_it_asks_the_store_loses_no_permit(
-    store: Counting, monkeypatch: pytest.MonkeyPatch
+    store: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(work: Callable[[], None]) -> bool:
         raise KeyboardInterrupt
@@ -211,11 +238,11 @@ def test_a_call_that_is_interrupted_while_it_asks_the_store_loses_no_permit(
     assert count.take() == 0.0
     store.time.advance(2)
     assert count.take() == 0.0
-    assert [request.held for request in store.asked] == [0, 1]
+    assert [asked.held for asked in store.asked] == [1, 2], "one is wanted each time"
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: Counting) -> None:
+def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: Keeping) -> None:
     looks = 0
     sent: list[int] = []
 
@@ -229,7 +256,7 @@ def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: C
         return store.time.monotonic
 
     clock = store.time.clock._replace(monotonic=monotonic)
-    count = RateLimit(300, clock, FleetPermits(store, KEY, clock))
+    count = RateLimit(300, clock, FleetPermits(store, KEY, sign, clock))
     for at in range(1, 12):
         looks = at
         thread = threading.Thread(target=lambda: sent.append(send(count)), daemon=True)
@@ -245,7 +272,7 @@ def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: C
 
 @pytest.mark.usefixtures("inline")
 def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
-    store: Counting,
+    store: Keeping,
 ) -> None:
     dead, other = process(store, store.time, 20), process(store, store.time, 20)
     for _ in range(20):
@@ -257,7 +284,7 @@ def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
 
 
 @pytest.mark.usefixtures("inline")
-def test_an_answer_that_comes_late_is_told(store: Counting) -> None:
+def test_an_answer_that_comes_late_is_told(store: Keeping) -> None:
     """Else its request would not count for a whole window after it."""
     one, other = process(store, store.time, 1), process(store, store.time, 1)
     assert one.take() == 0.0
@@ -271,7 +298,7 @@ def test_an_answer_that_comes_late_is_told(store: Counting) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_who_never_waits_does_not_trouble_the_store(store: Counting) -> None:
+def test_who_never_waits_does_not_trouble_the_store(store: Keeping) -> None:
     """A plain `auth=` counts its requests, and sends them whatever the limit says."""
     count = process(store, store.time)
     for _ in range(10):
@@ -283,16 +310,16 @@ def test_who_never_waits_does_not_trouble_the_store(store: Counting) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Counting) -> None:
-    count = process(store, store.time)
-    count.refused(0.0, 180)
-    send(count)
+def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Keeping) -> None:
+    one, other = process(store, store.time), process(store, store.time)
+    assert send(other, 100) == 100
+    one.refused(0.0, 180)
 
-    assert store.asked[-1].limit == 180
+    assert 65 <= send(one, 200) <= 80
 
 
 @pytest.mark.usefixtures("inline")
-def test_what_is_free_is_known_of_the_whole_fleet(store: Counting) -> None:
+def test_what_is_free_is_known_of_the_whole_fleet(store: Keeping) -> None:
     one, other = process(store, store.time, 100), process(store, store.time, 100)
     assert (other.free, other.runs_short) == (100, False)
     send(one, 60)
@@ -316,7 +343,7 @@ def test_what_is_free_is_known_of_the_whole_fleet(store: Counting) -> None:
 
 @pytest.mark.usefixtures("inline")
 def test_with_a_store_that_can_not_count_each_process_counts_for_itself(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    store: Keeping, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.says = None
     count = process(store, store.time, 10)
@@ -332,7 +359,7 @@ def test_with_a_store_that_can_not_count_each_process_counts_for_itself(
 
 @pytest.mark.usefixtures("inline")
 def test_a_store_that_fails_costs_no_call_and_is_said_once(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    store: Keeping, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
 
@@ -357,7 +384,7 @@ def test_a_store_that_fails_costs_no_call_and_is_said_once(
 
 @pytest.mark.usefixtures("inline")
 def test_the_text_of_an_error_that_is_not_ours_is_not_logged(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    store: Keeping, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
         raise LookupError(f"no {TOKEN}")
@@ -370,43 +397,68 @@ def test_the_text_of_an_error_that_is_not_ours_is_not_logged(
 @pytest.mark.parametrize(
     "says",
     [
-        PermitAnswer(2, 0, 0.0, 0),
-        PermitAnswer(-1, 0, 0.0, 0),
-        PermitAnswer(1, -1, 0.0, 0),
-        PermitAnswer(1, 0, -1.0, 0),
-        PermitAnswer(1, 0, math.nan, 0),
-        PermitAnswer(1, 0, 1e9, 0),
-        PermitAnswer(1, 0, 0.0, -1),
-        PermitAnswer(True, 0, 0.0, 0),
-        PermitAnswer(1.0, 0, 0.0, 0),  # type: ignore[arg-type]
-        (1, 0, 0.0),
+        [("", 0.0)],
+        [("{}", 0.0)],
+        [(json.dumps(["x", 300, []]), 0.0)],
+        [("0" * 64 + json.dumps(["x", 300, []]), 0.0)],
+        [(text_of("x", 1).replace('"x", 1', '"x", 300'), 0.0)],
+        [("é" * 100, 0.0)],
+        [("\ud800" * 100, 0.0)],
+        [(None, 0.0)],
+        [(text_of("x", 1), "0")],
+        [text_of("x", 1)],
+        [7],
         "1",
-        {},
+        7,
     ],
+    ids=range(13),
 )
 @pytest.mark.usefixtures("inline")
-def test_an_answer_that_makes_no_sense_is_none(
-    store: Counting, caplog: pytest.LogCaptureFixture, says: Any
+def test_what_somebody_without_the_secret_put_into_the_store_keeps_no_call_waiting(
+    store: Keeping, caplog: pytest.LogCaptureFixture, says: Any
 ) -> None:
+    """Nobody can plant that no request is left. What is planted is said once."""
     store.says = says
 
     assert send(process(store, store.time, 10), 20) == 10
     assert len(said(caplog)) == 1
+    assert said(caplog)[0].startswith(FAILS)
+
+
+@pytest.mark.usefixtures("inline")
+def test_what_is_damaged_is_told_in_words(store: Keeping, caplog: pytest.LogCaptureFixture) -> None:
+    store.says = [(text_of("x", 1) + " ", 0.0)]
+    send(process(store, store.time, 10))
+
+    assert said(caplog) == [
+        FAILS + "what the store holds is damaged, or was written by somebody else"
+    ]
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_text_that_was_copied_under_other_names_counts_once(store: Keeping) -> None:
+    count = process(store, store.time, 10)
+    store.says = [(text_of("x", 2), 0.0)] * 5
+    assert send(count, 10) == 8
+    store.says = [(store.texts[store.asked[0].process][0], 0.0)]
+    store.time.advance(3)
+
+    assert send(count, 10) == 2
 
 
 @pytest.mark.usefixtures("inline")
 def test_a_store_that_never_gives_a_permit_is_not_believed_for_ever(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    store: Keeping, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was tampered with: in so long a time, everything that anybody sent has stopped counting."""
+    """It says a text again and again. In so long a time everything that was sent has stopped counting."""
     caplog.set_level(logging.INFO)
-    store.says = PermitAnswer(0, 0, 5.0, 0)
+    store.says = [(text_of("x", 10), 65.0)]
     count = process(store, store.time, 10)
     waited = 0
     while not send(count):
         store.time.advance(1)
         waited += 1
-    assert 2 * WINDOW <= waited <= 2 * WINDOW + 5
+    assert 4 * WINDOW <= waited <= 4 * WINDOW + 5
     for _ in range(300):
         assert send(count) == 1
         store.time.advance(WINDOW / 9)
@@ -420,7 +472,7 @@ def test_a_store_that_never_gives_a_permit_is_not_believed_for_ever(
 
 @pytest.mark.usefixtures("inline")
 def test_a_store_that_is_always_slow_is_asked_in_vain_and_keeps_no_call_waiting(
-    store: Counting, caplog: pytest.LogCaptureFixture
+    store: Keeping, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     store.before = lambda: store.time.advance(2.0)
@@ -434,7 +486,7 @@ def test_a_store_that_is_always_slow_is_asked_in_vain_and_keeps_no_call_waiting(
 
 
 def test_no_call_waits_for_a_store_that_hangs_and_no_thread_more_is_started(
-    store: Counting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    store: Keeping, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     let_go = threading.Event()
@@ -451,7 +503,7 @@ def test_no_call_waits_for_a_store_that_hangs_and_no_thread_more_is_started(
 
 
 def test_threads_that_come_at_once_ask_once(
-    store: Counting, monkeypatch: pytest.MonkeyPatch
+    store: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what they ask for is enough for all of them."""
     monkeypatch.setattr(module, "PATIENCE", 30.0)
@@ -470,14 +522,14 @@ def test_threads_that_come_at_once_ask_once(
     send(count)
 
     assert len(store.asked) <= 4
-    assert store.asked[0].held == 0, "who waits for a permit has sent nothing"
+    assert store.asked[0].held == 1, "who waits for a permit has sent nothing"
     store.time.advance(2)
     send(count)
-    assert store.asked[-1].held == 9
+    assert store.asked[-1].held - 9 in range(1, 10), "nine are under way, the rest is wanted"
 
 
 def test_where_no_thread_can_be_started_the_own_count_is_enough(
-    store: Counting, monkeypatch: pytest.MonkeyPatch
+    store: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "in_background", lambda work: False)
 
@@ -487,11 +539,11 @@ def test_where_no_thread_can_be_started_the_own_count_is_enough(
 
 @pytest.mark.usefixtures("inline")
 def test_a_store_that_was_emptied_knows_what_was_sent_with_the_next_question(
-    store: Counting,
+    store: Keeping,
 ) -> None:
     fleet = [process(store, store.time, 40) for _ in range(2)]
     assert [send(count, 15) for count in fleet] == [15, 15]
-    store.records.clear()
+    store.texts.clear()
     store.time.advance(2)
     for count in fleet:
         send(count)
@@ -500,7 +552,7 @@ def test_a_store_that_was_emptied_knows_what_was_sent_with_the_next_question(
 
 
 @pytest.mark.usefixtures("inline")
-def test_an_answer_that_was_lost_costs_nothing(store: Counting) -> None:
+def test_an_answer_that_was_lost_costs_nothing(store: Keeping) -> None:
     """The store has counted what this process never got to know of."""
     count = process(store, store.time, 20)
     store.says = "lost"
@@ -511,14 +563,14 @@ def test_an_answer_that_was_lost_costs_nothing(store: Counting) -> None:
     store.time.advance(2)
     send(count)
 
-    assert store.asked[-1].held == 0
+    assert store.asked[-1].held == 1, "which is wanted"
     assert count.free == 16
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
 @pytest.mark.usefixtures("inline")
 def test_a_forked_process_counts_what_it_sends_and_not_what_its_parent_sent(
-    store: Counting,
+    store: Keeping,
 ) -> None:
     count = process(store, store.time)
     send(count, 50)
@@ -527,7 +579,7 @@ def test_a_forked_process_counts_what_it_sends_and_not_what_its_parent_sent(
     if not child:  # pragma: no cover -- another process
         sent, asked = send(count), store.asked[-1]
         is_new = asked.process not in {one.process for one in store.asked[:-1]}
-        os._exit(0 if (sent, is_new, asked.held, list(asked.answered)) == (1, True, 0, []) else 1)
+        os._exit((sent, is_new, asked.held, asked.answered) != (1, True, 1, 0))
 
     assert os.waitpid(child, 0)[1] == 0
 
@@ -540,7 +592,7 @@ class Schedule:
 
     def __init__(self, limit: int, processes: int, threads: int) -> None:
         self.time = FakeTime()
-        self.store = Counting(self.time)
+        self.store = Keeping(self.time)
         self.counts = [process(self.store, self.time, limit) for _ in range(processes)]
         self.counted: list[float] = []
         self._agenda: list[tuple[float, int, RateLimit, bool]] = []

@@ -18,13 +18,11 @@ from fleet import until
 from store_contract import StoreContract
 
 from gc_requests_auth.auth import GenesysCloudAuth
-from gc_requests_auth.errors import LoginUnreachableError, TokenError
+from gc_requests_auth.errors import ConfigurationError, LoginUnreachableError, TokenError
 from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores import shared as module
 from gc_requests_auth.stores.base import StoreError, TokenStore, wait_for_lock
-from gc_requests_auth.stores.permits import PermitAnswer, PermitRequest
-from gc_requests_auth.stores.shared import SharedToken
-from gc_requests_auth.stores.signed import SignedValue
+from gc_requests_auth.stores.shared import SharedToken, SignedValue
 from gc_requests_auth.tokens.rate_limit import RateLimit
 from gc_requests_auth.tokens.token import AccessToken, TokenRequest
 from gc_requests_auth.util.clock import Moment
@@ -56,7 +54,7 @@ class Cupboard(TokenStore):
 
 
 class TestCupboard(StoreContract):
-    locks = counts = False
+    locks = exchanges = False
 
     def make(self, place: Path) -> Cupboard:
         return Cupboard(str(place))
@@ -476,7 +474,7 @@ def test_the_limits_are_what_the_readme_says() -> None:
 def test_where_no_thread_can_be_started_the_store_serves_all_the_same(
     process: Process, login: Login, store: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gc_requests_auth.stores.worker.in_background", lambda work: False)
+    monkeypatch.setattr("gc_requests_auth.stores.shared.in_background", lambda work: False)
 
     assert process().value == process().value == f"{TOKEN}-1"
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
@@ -629,16 +627,16 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
     store: Kept, login: Login, caplog: pytest.LogCaptureFixture
 ) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
-    assert sharing.look(IDENTITY) is None
+    assert sharing.stored(IDENTITY) is None
     token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
     store.asked.clear()
-    found = SharedToken(store, lambda: URL, login, login.time.clock).look(IDENTITY)
+    found = SharedToken(store, lambda: URL, login, login.time.clock).stored(IDENTITY)
 
     assert found is not None
     assert found.value == token.value
     assert (store.asked, len(login.calls)) == (["get"], 1)
     login.time.advance(90_000)
-    assert sharing.look(IDENTITY) is None
+    assert sharing.stored(IDENTITY) is None
     assert len(login.calls) == 1
     assert caplog.records == []
 
@@ -646,41 +644,34 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
 def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
     slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
     token = slots[1](IDENTITY, instead_of=None, within=60, retry=True)
-    found = slots[1].look(IDENTITY)
+    found = slots[1].stored(IDENTITY)
 
-    assert slots[0].look(IDENTITY) is None
+    assert slots[0].stored(IDENTITY) is None
     assert found is not None
     assert found.value == token.value
 
 
-def test_a_store_that_fails_has_no_token_to_be_seen(
-    store: Kept, login: Login, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail() -> None:
-        raise StoreError("it is full")
-
-    store.before["get"] = fail
+def test_a_store_that_fails_has_no_token_to_be_seen(store: Kept, login: Login) -> None:
+    store.before["get"] = raising(StoreError("it is full"))
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
 
-    assert sharing.look(IDENTITY) is sharing.look(IDENTITY) is None
-    assert [record.getMessage() for record in caplog.records] == [FAILS + "it is full"]
+    with pytest.raises(ConfigurationError, match="The token store can not be used: it is full"):
+        sharing.stored(IDENTITY)
 
 
 class KeptAndCounted(Kept):
-    """A store that can count requests, and tells what it was asked."""
+    """A store that keeps a text for each process, and tells what it was asked."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.requests: list[tuple[str, PermitRequest]] = []
+        self.exchanges: list[tuple[str, str, str]] = []
 
-    def take_permits(self, key: str, request: PermitRequest) -> PermitAnswer:
-        self.requests.append((key, request))
-        return PermitAnswer(request.wanted, 0, 0.0, 0)
+    def exchange(self, key: str, process: str, text: str, ttl: float) -> list[tuple[str, float]]:
+        self.exchanges.append((key, process, text))
+        return []
 
 
-def test_processes_that_share_a_token_ask_for_permits_under_one_key_that_tells_nothing(
-    login: Login,
-) -> None:
+def test_processes_that_share_a_token_count_under_one_key_that_tells_nothing(login: Login) -> None:
     store, tokens = KeptAndCounted(), []
     for _ in range(2):
         sharing = SharedToken(store, lambda: URL, login, login.time.clock)
@@ -688,12 +679,12 @@ def test_processes_that_share_a_token_ask_for_permits_under_one_key_that_tells_n
         tokens.append(token)
         limit = RateLimit(300, login.time.clock, sharing.permits(token))
         assert limit.take() == 0.0
-    keys = {key for key, _ in store.requests}
+    keys = {key for key, _, _ in store.exchanges}
 
     assert len({plain(token.value) for token in tokens}) == len(keys) == 1
     assert keys.isdisjoint(store.values)
-    assert plain(tokens[0].value) not in str(store.requests)
-    assert len({request.process for _, request in store.requests}) == 2
+    assert plain(tokens[0].value) not in str(store.exchanges)
+    assert len({process for _, process, _ in store.exchanges}) == 2
 
 
 def test_two_tokens_have_two_limits(login: Login) -> None:
@@ -704,15 +695,17 @@ def test_two_tokens_have_two_limits(login: Login) -> None:
         token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
         RateLimit(300, login.time.clock, sharing.permits(token)).take()
 
-    assert len({key for key, _ in store.requests}) == 2
+    assert len({key for key, _, _ in store.exchanges}) == 2
 
 
-def test_a_store_that_can_not_count_is_not_asked(login: Login, store: Kept) -> None:
+def test_a_store_that_keeps_no_text_for_each_process_is_not_asked(
+    login: Login, store: Kept
+) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
     token = sharing(IDENTITY, instead_of=None, within=60, retry=True)
 
     assert sharing.permits(token) is None
-    assert store.take_permits("key", PermitRequest("a", 10, 60.0, 1, 0, [])) is None
+    assert store.exchange("key", "process", "text", 60.0) is None
 
 
 def test_a_token_that_came_from_elsewhere_has_no_limit_there(login: Login) -> None:

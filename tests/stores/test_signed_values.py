@@ -10,7 +10,8 @@ import pytest
 from conftest import SECRET, TOKEN, FakeTime
 
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.stores.signed import CLOCKS_DIFFER, LONGEST_VALUE, SignedValue, UnsoundError
+from gc_requests_auth.stores.base import StoreError
+from gc_requests_auth.stores.shared import CLOCKS_DIFFER, LONGEST_VALUE, SignedValue
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.secret import SecretBox, plain
@@ -30,7 +31,7 @@ def token(fake_time: FakeTime) -> AccessToken:
 
 def refused(value: object, fake_time: FakeTime, seal: SignedValue | None = None) -> str:
     """What is said of a value that is not believed."""
-    with pytest.raises(UnsoundError) as caught:
+    with pytest.raises(StoreError) as caught:
         (seal or seal_of()).check(value, fake_time.clock)
     said = str(caught.value)
     assert caught.value.args == (said,)
@@ -224,7 +225,7 @@ def test_a_value_of_another_version_is_refused(
 ) -> None:
     """Genuine, for that release knows the secret as well."""
     with monkeypatch.context() as patched:
-        patched.setattr("gc_requests_auth.stores.signed.VERSION", 2)
+        patched.setattr("gc_requests_auth.stores.shared.VERSION", 2)
         value = seal_of().sign(token)
 
     assert "another release" in refused(value, fake_time)

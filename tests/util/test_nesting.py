@@ -15,7 +15,8 @@ from conftest import SECRET, FakeTime
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
 from gc_requests_auth.commands.check.api import _json
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.stores.signed import SignedValue, UnsoundError
+from gc_requests_auth.stores.base import StoreError
+from gc_requests_auth.stores.shared import SignedValue
 from gc_requests_auth.tokens.response import FailedAttempt, TokenResponse
 from gc_requests_auth.util.http import error_code
 from gc_requests_auth.util.nesting import DEEPEST, TooDeepError, parse_json
@@ -53,7 +54,7 @@ def of_the_api_asked_by_check(text: str) -> None:
 
 
 def of_a_store(text: str) -> None:
-    with pytest.raises(UnsoundError):
+    with pytest.raises(StoreError):
         SignedValue(IDENTITY, "https://login.mypurecloud.ie").check(text[:16_000], FakeTime().clock)
 
 

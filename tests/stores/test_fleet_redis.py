@@ -14,13 +14,13 @@ import pytest
 from conftest import SECRET, TOKEN, Counted, FakeTime
 from fleet import Fleet, redis_server, until
 from store_contract import KEY
+from test_fleet import sign
 from test_redis_store import Server
 
 from gc_requests_auth import GenesysCloudSession
 from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.fleet import FleetPermits
-from gc_requests_auth.stores.permits import PermitRequest
 from gc_requests_auth.stores.redis import RedisTokenStore
 from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
 
@@ -59,7 +59,9 @@ class Members:
         self.time = time
         self.clients = [server.client() for _ in range(2)]
         self.counts = [
-            RateLimit(limit, time.clock, FleetPermits(RedisTokenStore(client), KEY, time.clock))
+            RateLimit(
+                limit, time.clock, FleetPermits(RedisTokenStore(client), KEY, sign, time.clock)
+            )
             for client in self.clients
         ]
 
@@ -99,51 +101,46 @@ def said(caplog: pytest.LogCaptureFixture) -> Any:
     ]
 
 
-def request(wanted: int, process: str = "a") -> PermitRequest:
-    return PermitRequest(process, 10, WINDOW, wanted, 0, [(5.0, 1)])
-
-
 def test_two_processes_have_one_limit_between_them(members: Members) -> None:
     assert sum(members.send(60)) == 40
 
 
-def test_the_count_has_a_name_that_tells_nothing_and_ends_by_itself(
+def test_the_texts_have_a_name_that_tells_nothing_and_end_by_themselves(
     server: Server, client: Any
 ) -> None:
     with server.client() as of_store:
-        RedisTokenStore(of_store).take_permits(KEY, request(3))
+        RedisTokenStore(of_store).exchange(KEY, "a", "text", 70.0)
 
     assert client.keys("*") == [NAME.encode()]
     assert 69_000 < client.pttl(NAME) <= 70_000
 
 
-def test_nothing_is_kept_of_a_process_that_has_sent_nothing_and_wants_nothing(
-    server: Server, client: Any
-) -> None:
-    with server.client() as of_store:
-        store = RedisTokenStore(of_store)
-        store.take_permits(KEY, request(3))
-        store.take_permits(KEY, PermitRequest("a", 10, WINDOW, 0, 0, []))
-
-    assert client.keys("*") == []
-
-
 def test_the_prefix_is_the_users(server: Server, client: Any) -> None:
     with server.client() as of_store:
-        RedisTokenStore(of_store, prefix="mine/").take_permits(KEY, request(1))
+        RedisTokenStore(of_store, prefix="mine/").exchange(KEY, "a", "text", 70.0)
 
     assert client.keys("*") == [f"mine/{KEY}:permits".encode()]
+
+
+def test_a_client_that_decodes_answers_reads_the_same_texts(server: Server) -> None:
+    with server.client() as one, server.client(decode_responses=True) as other:
+        RedisTokenStore(one).exchange(KEY, "a", "text", 70.0)
+        ((text, age),) = RedisTokenStore(other).exchange(KEY, "b", "text", 70.0)
+
+    assert text == "text"
+    assert 0 < age < 30
 
 
 def test_what_is_over_or_can_not_be_is_removed(server: Server, client: Any) -> None:
     """As after the clock of Redis was set back, or by somebody who writes whatever."""
     now, _ = client.time()
-    past, far = (now - 1) * 1_000_000, (now + 3600) * 1_000_000
-    client.hset(NAME, mapping={"over": f"{past} 9", "far": f"{far} 9", "odd": "x -5 \xff 1"})
+    old, far = (now - 71) * 1_000_000, (now + 3600) * 1_000_000
+    planted = {"old": f"{old} text", "far": f"{far} text", "odd": "x -5 \xff 1", "empty": ""}
+    client.hset(NAME, mapping=planted)
     with server.client() as of_store:
-        answer = RedisTokenStore(of_store).take_permits(KEY, request(5))
+        found = RedisTokenStore(of_store).exchange(KEY, "a", "text", 70.0)
 
-    assert (answer.granted, answer.left) == (5, 4)
+    assert found == []
     assert client.hkeys(NAME) == [b"a"]
 
 
@@ -226,7 +223,7 @@ def test_no_call_waits_for_redis_longer_than_patience(
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     with server.client(socket_timeout=10) as of_store:
-        shared = FleetPermits(RedisTokenStore(of_store), KEY, fake_time.clock)
+        shared = FleetPermits(RedisTokenStore(of_store), KEY, sign, fake_time.clock)
         count = RateLimit(3, fake_time.clock, shared)
         server.pause()
         try:
@@ -238,8 +235,19 @@ def test_no_call_waits_for_redis_longer_than_patience(
     assert said()[0] == FAILS + "it does not answer within 0.01 s"
 
 
+def test_a_text_that_somebody_else_put_there_costs_no_call(
+    members: Members, client: Any, said: Any
+) -> None:
+    now, _ = client.time()
+    client.hset(NAME, "x", f"{now * 1_000_000} " + "0" * 64 + '["x", 40, []]')
+
+    assert members.send(60) == [40, 40]
+    damaged = "what the store holds is damaged, or was written by somebody else"
+    assert said() == [FAILS + damaged] * 2, "once for each"
+
+
 @pytest.mark.parametrize("planted", ["text", "list"])
-def test_what_somebody_else_put_there_costs_no_call(
+def test_what_somebody_else_put_in_place_of_the_hash_costs_no_call(
     members: Members, client: Any, said: Any, planted: str
 ) -> None:
     if planted == "text":
@@ -258,7 +266,7 @@ def test_a_redis_that_runs_no_scripts_costs_no_call(
     client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], categories=rights)
     with server.client(username="plain", password="any") as of_store:
         store = RedisTokenStore(of_store)
-        count = RateLimit(3, fake_time.clock, FleetPermits(store, KEY, fake_time.clock))
+        count = RateLimit(3, fake_time.clock, FleetPermits(store, KEY, sign, fake_time.clock))
         assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
         store.set(KEY, "value", 60)
         assert store.get(KEY) == "value"

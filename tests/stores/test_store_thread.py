@@ -1,7 +1,8 @@
-"""worker.py: nobody waits for a store longer than he will, and no lock is kept for it."""
+"""shared.py: no caller waits for a store for longer than it wants, and no lock is left behind."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,9 @@ import pytest
 from conftest import TOKEN
 from fleet import until
 
-from gc_requests_auth.stores import worker as module
+from gc_requests_auth.stores import shared as module
 from gc_requests_auth.stores.base import StoreError
-from gc_requests_auth.stores.signed import UnsoundError
-from gc_requests_auth.stores.worker import Worker
-from gc_requests_auth.util import forks
+from gc_requests_auth.stores.shared import StoreThread
 
 LONG = 30.0
 
@@ -53,30 +52,30 @@ class Lock:
             self.left.set()
 
 
-def visitors() -> list[threading.Thread]:
+def store_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "gc_requests_auth"]
 
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays() -> Iterator[None]:
     yield
-    until(lambda: visitors() == [])
+    until(lambda: store_threads() == [])
 
 
 def test_a_step_returns_what_its_work_does() -> None:
-    worker = Worker()
+    runner = StoreThread()
 
-    assert worker.run(lambda: 7, LONG) == 7
-    assert worker.run(lambda: None, LONG) is None
-    assert worker.problem is None
-    worker.end(LONG)
+    assert runner.run(lambda: 7, LONG) == 7
+    assert runner.run(lambda: None, LONG) is None
+    assert runner.problem is None
+    runner.end(LONG)
 
 
 def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None:
-    worker, lock = Worker(), Lock()
-    threads = [worker.run(threading.current_thread, LONG) for _ in range(2)]
-    worker.enter(lock, LONG)
-    worker.end(LONG)
+    runner, lock = StoreThread(), Lock()
+    threads = [runner.run(threading.current_thread, LONG) for _ in range(2)]
+    runner.enter(lock, LONG)
+    runner.end(LONG)
 
     assert len({*threads, *lock.threads}) == 1
     assert threads[0] is not threading.current_thread()
@@ -85,48 +84,47 @@ def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None
 
 
 def test_a_lock_is_held_to_the_end_of_the_visit() -> None:
-    worker, lock = Worker(), Lock()
-    worker.enter(lock, LONG)
-    worker.run(lambda: None, LONG)
+    runner, lock = StoreThread(), Lock()
+    runner.enter(lock, LONG)
+    runner.run(lambda: None, LONG)
 
     assert not lock.left.is_set()
-    worker.end(LONG)
+    runner.end(LONG)
     assert lock.left.is_set()
 
 
 def test_a_step_that_fails_is_a_problem_and_the_next_one_is_taken() -> None:
-    worker = Worker()
+    runner = StoreThread()
 
     def fail() -> None:
         raise StoreError("it is full")
 
-    assert worker.run(fail, LONG) is None
-    assert worker.run(lambda: 7, LONG) == 7
-    assert worker.problem == "it is full"
-    worker.end(LONG)
+    assert runner.run(fail, LONG) is None
+    assert runner.run(lambda: 7, LONG) == 7
+    assert runner.problem == "it is full"
+    runner.end(LONG)
 
 
 def test_the_first_problem_is_told() -> None:
-    worker = Worker()
+    runner = StoreThread()
 
     def fail(text: str) -> None:
         raise StoreError(text)
 
-    worker.run(lambda: fail("one"), LONG)
-    worker.run(lambda: fail("other"), LONG)
+    runner.run(lambda: fail("one"), LONG)
+    runner.run(lambda: fail("other"), LONG)
     hanging = Hanging()
-    worker.run(hanging, 0)
+    runner.run(hanging, 0)
 
-    assert worker.problem == "one"
+    assert runner.problem == "one"
     hanging.let_go.set()
-    worker.end(LONG)
+    runner.end(LONG)
 
 
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (StoreError("the text of ours"), "the text of ours"),
-        (UnsoundError("the text of ours"), "the text of ours"),
         (ValueError(f"cannot keep {TOKEN}"), "ValueError"),
         (
             OSError(28, "No space left on device", f"/cache/{TOKEN}"),
@@ -141,44 +139,44 @@ def test_the_first_problem_is_told() -> None:
 )
 def test_a_problem_is_told_without_the_text_of_others(error: BaseException, told: str) -> None:
     """Which may hold the value that could not be kept."""
-    worker = Worker()
+    runner = StoreThread()
 
     def fail() -> None:
         raise error
 
-    assert worker.run(fail, LONG) is None
-    assert worker.problem == told
-    worker.end(LONG)
+    assert runner.run(fail, LONG) is None
+    assert runner.problem == told
+    runner.end(LONG)
 
 
 def test_a_step_that_hangs_is_waited_for_no_longer_than_said() -> None:
-    worker, hanging = Worker(), Hanging()
+    runner, hanging = StoreThread(), Hanging()
 
-    assert worker.run(hanging, 0.05) is None
-    assert worker.problem == "it does not answer within 0.1 s"
+    assert runner.run(hanging, 0.05) is None
+    assert runner.problem == "it does not answer within 0.1 s"
     hanging.let_go.set()
-    worker.end(LONG)
+    runner.end(LONG)
 
 
 def test_after_a_step_that_hangs_no_other_is_taken() -> None:
-    worker, hanging, taken = Worker(), Hanging(), []
-    worker.run(hanging, 0)
-    worker.run(lambda: taken.append(1), LONG)
-    worker.enter(Lock(), LONG)
+    runner, hanging, taken = StoreThread(), Hanging(), []
+    runner.run(hanging, 0)
+    runner.run(lambda: taken.append(1), LONG)
+    runner.enter(Lock(), LONG)
     hanging.let_go.set()
-    for thread in visitors():
-        worker.end(LONG)
+    for thread in store_threads():
+        runner.end(LONG)
         thread.join(LONG)
 
     assert taken == []
 
 
 def test_a_lock_that_is_entered_late_is_left_again() -> None:
-    worker, before = Worker(), Hanging()
+    runner, before = StoreThread(), Hanging()
     lock = Lock(before)
-    worker.enter(lock, 0)
+    runner.enter(lock, 0)
     assert before.begun.wait(LONG)
-    worker.end(LONG)
+    runner.end(LONG)
     assert lock.threads == []
     before.let_go.set()
 
@@ -187,10 +185,10 @@ def test_a_lock_that_is_entered_late_is_left_again() -> None:
 
 
 def test_a_lock_is_left_if_a_later_step_hangs() -> None:
-    worker, lock, hanging = Worker(), Lock(), Hanging()
-    worker.enter(lock, LONG)
-    worker.run(hanging, 0)
-    worker.end(LONG)
+    runner, lock, hanging = StoreThread(), Lock(), Hanging()
+    runner.enter(lock, LONG)
+    runner.run(hanging, 0)
+    runner.end(LONG)
 
     assert not lock.left.is_set(), "what hangs may be what the lock is for"
     hanging.let_go.set()
@@ -198,23 +196,23 @@ def test_a_lock_is_left_if_a_later_step_hangs() -> None:
 
 
 def test_the_end_waits_for_a_lock_that_hangs_no_longer_than_said() -> None:
-    worker, hanging = Worker(), Hanging()
+    runner, hanging = StoreThread(), Hanging()
 
     @contextmanager
     def lock() -> Iterator[None]:
         yield
         hanging()
 
-    worker.enter(lock, LONG)
-    worker.end(0)
+    runner.enter(lock, LONG)
+    runner.end(0)
 
-    assert worker.problem == "it does not answer within 0.0 s"
+    assert runner.problem == "it does not answer within 0.0 s"
     hanging.let_go.set()
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
-    worker, before = Worker(), Hanging()
+    runner, before = StoreThread(), Hanging()
 
     @contextmanager
     def lock() -> Iterator[None]:
@@ -224,20 +222,20 @@ def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
 
     if not late:
         before.let_go.set()
-    worker.enter(lock, 0 if late else LONG)
-    worker.end(LONG)
+    runner.enter(lock, 0 if late else LONG)
+    runner.end(LONG)
     before.let_go.set()
 
-    assert worker.problem == ("it does not answer within 0.0 s" if late else "SystemExit")
+    assert runner.problem == ("it does not answer within 0.0 s" if late else "SystemExit")
 
 
 def test_what_is_no_lock_is_a_problem() -> None:
-    worker = Worker()
-    worker.enter(lambda: None, LONG)  # type: ignore[arg-type, return-value]
-    worker.end(LONG)
+    runner = StoreThread()
+    runner.enter(lambda: None, LONG)
+    runner.end(LONG)
 
-    assert worker.problem is not None
-    assert worker.problem.startswith(("TypeError", "AttributeError"))
+    assert runner.problem is not None
+    assert runner.problem.startswith(("TypeError", "AttributeError"))
 
 
 def test_where_no_thread_can_be_started_the_steps_are_taken_here(
@@ -245,36 +243,48 @@ def test_where_no_thread_can_be_started_the_steps_are_taken_here(
 ) -> None:
     """Python 3.12 starts none once the main thread has ended, though others may run for days."""
     monkeypatch.setattr(module, "in_background", lambda work: False)
-    worker, lock = Worker(), Lock()
+    runner, lock = StoreThread(), Lock()
 
-    assert worker.run(threading.current_thread, LONG) is threading.current_thread()
-    worker.enter(lock, LONG)
+    assert runner.run(threading.current_thread, LONG) is threading.current_thread()
+    runner.enter(lock, LONG)
     assert not lock.left.is_set()
-    worker.end(LONG)
+    runner.end(LONG)
     assert lock.left.is_set()
-    assert (worker.problem, worker.is_stuck) == (None, False)
+    assert (runner.problem, runner.is_stuck) == (None, False)
 
 
-def test_a_visit_is_stuck_while_its_store_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker, hanging = Worker(), Hanging()
-    seen = [worker.is_stuck]
-    worker.run(hanging, 0)
-    worker.end(LONG)
-    seen.append(worker.is_stuck)
-    with monkeypatch.context() as child:  # of a fork, to which the thread does not come along
-        child.setattr(forks, "forks", forks.forks + 1)
-        seen.append(worker.is_stuck)
+def test_a_visit_is_stuck_while_its_store_does_not_answer() -> None:
+    runner, hanging = StoreThread(), Hanging()
+    seen = [runner.is_stuck]
+    runner.run(hanging, 0)
+    runner.end(LONG)
+    seen.append(runner.is_stuck)
     hanging.let_go.set()
-    for thread in visitors():
+    for thread in store_threads():
         thread.join(LONG)
 
-    assert [*seen, worker.is_stuck] == [False, True, False, False]
+    assert [*seen, runner.is_stuck] == [False, True, False]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 and later: a fork among threads
+def test_a_child_of_a_fork_does_not_take_its_parents_thread_for_a_living_one() -> None:
+    runner, hanging = StoreThread(), Hanging()
+    runner.run(hanging, 0)
+    child = os.fork()
+    if not child:  # pragma: no cover -- another process
+        os._exit(runner.is_stuck)
+    status = os.waitpid(child, 0)[1]
+    hanging.let_go.set()
+    runner.end(LONG)
+
+    assert status == 0
 
 
 def test_a_visit_that_is_over_leaves_no_thread() -> None:
-    worker = Worker()
-    (thread,) = visitors()
-    worker.end(LONG)
+    runner = StoreThread()
+    (thread,) = store_threads()
+    runner.end(LONG)
     thread.join(LONG)
 
     assert not thread.is_alive()
