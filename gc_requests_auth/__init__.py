@@ -1,4 +1,4 @@
-"""Requests authentication for Genesys Cloud: OAuth client credentials, without ever seeing a token.
+"""Signs in to Genesys Cloud for requests with OAuth client credentials; you never handle a token.
 
 What there is to import from here; all else is internal and may change in any release::
 

@@ -29,5 +29,5 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     if response is None:
         return str(failure) if isinstance(failure, GenesysCloudError) else told(failure)
     call = Call.of(response.request)
-    # The login host may be a gateway of the user's own, which only the auth knows.
-    return str(Examination(response, call.auth._hosts.login_host if call else None))
+    # The hosts may be those of a gateway, which only the auth knows.
+    return str(Examination(response, call.auth._hosts if call else None))

@@ -18,7 +18,9 @@ from conftest import SECRET, TOKEN, Counted
 from urllib3.exceptions import DecodeError, MaxRetryError, ProtocolError
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, explain
+from gc_requests_auth.causes.examination import Examination
 from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE, of_certificate, of_exception
+from gc_requests_auth.settings.hosts import Hosts
 
 API = "https://api.mypurecloud.ie/api/v2"
 LOGIN = "https://login.mypurecloud.ie/oauth/token"
@@ -349,32 +351,40 @@ def test_a_gateway_that_is_called_api_may_serve_the_login_as_well(
     assert "is no login service" not in text
 
 
-@pytest.fixture
-def gateway() -> GenesysCloudAuth:
-    """An auth for a gateway of the user's own, which serves the login and the API."""
-    url = "https://login.gw.example:8443"
-    return GenesysCloudAuth("id", SECRET, login_url=url, api_url=f"{url}/genesys")
-
-
-def test_the_login_host_of_a_gateway_is_known_from_the_auth_that_signed_the_call(
-    gateway: GenesysCloudAuth, double: requests_mock.Mocker
+@pytest.mark.parametrize(
+    ("called", "api_url", "is_told"),
+    [
+        ("https://gw.example/api/v2/users", "https://api.gw.example", True),
+        ("https://gw.example/api/v2/users", "https://gw.example/genesys", True),
+        ("https://gw.example/genesys/api/v2/users", "https://gw.example/genesys", False),
+    ],
+)
+def test_a_gateway_for_login_and_api_is_told_as_a_login_host_at_other_paths_only(
+    called: str, api_url: str, is_told: bool, double: requests_mock.Mocker
 ) -> None:
-    double.post(f"{gateway.login_url}/oauth/token", json={"access_token": TOKEN})
-    double.get(f"{gateway.api_url}/api/v2/users", status_code=404)
-    text = explain(requests.get(f"{gateway.api_url}/api/v2/users", auth=gateway))
+    hosts = Hosts.of(None, "https://gw.example/login", api_url)
+    double.get(called, status_code=404)
+    text = str(Examination(requests.get(called), hosts))
 
-    assert "login.gw.example:8443 is a login service" in text
-    assert "Call the API host at /genesys/api/v2/users." in text
+    assert ("gw.example is a login service" in text) is is_told
+    assert (f"Call {api_url}/api/v2/users." in text) is is_told
 
 
-def test_the_login_host_of_a_region_is_known_from_the_auth_that_signed_the_call(
-    double: requests_mock.Mocker,
+@pytest.mark.parametrize(
+    ("where", "login_host"),
+    [
+        ({"region": "eu-west-1"}, "login.mypurecloud.ie"),
+        ({"login_url": "https://gw.example", "api_url": API.partition("/api/")[0]}, "gw.example"),
+    ],
+)
+def test_the_login_host_is_known_from_the_auth_that_signed_the_call(
+    where: dict[str, str], login_host: str, double: requests_mock.Mocker
 ) -> None:
-    double.post(LOGIN, json={"access_token": TOKEN})
-    auth = GenesysCloudAuth("id", SECRET, region="eu-west-1")
+    double.post(f"https://{login_host}/oauth/token", json={"access_token": TOKEN})
+    auth = GenesysCloudAuth("id", SECRET, **where)  # type: ignore[arg-type]
     text = answer(double, 401, fault("bad.credentials"), auth=auth)
 
-    assert "another organisation than login.mypurecloud.ie." in text
+    assert f"another organisation than {login_host}." in text
 
 
 @pytest.mark.parametrize("text", ["", "no", "[1]", "[" * 100_000, " " * 70_000])

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
+from ..settings.hosts import Hosts
 from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
 from ..util.nesting import parse_json
 from ..util.redaction import forms_of, redacted
@@ -44,21 +45,25 @@ class Examination:
 
     ``str()`` tells the answer, what it means, and what to do, in one line.
 
-    :param login_host: The login host, where it is known.
+    :param hosts: The hosts that the credentials belong to, where they are known.
     """
 
-    def __init__(self, response: requests.Response, login_host: str | None = None) -> None:
+    def __init__(self, response: requests.Response, hosts: Hosts | None = None) -> None:
         request: Any = response.request
         self._headers = response.headers
         self._sent_headers: Mapping[str, str] = getattr(request, "headers", None) or {}
         self._sent = getattr(request, "body", None)
+        sent = self._sent.encode(errors="replace") if isinstance(self._sent, str) else self._sent
+        #: Bytes of the body that was sent; 0 where they are not known.
+        self._size = len(sent) if isinstance(sent, bytes) else 0
         self._hidden = list(_credentials(response))
         self._url = _parts(response.url or getattr(request, "url", None) or "")
         self._hostname = self._url.hostname or ""
-        self._login_host = login_host
+        self._hosts = hosts
         body = _body(response)
         self._is_read = body is not None
         self._body = (body or b"").lstrip()
+        self._is_page = self._body[:1] == b"<"
         said = _object(body or b"")
         self._is_object = said is not None
         self._said = said or {}
@@ -71,7 +76,9 @@ class Examination:
         self.path = self._shown(self._url.path or "/", LONGEST_PATH)
         #: None where the answer has none.
         self.code = self._identifier("code") or self._identifier("error")
-        self._whole_message = self._text_of("message", "error_description", "description")
+        texts = (self._said.get(key) for key in ("message", "error_description", "description"))
+        text = next((text for text in texts if isinstance(text, str)), "")
+        self._whole_message = self._shown(text, 4 * LONGEST_MESSAGE)
         self.message = _plain(self._whole_message, LONGEST_MESSAGE)
         found = correlation_id_in(self._headers, self._hidden)
         #: None where the answer has none.
@@ -123,7 +130,7 @@ class Examination:
             return self._of_token_request()
         if self.status < 400:
             return NOT_THE_API if self._is_page else None
-        if self._is_login_host:
+        if self._api_beside is not None:
             return calls.LOGIN_HOST_CALLED
         signed = _SIGNATURES & {key for key, _ in parse_qsl(self._url.query)}
         if signed and "Authorization" in self._sent_headers and self.status in {400, 401, 403}:
@@ -163,9 +170,16 @@ class Examination:
         return calls.LIMIT_OF_RESOURCE if self._limit_key else calls.LIMIT_NOT_NAMED
 
     @property
-    def _is_login_host(self) -> bool:
-        at_region = self._hostname.startswith("login.") and sign_in.of_region(self._hostname)
-        return at_region or self._url.netloc == self._login_host
+    def _api_beside(self) -> str | None:
+        """The URL of the API, if it is a login host that answers; None if not."""
+        domain = self._hostname.removeprefix("login.")
+        if domain != self._hostname and sign_in.of_region(self._hostname):
+            return f"https://api.{domain}"
+        hosts = self._hosts
+        if hosts is None or self._url.netloc != hosts.login_host:
+            return None
+        # The login service and the API of a gateway may share a host.
+        return None if hosts.takes_token(self._url.geturl()) else hosts.api_url
 
     @property
     def _lacks_api_path(self) -> bool:
@@ -175,10 +189,6 @@ class Examination:
             and not self._hostname.startswith(("apps.", "api-downloads."))
             and "/api/v2/" not in f"{self._url.path}/"
         )
-
-    @property
-    def _is_page(self) -> bool:
-        return self._body[:1] == b"<"
 
     @property
     def _sent_no_json(self) -> bool:
@@ -194,12 +204,6 @@ class Examination:
             return True
         return False
 
-    @property
-    def _size(self) -> int:
-        """Bytes of the body that was sent; 0 where they are not known."""
-        sent = self._sent.encode() if isinstance(self._sent, str) else self._sent
-        return len(sent) if isinstance(sent, bytes) else 0
-
     # -- the facts ------------------------------------------------------------------------------------
 
     def _facts(self) -> dict[str, str]:
@@ -209,7 +213,7 @@ class Examination:
             "host": self.host,
             "path": self.path,
             "kind": self.kind,
-            "login_host": self.host if is_token_request else self._login_host,
+            "login_host": self.host if is_token_request else self._hosts and self._hosts.login_host,
             "login_url": sign_in.login_url_beside(self.host, self.path),
             "permissions": self._permissions(),
             "size": f"{self._size:,} bytes" if self._size else None,
@@ -226,12 +230,8 @@ class Examination:
 
     def _instead(self) -> str | None:
         """What to call instead, where the path tells."""
-        if self._is_login_host:
-            domain = self._hostname.removeprefix("login.")
-            api = (
-                f"https://api.{domain}" if sign_in.of_region(self._hostname) else "the API host at "
-            )
-            return f"{api}{self.path}"
+        if self._api_beside is not None:
+            return f"{self._api_beside}{self.path}"
         if self._lacks_api_path:
             return f"/api/v2/{re.sub(r'^/+(api/)?(v[0-9]+/)?', '', self.path)}"
         path = self.path.rstrip("/")
@@ -257,10 +257,6 @@ class Examination:
         if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
             return None
         return value if redacted(value, self._hidden) == value else None
-
-    def _text_of(self, *keys: str) -> str:
-        texts = (self._said[key] for key in keys if isinstance(self._said.get(key), str))
-        return self._shown(next(texts, ""), 4 * LONGEST_MESSAGE)
 
     def _shown(self, text: str, length: int) -> str:
         return _plain(redacted(text, self._hidden), length)

@@ -103,7 +103,7 @@ def _ask(network: Network, place: Hosts, token: AccessToken, path: str) -> dict[
         said = _json(answer)
         if answer.status_code == 200 and said is not None:
             return said
-        trouble = refused_by_api(Examination(answer, place.login_host), place)
+        trouble = refused_by_api(Examination(answer, place), place)
     raise trouble
 
 

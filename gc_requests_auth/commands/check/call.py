@@ -72,7 +72,7 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
         if answer.is_redirect:
             text += ", a redirect, which is not followed here"
         return Finding(text, details, facts)
-    found = Examination(answer, place.login_host)
+    found = Examination(answer, place)
     if ours and found.status == 401:
         _tell_refused_token(found, lives=token_lives(network, place, token))
     facts |= {
