@@ -29,9 +29,11 @@ from wire import Proxy
 
 from gc_requests_auth import (
     CredentialsRefusedError,
+    FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
+    RedisTokenStore,
 )
 from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.commands import main as cli
@@ -946,7 +948,7 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
 def test_the_store_of_the_page_works_with_a_keyring(
     keyring: dict[tuple[str, str], str], here: Counted
 ) -> None:
-    store = Page("stores").run(1)["KeyringTokenStore"]()
+    store = Page("stores").run(2)["KeyringTokenStore"]()
     first, second = (GenesysCloudAuth(store=store) for _ in range(2))
 
     assert first.access_token() == second.access_token()
@@ -959,9 +961,9 @@ def test_the_store_of_the_page_works_with_a_keyring(
 
 def test_stores_page_makes_both_kinds(here: Counted) -> None:
     pytest.importorskip("redis", reason="the extra [redis] is not installed")
-    session = Page("stores").run(0)["session"]
+    stores = [Page("stores").run(number)["session"].auth._store for number in (0, 1)]
 
-    assert "RedisTokenStore" in repr(session.auth._store)
+    assert list(map(type, stores)) == [FileTokenStore, RedisTokenStore]
     assert here.token_requests == 0
 
 
@@ -970,7 +972,7 @@ def test_stores_page_exchanges_texts_through_a_database() -> None:
     page = Page("stores")
     (create,) = re.findall(r"# (CREATE TABLE .*)", page.text)
     database.execute(create)
-    exchange = page.run(2)["exchange"]
+    exchange = page.run(3)["exchange"]
     store = types.SimpleNamespace(database=database)
 
     assert exchange(store, "key", "a", "old", 70.0) == []
@@ -985,7 +987,7 @@ def test_stores_page_exchanges_texts_through_a_database() -> None:
 # -- check.rst ------------------------------------------------------------------------------------
 
 
-def test_check_says_what_its_keys_are(
+def test_check_lists_the_steps_and_the_keys_of_its_json(
     here: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = Page("check").text
@@ -997,6 +999,11 @@ def test_check_says_what_its_keys_are(
     assert cli.main(["check", "--find-region", "--try", "euw1", "--json"]) == 1
     searched = json.loads(capsys.readouterr().out)
 
+    steps = re.findall(r"^\d+\. (.+)", text, re.MULTILINE)
+    listed = re.findall(r"``([\w -]+)``", " ".join(steps))
+    assert [one["step"] for one in walked["steps"]] == [
+        name for name in listed if name not in {"rate limit", "call"}
+    ]
     assert set(walked) | set(searched) == set(named)
     assert set(walked["steps"][0]) == named["steps"]
     assert set(searched["causes"][0]) == named["causes"]

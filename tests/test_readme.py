@@ -11,7 +11,7 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN, Counted
-from pages import DOCS, ROOT, code_blocks, plain
+from pages import DOCS, ROOT, Page, code_blocks, plain
 
 import gc_requests_auth
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudError
@@ -71,16 +71,18 @@ def test_the_auth_of_the_readme_signs_a_call(ireland: requests_mock.Mocker) -> N
     assert ireland.request_history[1].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-def test_the_stores_of_the_readme_are_made_each_by_itself() -> None:
-    pytest.importorskip("redis", reason="the extra [redis] is not installed")
-    for block, name in zip(
-        blocks("python", "Between runs and between machines"),
-        ("FileTokenStore", "RedisTokenStore"),
-        strict=True,
-    ):
+def test_the_store_of_the_readme_brings_the_token_to_the_next_run(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+    (block,) = blocks("python", "Between runs and between machines")
+    for _ in range(2):
         names: dict[str, Any] = {}
         exec(compile(block, "README.rst", "exec"), names)
-        assert name in repr(names["session"].auth._store)
+        names["session"].auth.access_token()
+
+    assert sandbox.token_requests == 1
 
 
 def test_the_test_of_the_readme_passes_as_it_stands() -> None:
@@ -92,7 +94,7 @@ def test_the_test_of_the_readme_passes_as_it_stands() -> None:
         assert [one.method for one in mocker.request_history] == ["POST", "GET"]
 
     assert len(recipe) == 1
-    assert len(blocks("python")) == 5, "each of which is run here"
+    assert len(blocks("python")) == 4, "each of which is run here"
 
 
 @pytest.mark.parametrize("shell", [r"export (\w+)=", r"\$env:(\w+) = "])
@@ -109,11 +111,7 @@ def test_both_shells_set_the_three_variables_of_the_environment(shell: str) -> N
 def test_the_transcript_of_the_demo_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["demo"])
     said = capsys.readouterr().out
-    quoted = README[
-        README.index("    A Genesys Cloud look-alike listens") : README.index(
-            "Credentials and environment\n---"
-        )
-    ]
+    (quoted,) = Page("testing").quoted
 
     beginning, end = timeless(quoted).split("[...]")
     assert timeless(said).startswith(beginning.strip())
@@ -198,7 +196,7 @@ def test_the_tree_of_the_page_is_the_tree() -> None:
 
 
 def test_the_readme_is_short_enough_to_be_read() -> None:
-    assert len(README.splitlines()) <= 180
+    assert len(README.splitlines()) <= 150
     assert "gc-requests-auth demo" in "\n".join(README.splitlines()[:40])
 
 
