@@ -33,7 +33,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     RegionMismatchError,
 )
-from gc_requests_auth.tokens.flight import Flight
+from gc_requests_auth.tokens.source import Flight
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"

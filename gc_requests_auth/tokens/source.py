@@ -1,4 +1,4 @@
-"""When to ask for a token: rarely, once for everybody, and never while a live one would do.
+"""When to ask for a token: rarely, once for all threads, and never while a living token would do.
 
 The single flight. Suppose 64 threads find the token revoked. Each of them calls `_obtain` with the
 token that the API refused. The first becomes the leader of a flight and makes the token request; the
@@ -8,7 +8,7 @@ token in its place and takes it: a 401 that carries an older token never fetches
 
 If the leader is interrupted (Ctrl-C, a time limit, the caller's own vault raises), the flight ends
 without a result, and one of the waiters leads the next flight. If the leader takes too long, another
-thread leads as well, and what the first one brings in the end is for its own call alone.
+thread leads as well. What the first leader gets in the end is for its own call alone.
 """
 
 from __future__ import annotations
@@ -18,17 +18,14 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from functools import partial
 from random import uniform
-from typing import NamedTuple
 
-from ..errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
+from ..errors import ConfigurationError, CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
-from ..util.threads import in_background
-from .flight import Flight
+from ..util.threads import CallStack, in_background, sleep_lets_others_run
 from .token import AccessToken, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
@@ -42,17 +39,93 @@ RESERVE = 5.0
 #: Seconds that a refusal of credentials is remembered.
 REFUSAL_MEMORY = 30.0
 
-#: Seconds after a failed renewal in which the living token serves and nobody tries; twice as many
-#: after each further failure, up to `LONGEST_PAUSE`, but never more than half the life that is left.
+#: Seconds after a failed renewal in which nobody tries again; twice as many after each further
+#: failure, up to `LONGEST_PAUSE`, but never more than half the life that is left.
 PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
+#: Seconds after which a waiter looks at both clocks again: an Event knows nothing of a suspension.
+LOOK_SECONDS = 1.0
 
-class Refusal(NamedTuple):
-    """Which credentials were refused, how, and when."""
+#: Seconds between two looks of a greenlet that waits for another greenlet of its thread.
+NAP = 0.005
 
-    identity: Identity
-    error: GenesysCloudError
-    since: Moment
+#: Seconds that a call waits for a renewal in the last moments of a living token.
+PATIENCE = 0.5
+
+_NO_FAILURE = 0.0, Moment(0.0, 0.0)
+
+
+class Flight:
+    """One token request: a leader makes it, others wait for its result.
+
+    :param longest: Seconds after which the flight is given up.
+    """
+
+    def __init__(self, longest: float, clock: Clock) -> None:
+        self.ended = threading.Event()
+        #: The call stack that makes the token request, once it does.
+        self.leader: CallStack | None = None
+        #: The result is a token, a failure, or neither. Each waiter raises a copy of the failure, with
+        #: a traceback of its own.
+        self.token: AccessToken | None = None
+        self.failure: GenesysCloudError | None = None
+        self.forgotten = False
+        #: What to log when nobody waits any more: a handler may take locks, or call the API.
+        self.to_log: list[tuple[int, str, object]] = []
+        self._since = Moment.now(clock)
+        self._longest = longest
+        self._clock = clock
+
+    def left(self) -> float:
+        """Seconds until the flight is given up; less than zero if it is overdue."""
+        return self._longest - self._since.age(self._clock)
+
+    def result(self) -> AccessToken | None:
+        """Wait for the token; None if the flight ends without a result or takes too long.
+
+        :raises GenesysCloudError: if the result is a failure.
+        """
+        waited = 0.0
+        while not self._wait(LOOK_SECONDS):
+            waited += LOOK_SECONDS
+            if waited > self._longest:  # a frozen clock does not say so
+                self._longest = -math.inf
+            if self.left() < 0:
+                return None
+        if self.failure is not None:
+            raise copy.copy(self.failure)
+        return self.token
+
+    def wait_a_moment(self) -> None:
+        """Wait for the end, but only in the first moments of the flight."""
+        patience = PATIENCE - self._since.age(self._clock)
+        if patience > 0 and self.can_be_waited_for():
+            self._wait(patience)
+
+    def raise_if_led_from_here(self) -> None:
+        """Raise if the caller would wait for itself."""
+        if self.leader == CallStack.here():
+            raise ConfigurationError(
+                "Signing in needs a token itself: the credentials= function, or what session="
+                " mounts, uses this very auth. Give it another one."
+            )
+
+    def can_be_waited_for(self) -> bool:
+        """Whether the leader can go on meanwhile: not the caller, nor a greenlet of a blocked thread."""
+        here = CallStack.here()
+        if self.leader is None or self.leader.thread != here.thread:
+            return True
+        return self.leader != here and sleep_lets_others_run()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait so long for the end; whether the flight has ended."""
+        if self.leader is None or self.leader.thread != threading.get_ident():
+            return self.ended.wait(seconds)
+        # An Event would block the thread of the leader itself; naps let other greenlets run.
+        while seconds > 0 and not self.ended.is_set():
+            self._clock.sleep(NAP)
+            seconds -= NAP
+        return self.ended.is_set()
 
 
 class Refusals:
@@ -62,17 +135,18 @@ class Refusals:
     """
 
     def __init__(self) -> None:
-        self.last: Refusal | None = None
+        #: Which credentials were refused, how, and when. Replaced as a whole.
+        self.last: tuple[Identity, GenesysCloudError, Moment] | None = None
 
-    def recalled(self, identity: Identity, clock: Clock) -> GenesysCloudError | None:
+    def remembered(self, identity: Identity, clock: Clock) -> GenesysCloudError | None:
         """The refusal of these credentials, if it was not long ago."""
-        last = self.last
-        if last is None or last.identity != identity:
+        if self.last is None:
             return None
-        age = last.since.age(clock)
-        if age >= REFUSAL_MEMORY:
+        refused, error, since = self.last
+        age = since.age(clock)
+        if refused != identity or age >= REFUSAL_MEMORY:
             return None
-        error = copy.copy(last.error)
+        error = copy.copy(error)
         memory = (
             f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
             f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
@@ -80,13 +154,6 @@ class Refusals:
         )
         error.args = (memory,)
         return error
-
-
-class _FailedRenewals(NamedTuple):
-    """How many renewals failed since one succeeded, and when the last of them did."""
-
-    times: int = 0
-    last: Moment = Moment(0.0, 0.0)
 
 
 class TokenSource:
@@ -124,7 +191,8 @@ class TokenSource:
         #: The latest token, living or not.
         self.token: AccessToken | None = None
         self._refusals = refusals or Refusals()
-        self._failed = _FailedRenewals()
+        #: Seconds without a try after a renewal that failed, and when it failed.
+        self._failed = _NO_FAILURE
         #: The token that was forgotten last; a store may still hold it.
         self._forgotten: SecretBox | None = None
         self._start_afresh()
@@ -155,11 +223,14 @@ class TokenSource:
 
     def other_than(self, rejected: SecretBox | None) -> AccessToken:
         """A token to send after the API refused `rejected`: the current one, if that is another."""
-        return self._living(rejected) or self._obtain(rejected)
+        return self.in_hand(other_than=rejected) or self._obtain(rejected)
 
     def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
-        """The current token while it lives. Fetches nothing."""
-        return self._living(other_than)
+        """The current token, if it lives and is not the rejected one. Fetches nothing."""
+        token = self.token
+        if token is None or token.is_that(other_than) or token.remaining(self._clock) <= 0:
+            return None
+        return token
 
     def take(self, token: AccessToken) -> None:
         """Go on with this token."""
@@ -168,31 +239,28 @@ class TokenSource:
     def look_for_one(self, *, inline: bool) -> Flight | None:
         """See to it that there is a token; where that fails, ever more rarely.
 
-        :param inline: Whether the caller may do so, where no thread can.
+        :param inline: Whether the caller may ask for it, where no thread can.
         :returns: The flight that may bring it.
         """
         forks.process()
         token = self.token
-        if self._living(None) is not None:  # published since the caller looked
+        if self.in_hand() is not None:  # published since the caller looked
             return None
-        flight = self._flight_under_way()
-        if flight is None and not self._pauses(math.inf):
-            flight = self._start_renewal(token, math.inf, inline=inline)
-        return flight
+        return self._renewal(token, math.inf, inline=inline)
 
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
         forks.process()
         with self._lock:
             flight = self._flight
-            if flight is None or not flight.is_led_from_here():
-                if self.token is not None:
-                    self._forgotten = self.token.value
-                self.token = self._flight = self._refusals.last = None
-                self._failed = _FailedRenewals()
+            if flight is not None:
+                flight.raise_if_led_from_here()
+                flight.forgotten = True
+            if self.token is not None:
+                self._forgotten = self.token.value
+            self.token = self._flight = self._refusals.last = None
+            self._failed = _NO_FAILURE
         if flight is not None:
-            flight.raise_if_led_from_here()
-            flight.forgotten = True
             flight.ended.set()
 
     # -- the single flight ----------------------------------------------------------------------
@@ -201,13 +269,13 @@ class TokenSource:
         """Lead a flight or join one, until there is a token or a failure to share."""
         while True:
             mine = Flight(self._longest_flight, self._clock)
-            mine.lead()
+            mine.leader = CallStack.here()
             try:
                 flight = self._join(mine, rejected)
                 if flight is None:
-                    token = self._living(rejected)
+                    token = self.in_hand(other_than=rejected)
                 elif flight is mine:
-                    token = self._fetch(mine, self._to_be_replaced() or rejected, retry=True)
+                    token = self._lead(mine, rejected, retry=True)
                 else:
                     token = flight.result()
             finally:  # also if Ctrl-C strikes, wherever it does
@@ -222,30 +290,31 @@ class TokenSource:
         """The flight to wait for, or `mine` to lead; None if there is a usable token after all."""
         forks.process()
         with self._lock:
-            if self._living(rejected) is not None:  # published since the caller looked
+            if self.in_hand(other_than=rejected) is not None:  # published since the caller looked
                 return None
             flight = self._flight_under_way()
-            if flight is None or not (flight.is_led_from_here() or flight.can_be_waited_for()):
-                flight = self._flight = mine
-        if flight is not mine:
-            flight.raise_if_led_from_here()
-        return flight
+            if flight is not None:
+                flight.raise_if_led_from_here()
+                if flight.can_be_waited_for():
+                    return flight
+            self._flight = mine
+        return mine
 
-    def _fetch(
-        self, mine: Flight, instead_of: SecretBox | None, *, retry: bool
+    def _lead(
+        self, mine: Flight, rejected: SecretBox | None = None, *, retry: bool
     ) -> AccessToken | None:
-        """As its leader, come by a token. None if all was forgotten meanwhile: the answer is stale.
+        """Make the token request. None if all was forgotten meanwhile: the answer is stale.
 
-        :raises GenesysCloudError: as every waiter does, if the leader persists.
+        :param retry: Whether calls wait for the result; they share a failure as well.
         """
+        # The token that was forgotten, or is over: by its wall clock, a store may take it for alive.
+        token = self.token
+        instead_of = (self._forgotten if token is None else token.value) or rejected
         identity = self._identify()  # what a vault raises is its caller's own, hence not shared
-        token: AccessToken | None = None
-        refusal: Refusal | None = None
-        failure = self._refusals.recalled(identity, self._clock)
+        token, refusal = None, None
+        failure = self._refusals.remembered(identity, self._clock)
         if failure is None:
-            within = mine.left() - RESERVE  # what the vault has left over
-            if retry:
-                within = max(1.0, within)
+            within = max(1.0, mine.left() - RESERVE)  # what the vault has left over
             try:
                 token = self._adopt(
                     self.request(identity, instead_of=instead_of, within=within, retry=retry)
@@ -253,42 +322,40 @@ class TokenSource:
             except GenesysCloudError as error:
                 failure = copy.copy(error)  # without the traceback
                 if isinstance(error, CredentialsRefusedError | GrantTypeError):
-                    refusal = Refusal(identity, copy.copy(error), Moment.now(self._clock))
-                    mine.log(logging.INFO, "refused: %s", f"{error.error} at {error.host}")
-        published = self._publish(mine, token, refusal, failure if retry else None)
-        if not published and (mine.forgotten or self._living(instead_of) is not None):
-            return self._living(instead_of)
+                    refusal = identity, failure, Moment.now(self._clock)
+                    text = f"{error.error} at {error.host}"
+                    mine.to_log.append((logging.INFO, "refused: %s", text))
+        with self._lock:
+            in_time = self._flight is mine
+            if in_time:
+                self._publish(mine, token, failure if retry else None)
+                if refusal is not None:  # and no reading first: other sources write it, too
+                    self._refusals.last = refusal
+        if not in_time:
+            living = self.in_hand(other_than=instead_of)
+            if mine.forgotten or living is not None:
+                return living
         if failure is not None:
             raise copy.copy(failure)
         return token
 
     def _publish(
-        self,
-        mine: Flight,
-        token: AccessToken | None,
-        refusal: Refusal | None,
-        failure: GenesysCloudError | None,
-    ) -> bool:
-        """Publish what the leader came by, unless the flight was forgotten or given up."""
-        with self._lock:
-            if self._flight is not mine:
-                return False
-            mine.token, mine.failure = token, failure
-            if refusal is not None:  # and no reading first: other sources write it, too
-                self._refusals.last = refusal
-            if token is not None:
-                what = "token renewed" if self.token else "token obtained"
-                if token.shared:
-                    what = "token taken from the store"
-                left = token.remaining(self._clock)
-                mine.log(logging.INFO, f"{what}, good for %.0f s", left)
-                if self._failed.times:
-                    mine.log(logging.INFO, "renewal recovered%s", "")
-                self.token, self._failed, self._forgotten = token, _FailedRenewals(), None
-        return True
+        self, mine: Flight, token: AccessToken | None, failure: GenesysCloudError | None
+    ) -> None:
+        """Give the result of the flight to its waiters, and the token to everybody."""
+        mine.token, mine.failure = token, failure
+        if token is not None:
+            what = "token renewed" if self.token else "token obtained"
+            if token.shared:
+                what = "token taken from the store"
+            left = token.remaining(self._clock)
+            mine.to_log.append((logging.INFO, f"{what}, good for %.0f s", left))
+            if self._failed is not _NO_FAILURE:
+                mine.to_log.append((logging.INFO, "renewal recovered%s", ""))
+            self.token, self._failed, self._forgotten = token, _NO_FAILURE, None
 
     def _end(self, mine: Flight) -> None:
-        """Let the waiters go on, whatever became of the flight."""
+        """Let the waiters go on, whatever the result is."""
         with self._lock:
             if self._flight is mine:
                 self._flight = None
@@ -301,87 +368,71 @@ class TokenSource:
         flight = self._flight
         return None if flight is None or flight.left() < 0 else flight
 
-    def _living(self, rejected: SecretBox | None) -> AccessToken | None:
-        """The current token, if it lives and is not the rejected one."""
-        token = self.token
-        if token is None or token.is_that(rejected) or token.remaining(self._clock) <= 0:
-            return None
-        return token
-
-    def _to_be_replaced(self) -> SecretBox | None:
-        """The token that was forgotten, or is over; by its wall clock, a store may take it for alive."""
-        token = self.token
-        return self._forgotten if token is None else token.value
-
     # -- renewal in good time -------------------------------------------------------------------
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
-        """Have a successor looked for, without keeping anybody waiting for more than a moment.
+        """Start a renewal, and let nobody wait for more than a moment.
 
-        What goes wrong with that concerns no call while the token lives.
+        No call fails for a failed renewal while the token lives.
         """
         if left > token.early * self._jitter:
             return token
         forks.process()
         last_moments = left <= token.margin
-        flight = self._flight_under_way()
-        inline = last_moments and self._inline
-        if flight is None and (self._background or inline) and not self._pauses(left):
-            flight = self._start_renewal(token, left, inline=inline)
+        flight = self._renewal(token, left, inline=last_moments and self._inline)
         if flight is not None and last_moments:
             flight.wait_a_moment()
-        return self._living(None) or self._obtain(None)
+        return self.in_hand() or self._obtain(None)
 
-    def _start_renewal(
-        self, token: AccessToken | None, left: float, *, inline: bool
-    ) -> Flight | None:
-        """A flight in a thread of its own; where no thread starts, `inline` or not at all."""
+    def _renewal(self, token: AccessToken | None, left: float, *, inline: bool) -> Flight | None:
+        """The flight under way, or else a new one that a thread leads; None after a failure.
+
+        :param token: The token that the caller found.
+        :param left: Seconds that calls can go on without the renewal.
+        :param inline: Whether the caller leads, where no thread can.
+        """
+        flight = self._flight_under_way()
+        if flight is not None or self._pauses(left) or not (self._background or inline):
+            return flight
         mine = Flight(min(self._longest_flight, left + RESERVE), self._clock)
         handed_over = False
         try:
             with self._lock:
-                other = self._flight_under_way()
-                if other is not None or self.token is not token or self._pauses(left):
-                    return other
+                flight = self._flight_under_way()
+                if flight is not None or self.token is not token or self._pauses(left):
+                    return flight
                 self._flight = mine
-            renew = partial(self._renew, mine, token)
-            handed_over = self._background and in_background(renew)
+            handed_over = self._background and in_background(lambda: self._renew(mine))
             if not handed_over and inline:
-                renew(inline=True)
+                self._renew(mine, inline=True)
         finally:
             if not handed_over:
                 self._end(mine)
         return mine
 
-    def _renew(self, mine: Flight, token: AccessToken | None, *, inline: bool = False) -> None:
-        mine.lead()
+    def _renew(self, mine: Flight, *, inline: bool = False) -> None:
+        mine.leader = CallStack.here()
         try:
-            self._fetch(mine, self._forgotten if token is None else token.value, retry=False)
-        except GenesysCloudError as error:
-            self._renewal_failed(mine, str(error))
-        except BaseException as error:  # of a vault or an adapter; its text may hold a secret
-            self._renewal_failed(mine, type(error).__name__)
-            if inline:  # a thread of ours has no caller; here, it may be the caller's time limit
+            self._lead(mine, retry=False)
+        except BaseException as error:
+            ours = isinstance(error, GenesysCloudError)
+            # What a vault or an adapter raises may have a secret in its text.
+            self._renewal_failed(mine, str(error) if ours else type(error).__name__)
+            if inline and not ours:  # the caller's time limit, say; a thread of ours has no caller
                 raise
         finally:
             self._end(mine)
 
     def _renewal_failed(self, mine: Flight, problem: str) -> None:
-        if not self._failed.times:
-            what = "renewal fails, the token in hand serves on"
-            if self._living(None) is None:
-                what = "no further token for now, those in hand serve on"
-            mine.log(logging.WARNING, f"{what}: %s", problem)
-        self._failed = _FailedRenewals(self._failed.times + 1, Moment.now(self._clock))
+        if self._failed is _NO_FAILURE:
+            what = "renewal fails, the current token stays in use"
+            if self.in_hand() is None:
+                what = "no further token for now, the current ones stay in use"
+            mine.to_log.append((logging.WARNING, f"{what}: %s", problem))
+        pause, _ = self._failed
+        self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
 
     def _pauses(self, left: float) -> bool:
-        """Whether the next renewal is to wait, after one that failed.
-
-        :param left: Seconds that the token in hand lives on.
-        """
-        times, last = self._failed
-        if not times:
-            return False
-        doubled = PAUSE * 2.0 ** min(times - 1, 10)  # a float ends at 2 ** 1024
-        pause = min(doubled, LONGEST_PAUSE, max(PAUSE, left / 2))
-        return last.age(self._clock) < self._jitter * pause
+        """Whether the next renewal has to wait, after one that failed."""
+        pause, since = self._failed
+        return since.age(self._clock) < self._jitter * min(pause, max(PAUSE, left / 2))

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 from conftest import TOKEN, FakeTime, run_python
 
-from gc_requests_auth.tokens.flight import NAP, PATIENCE, Flight
+from gc_requests_auth.errors import ConfigurationError
+from gc_requests_auth.tokens.source import NAP, PATIENCE, Flight
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.threads import CallStack
@@ -133,9 +134,10 @@ def led_by(greenlet: SimpleNamespace, clock: Clock, monkeypatch: pytest.MonkeyPa
     greenlets = sys.modules["greenlet"]
     with monkeypatch.context() as there:
         there.setattr(greenlets, "getcurrent", lambda: greenlet)
-        flight.lead()
-        assert flight.is_led_from_here()
-    assert not flight.is_led_from_here()
+        flight.leader = CallStack.here()
+        with pytest.raises(ConfigurationError, match="this very auth"):
+            flight.raise_if_led_from_here()
+    flight.raise_if_led_from_here()
     return flight
 
 

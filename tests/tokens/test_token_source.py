@@ -29,7 +29,6 @@ from gc_requests_auth.errors import (
     TokenError,
 )
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.tokens import flight
 from gc_requests_auth.tokens import source as source_module
 from gc_requests_auth.tokens.pool import TokenPool
 from gc_requests_auth.tokens.rate_limit import RateLimit
@@ -278,7 +277,7 @@ def test_a_failed_renewal_costs_no_call_anything(
     assert source.current().value == f"{TOKEN}-1"
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 1, "once per change of state"
-    assert "serves on" in warned[0].getMessage()
+    assert "stays in use" in warned[0].getMessage()
 
 
 def test_a_renewal_that_works_again_is_said_once(
@@ -341,17 +340,14 @@ def test_a_token_whose_request_outlasted_its_life_serves_five_seconds(
 
 
 def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
-    source: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    login: Login, fake_time: FakeTime
 ) -> None:
-    land = TokenSource._publish
-
-    def sleeping_land(self: TokenSource, *arguments: Any) -> bool:
-        landed = land(self, *arguments)
+    def sleep_once(token: AccessToken) -> AccessToken:
         if len(login.calls) == 1:
             fake_time.wall += L  # a laptop is closed right after the answer
-        return landed
+        return token
 
-    monkeypatch.setattr(TokenSource, "_publish", sleeping_land)
+    source = TokenSource(identify, login, clock=fake_time.clock, adopt=sleep_once)
 
     assert source.current().value == f"{TOKEN}-2"
 
@@ -473,7 +469,7 @@ def test_a_failed_renewal_in_the_background_is_said_once_and_tried_ever_more_rar
 
     warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert len(warned) == 1
-    assert "serves on" in warned[0]
+    assert "stays in use" in warned[0]
     login.failure = None
     renewing.current()
     land()
@@ -511,7 +507,7 @@ def test_in_the_last_moments_a_call_waits_for_the_renewal(
     pool: ThreadPoolExecutor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(flight, "PATIENCE", 30.0)
+    monkeypatch.setattr(source_module, "PATIENCE", 30.0)
     renewing.current()
     fake_time.advance(L - 9)
     with Held() as held:
@@ -526,8 +522,8 @@ def test_in_the_last_moments_a_call_waits_for_the_renewal(
 def test_it_waits_briefly(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert flight.PATIENCE == 0.5
-    monkeypatch.setattr(flight, "PATIENCE", 0.001)
+    assert source_module.PATIENCE == 0.5
+    monkeypatch.setattr(source_module, "PATIENCE", 0.001)
     renewing.current()
     fake_time.advance(L - 9)
     with Held() as held:
@@ -538,7 +534,7 @@ def test_it_waits_briefly(
 def test_it_does_not_wait_for_one_that_has_kept_others_waiting(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flight, "PATIENCE", 3.0)
+    monkeypatch.setattr(source_module, "PATIENCE", 3.0)
     renewing.current()
     fake_time.advance(L - 11)
     with Held() as held:
@@ -657,7 +653,7 @@ def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
     begin_to_renew(renewing, fake_time)
 
     def overtaken(left: float) -> bool:
-        renewing._flight = renewing._flight or flight.Flight(60, fake_time.clock)
+        renewing._flight = renewing._flight or source_module.Flight(60, fake_time.clock)
         return False
 
     monkeypatch.setattr(renewing, "_pauses", overtaken)
@@ -735,7 +731,7 @@ def test_what_nobody_holds_any_more_is_gone_with_its_renewal(
 def test_a_re_entrant_call_in_the_background_goes_on_with_the_living_token(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flight, "PATIENCE", 60.0)
+    monkeypatch.setattr(source_module, "PATIENCE", 60.0)
     renewing.current()
     fake_time.advance(L - 9)
     inner: list[object] = []
@@ -969,7 +965,7 @@ def test_a_waiter_notices_by_itself_that_a_flight_takes_too_long(
     login.meanwhile = held = Held()
     stuck = pool.submit(source.current)
     assert held.entered.wait(30)
-    monkeypatch.setattr(flight, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(source_module, "LOOK_SECONDS", 0.001)
     looks = fake_time.looks
     waiting = pool.submit(source.current)
     until(lambda: fake_time.looks > looks + 20)
@@ -1159,7 +1155,7 @@ def test_an_outage_after_the_next_token_is_said_again(
         source.current()
         fake_time.advance(5)
 
-    assert caplog.text.count("serves on") == 2
+    assert caplog.text.count("stays in use") == 2
 
 
 def test_many_threads_in_the_window_of_a_failing_service_make_one_try(
