@@ -20,8 +20,8 @@ from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.base import TokenStore
 from .util.bodies import rewind
-from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
+from .util.proxies import ENVIRONMENT
 from .util.secret import ABSENT, CredentialsCallable, Secret, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")

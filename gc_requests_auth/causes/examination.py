@@ -11,10 +11,9 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
+from ..util.bodies import parse_json
 from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
-from ..util.nesting import parse_json
-from ..util.redaction import forms_of, redacted
-from ..util.secret import SecretBox, plain
+from ..util.secret import SecretBox, forms_of, plain, redacted
 from . import calls, sign_in
 from .failure import WHERE_TO_ASK, Failure
 from .network import API_DOWN, NOT_THE_API

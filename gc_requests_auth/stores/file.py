@@ -15,8 +15,8 @@ from tempfile import mkstemp
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..util.nesting import parse_json
-from ..util.threads import precede_at_forks
+from ..util.bodies import parse_json
+from ..util.forks import precede_at_forks
 from .base import StoreError, TokenStore, wait_for_lock
 from .permits import PermitAnswer, PermitRequest, Record, answer_to, checked_records
 

@@ -21,7 +21,7 @@ from typing import Protocol
 from ..tokens import rate_limit
 from ..util import forks
 from ..util.clock import Clock
-from ..util.threads import in_background
+from ..util.forks import in_background
 from .base import TokenStore
 from .permits import PermitAnswer, PermitRequest
 from .signed import UnsoundError

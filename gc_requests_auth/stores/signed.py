@@ -13,8 +13,8 @@ from typing import Any
 
 from ..settings.client import Identity
 from ..tokens.token import AccessToken
+from ..util.bodies import parse_json
 from ..util.clock import Clock
-from ..util.nesting import parse_json
 from ..util.secret import SecretBox
 
 VERSION = 1

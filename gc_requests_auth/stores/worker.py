@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any, Generic, TypeVar
 
 from ..util import forks
-from ..util.threads import in_background
+from ..util.forks import in_background
 from .base import StoreError
 from .signed import UnsoundError
 

@@ -8,7 +8,7 @@ import threading
 
 from ..errors import ConfigurationError, GenesysCloudError
 from ..util.clock import Clock, Moment
-from ..util.threads import CallStack, sleep_lets_others_run
+from ..util.forks import CallStack, sleep_lets_others_run
 from .token import AccessToken
 
 #: Seconds between two looks of a waiter at both clocks: an Event knows nothing of a suspension.

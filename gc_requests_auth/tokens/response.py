@@ -26,9 +26,9 @@ from ..errors import (
     TokenError,
 )
 from ..settings.client import Identity
-from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
-from ..util.redaction import forms_of, redacted, swapped
-from ..util.secret import Secret, SecretBox
+from ..util.bodies import hidden_json
+from ..util.http import correlation_id_in, retry_after_seconds
+from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
 from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
 

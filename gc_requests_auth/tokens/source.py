@@ -26,8 +26,8 @@ from ..errors import CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
+from ..util.forks import in_background
 from ..util.secret import SecretBox
-from ..util.threads import in_background
 from .flight import Flight
 from .token import AccessToken, TokenRequest
 

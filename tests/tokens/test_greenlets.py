@@ -17,7 +17,7 @@ from conftest import TOKEN, FakeTime, run_python
 from gc_requests_auth.tokens.flight import NAP, PATIENCE, Flight
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.threads import CallStack
+from gc_requests_auth.util.forks import CallStack
 
 #: A hub of twenty lines, in place of gevent's: whoever sleeps lets the others run.
 HUB = """
