@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import requests
 
 from ..util.bodies import parse_json
-from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
+from ..util.http import correlation_id_of, has_correlation_id, number, retry_after_seconds
 from ..util.secret import SecretBox, forms_of, plain, redacted
 from . import calls, sign_in
 from .failure import WHERE_TO_ASK, Failure
@@ -72,7 +72,7 @@ class Examination:
         self.code = self._identifier("code") or self._identifier("error")
         self._whole_message = self._text_of("message", "error_description", "description")
         self.message = _plain(self._whole_message, LONGEST_MESSAGE)
-        found = correlation_id_in(self._headers, self._hidden)
+        found = correlation_id_of(self._headers, self._hidden)
         #: None where the answer has none.
         self.correlation_id = found or self._identifier("contextId")
         failure = self._failure()

@@ -8,7 +8,7 @@ import threading
 
 from ..errors import ConfigurationError, GenesysCloudError
 from ..util.clock import Clock, Moment
-from ..util.forks import CallStack, sleep_lets_others_run
+from ..util.forks import call_stack, sleep_lets_others_run
 from .token import AccessToken
 
 #: Seconds between two looks of a waiter at both clocks: an Event knows nothing of a suspension.
@@ -35,7 +35,7 @@ class Flight:
         self.failure: GenesysCloudError | None = None
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
         self.to_log: list[tuple[int, str, object]] = []
-        self._leader: CallStack | None = None
+        self._leader: tuple[int, object] | None = None
         self._since = Moment.now(clock)
         self._longest = longest
         self._given_up = False
@@ -43,7 +43,7 @@ class Flight:
 
     def lead(self) -> None:
         """From now on, the caller makes the token request."""
-        self._leader = CallStack.here()
+        self._leader = call_stack()
 
     def log(self, level: int, text: str, value: object) -> None:
         """Log that, with its one value, when the flight has ended."""
@@ -76,7 +76,7 @@ class Flight:
 
     def is_led_from_here(self) -> bool:
         """Whether to wait for the flight would be to wait for oneself."""
-        return self._leader == CallStack.here()
+        return self._leader == call_stack()
 
     def raise_if_led_from_here(self) -> None:
         """Raise on the call stack that would wait for itself."""
@@ -91,7 +91,7 @@ class Flight:
         return not self._shares_our_thread() or sleep_lets_others_run()
 
     def _shares_our_thread(self) -> bool:
-        return self._leader is not None and self._leader.thread == threading.get_ident()
+        return self._leader is not None and self._leader[0] == threading.get_ident()
 
     def _wait(self, seconds: float) -> bool:
         """Wait for the end, in vain perhaps; whether the flight has ended."""

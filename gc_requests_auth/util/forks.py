@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import BuiltinFunctionType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 #: Forks between the first import and this process, as far as they have been noticed.
@@ -159,21 +159,16 @@ atexit.register(wait_for_threads)
 precede_at_forks("forks")
 
 
-class CallStack(NamedTuple):
-    """Whose call stack something runs on."""
+def call_stack() -> tuple[int, object]:
+    """Whose call stack this runs on: the thread, and its greenlet, None for the thread's own.
 
-    thread: int
-    #: The greenlet of gevent or eventlet, of which many may share a thread; None for the thread's own.
-    greenlet: object
-
-    @classmethod
-    def here(cls) -> CallStack:
-        """The one that runs now."""
-        # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
-        current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
-        greenlet = current() if current is not None else None
-        is_the_threads_own = getattr(greenlet, "parent", None) is None
-        return cls(threading.get_ident(), None if is_the_threads_own else greenlet)
+    gevent and eventlet run many greenlets in a thread.
+    """
+    # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
+    current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    greenlet = current() if current is not None else None
+    is_the_threads_own = getattr(greenlet, "parent", None) is None
+    return threading.get_ident(), None if is_the_threads_own else greenlet
 
 
 def sleep_lets_others_run() -> bool:

@@ -66,18 +66,13 @@ def error_message(response: requests.Response) -> str:
     return message if isinstance(message, str) else ""
 
 
-def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
-    """What Genesys Cloud Care asks for, under its newer or its older name.
+def correlation_id_of(
+    headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
+) -> str | None:
+    """What Genesys Cloud Care asks for, under its newer or its older name; None if there is none.
 
     :param hidden: Secrets that the server may have echoed.
     """
-    return correlation_id_in(response.headers, hidden) or "unknown"
-
-
-def correlation_id_in(
-    headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
-) -> str | None:
-    """The same, of headers alone; None if there is none."""
     for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
         found = _loggable(headers.get(name), hidden, client_id)
         if found is not None:

@@ -1,4 +1,4 @@
-"""What the environment says of proxies and CA bundles, looked up once for each change of it.
+"""Proxies and the CA bundle of the environment, looked up once for each change of it.
 
 For every call requests goes through all variables twice, to see which proxies there are and whether
 the host is to bypass them. On Python 3.11 with 35 variables that is more than half of its own time.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
 import requests
 
@@ -24,62 +23,54 @@ _VARIABLES: object = getattr(os.environ, "_data", None)
 _ONLY_VARIABLES = isinstance(_VARIABLES, dict) and os.name == "posix" and sys.platform != "darwin"
 
 
-class _Seen(NamedTuple):
-    """The environment at some time, and what requests makes of it."""
+class _Environment:
+    """The environment at some time, and what requests makes of it.
 
-    variables: dict[object, object]
-    ca_bundle: str | None
-    #: By host, as it stands in the URL, and by the `no_proxy` of the call.
-    proxies: dict[tuple[str, str | None], dict[str, str]]
-
-    def __repr__(self) -> str:
-        return "<environment>"  # the client secret may be a variable, and a frame may be shown
-
-
-class Environment:
-    """Answers as requests does, from memory while no variable has changed. Threads may share it."""
+    The client secret may be a variable, so that neither a `repr` nor a local variable has them.
+    """
 
     def __init__(self) -> None:
-        self._seen = _Seen({}, None, {})
+        # The variables first: one that changes meanwhile makes them differ, and all is read again.
+        self.variables = dict(_VARIABLES)  # type: ignore[call-overload]  # a dict, if it is called
+        self.ca_bundle = _ca_bundle()
+        #: By host, as it stands in the URL, and by the `no_proxy` of the call.
+        self.proxies: dict[tuple[str, str | None], dict[str, str]] = {}
 
-    def of_call(self, url: str, no_proxy: str | None) -> tuple[dict[str, str], str | None]:
-        """What counts for a call to this URL. Neither answer is to be changed.
 
-        :returns: The proxies, as `requests.utils.get_environ_proxies` has them, and the CA bundle of
-            ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
-        """
-        seen = self._look()
-        if seen is None:
-            return requests.utils.get_environ_proxies(url, no_proxy=no_proxy), _ca_bundle()
-        parts = url.split("/", 3)
-        key = (parts[2] if len(parts) > 2 else url, no_proxy)
-        proxies = seen.proxies.get(key)
-        if proxies is None:
-            proxies = requests.utils.get_environ_proxies(url, no_proxy=no_proxy)
-            # Not kept where a variable has changed meanwhile: requests itself changes NO_PROXY for a
-            # moment when a call has a `no_proxy` of its own.
-            if seen is self._look():
-                if len(seen.proxies) >= HOSTS:
-                    seen.proxies.clear()
-                seen.proxies[key] = proxies
-        return proxies, seen.ca_bundle
+#: The latest, for all sessions and threads of the process.
+_latest: _Environment | None = None
 
-    def _look(self) -> _Seen | None:
-        """What is known of the environment as it is now; None where requests has to be asked."""
-        if not _ONLY_VARIABLES:
-            return None
-        seen = self._seen
-        if seen.variables != _VARIABLES:
-            # No local variable holds them: a traceback may show it.
-            seen = _Seen(dict(_VARIABLES), _ca_bundle(), {})  # type: ignore[call-overload]  # a dict
-            if seen.variables == _VARIABLES:
-                self._seen = seen
-        return seen
+
+def proxies_and_ca_bundle(url: str, no_proxy: str | None) -> tuple[dict[str, str], str | None]:
+    """What the environment says for a call to this URL. Neither answer is to be changed.
+
+    :returns: The proxies, as `requests.utils.get_environ_proxies` has them, and the CA bundle of
+        ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
+    """
+    if not _ONLY_VARIABLES:
+        return requests.utils.get_environ_proxies(url, no_proxy=no_proxy), _ca_bundle()
+    environment = _look()
+    parts = url.split("/", 3)
+    key = (parts[2] if len(parts) > 2 else url, no_proxy)
+    proxies = environment.proxies.get(key)
+    if proxies is None:
+        proxies = requests.utils.get_environ_proxies(url, no_proxy=no_proxy)
+        # Not kept where a variable has changed meanwhile: requests itself changes NO_PROXY for a
+        # moment when a call has a `no_proxy` of its own.
+        if environment is _look():
+            if len(environment.proxies) >= HOSTS:
+                environment.proxies.clear()
+            environment.proxies[key] = proxies
+    return proxies, environment.ca_bundle
+
+
+def _look() -> _Environment:
+    global _latest  # noqa: PLW0603 -- there is one environment in a process
+    latest = _latest
+    if latest is None or latest.variables != _VARIABLES:
+        latest = _latest = _Environment()
+    return latest
 
 
 def _ca_bundle() -> str | None:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
-
-
-#: There is one environment, for all sessions of the process.
-ENVIRONMENT = Environment()

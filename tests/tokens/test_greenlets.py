@@ -17,7 +17,7 @@ from conftest import TOKEN, FakeTime, run_python
 from gc_requests_auth.tokens.flight import NAP, PATIENCE, Flight
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.forks import CallStack
+from gc_requests_auth.util.forks import call_stack
 
 #: A hub of twenty lines, in place of gevent's: whoever sleeps lets the others run.
 HUB = """
@@ -177,4 +177,4 @@ def test_a_greenlet_library_that_is_just_being_imported_tells_nothing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace())
 
-    assert CallStack.here() == (threading.get_ident(), None)
+    assert call_stack() == (threading.get_ident(), None)

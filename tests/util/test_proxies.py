@@ -139,11 +139,29 @@ def test_the_environment_is_gone_through_once_for_each_change_and_host(
     assert len(asked) == 3
 
 
-def test_hosts_without_number_are_not_remembered_for_ever(session: GenesysCloudSession) -> None:
-    for number in range(2 * proxies.HOSTS + 1):
+def test_hosts_are_not_remembered_for_ever(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def asking(url: str, no_proxy: str | None) -> dict[str, str]:
+        asked.append(url)
+        return {}
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", asking)
+
+    def merged(number: int) -> None:
         session.merge_environment_settings(f"https://{number}.example/", {}, None, None, None)
 
-    assert len(proxies.ENVIRONMENT._seen.proxies) <= proxies.HOSTS
+    for number in range(proxies.HOSTS):
+        merged(number)
+    merged(0)
+    assert len(asked) == proxies.HOSTS, "so many are remembered"
+    for number in range(proxies.HOSTS + 1):
+        merged(number)
+    merged(0)
+
+    assert asked.count("https://0.example/") > 1, "and no more"
 
 
 def test_a_variable_that_changes_while_requests_is_asked_is_seen_by_the_next_call(
@@ -227,10 +245,9 @@ import sys, requests
 asked = []
 requests.utils.get_environ_proxies = lambda url, no_proxy: asked.append(url) or {}
 sys.platform = "darwin"  # only now: the standard library would look for parts that are not here
-from gc_requests_auth.util.proxies import Environment
-mac = Environment()
-mac.of_call("https://a.example/x", None)
-mac.of_call("https://a.example/x", None)
+from gc_requests_auth.util.proxies import proxies_and_ca_bundle
+proxies_and_ca_bundle("https://a.example/x", None)
+proxies_and_ca_bundle("https://a.example/x", None)
 print(len(asked))
 """
 
