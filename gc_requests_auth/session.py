@@ -20,8 +20,8 @@ from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings.hosts import url_below
 from .stores.base import TokenStore
 from .util.bodies import rewind
-from .util.environment import ENVIRONMENT
 from .util.http import USER_AGENT
+from .util.proxies import proxies_and_ca_bundle
 from .util.secret import ABSENT, CredentialsCallable, Secret, SecretBox, Vault, boxed, plain
 
 logger = logging.getLogger("gc_requests_auth")
@@ -188,14 +188,14 @@ class GenesysCloudSession(requests.Session):
     def merge_environment_settings(
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
-        """Called by requests for every call: its own answer, from :mod:`.util.environment`."""
+        """Called by requests for every call: its own answer, from :mod:`.util.proxies`."""
         proxy = self._proxy_to(url)
         if proxy is not None:
             proxies = {"https": plain(proxy), **(proxies or {})}
         if not self.trust_env:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         no_proxy = proxies.get("no_proxy") if proxies is not None else None
-        of_environment, ca_bundle = ENVIRONMENT.of_call(url, no_proxy)
+        of_environment, ca_bundle = proxies_and_ca_bundle(url, no_proxy)
         if proxies is not None:
             for scheme, of_scheme in of_environment.items():
                 proxies.setdefault(scheme, of_scheme)

@@ -21,7 +21,7 @@ from ..settings.hosts import Hosts
 from ..tokens.token import AccessToken
 from ..util import forks
 from ..util.clock import Clock, Moment
-from ..util.http import correlation_id, error_code, error_message
+from ..util.http import correlation_id_of, error_code, error_message
 from .replay import token_lives, tokens_sent
 
 logger = logging.getLogger("gc_requests_auth")
@@ -233,7 +233,7 @@ def warn_of_refusal(
         "%s: code %s, correlation id %s. %s",
         "401 though the API accepts the token" if lives else "401 again with a new token",
         code,
-        correlation_id(response, tokens_sent(response)),
+        correlation_id_of(response.headers, tokens_sent(response)) or "unknown",
         row.filled().advice,
     )
 

@@ -24,11 +24,11 @@ from ..util.bodies import (
     DRAIN_SECONDS,
     BodyTooLongError,
     BodyTooSlowError,
+    parse_json,
     read_within,
 )
 from ..util.clock import Clock
 from ..util.http import has_correlation_id, number, retry_after_seconds
-from ..util.nesting import parse_json
 from .call import Call
 
 #: Methods whose repetition changes nothing more (RFC 9110, section 9.2.2).

@@ -12,10 +12,9 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import requests
 
 from ..settings.hosts import Hosts
-from ..util.http import correlation_id_in, has_correlation_id, number, retry_after_seconds
-from ..util.nesting import parse_json
-from ..util.redaction import forms_of, redacted
-from ..util.secret import SecretBox, plain
+from ..util.bodies import parse_json
+from ..util.http import correlation_id_of, has_correlation_id, number, retry_after_seconds
+from ..util.secret import SecretBox, forms_of, plain, redacted
 from . import calls, sign_in
 from .failure import WHERE_TO_ASK, Failure
 from .network import API_DOWN, NOT_THE_API
@@ -80,7 +79,7 @@ class Examination:
         text = next((text for text in texts if isinstance(text, str)), "")
         self._whole_message = self._shown(text, 4 * LONGEST_MESSAGE)
         self.message = _plain(self._whole_message, LONGEST_MESSAGE)
-        found = correlation_id_in(self._headers, self._hidden)
+        found = correlation_id_of(self._headers, self._hidden)
         #: None where the answer has none.
         self.correlation_id = found or self._identifier("contextId")
         failure = self._failure()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.redaction import name_of
-from ..util.secret import ABSENT, SecretBox, Vault, boxed, plain
+from ..util.secret import ABSENT, SecretBox, Vault, boxed, name_of, plain
 from .arguments import (
     REQUESTS_A_MINUTE,
     api_url_of,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.nesting import DEEPEST, TooDeepError, parse_json, refuse_too_deep
+from ..util.bodies import DEEPEST, TooDeepError, parse_json, refuse_too_deep
 from ..util.secret import SecretBox, plain
 from .environment import Environment, Family, Gateway, Pieces, Proxy
 

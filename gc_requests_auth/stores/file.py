@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from ..errors import ConfigurationError
-from ..util.threads import precede_at_forks
+from ..util.forks import precede_at_forks
 from .base import StoreError, TokenStore, wait_for_lock
 
 #: Seconds after which a half-written file counts as left by a dead process.

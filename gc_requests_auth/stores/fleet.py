@@ -34,7 +34,7 @@ from threading import Event, RLock
 from ..tokens import rate_limit
 from ..util import forks
 from ..util.clock import Clock
-from ..util.threads import in_background
+from ..util.forks import in_background
 from .base import StoreError, TokenStore, in_words
 
 logger = logging.getLogger("gc_requests_auth")

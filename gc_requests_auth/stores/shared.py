@@ -28,10 +28,10 @@ from ..errors import ConfigurationError
 from ..settings.client import Identity
 from ..tokens.token import AccessToken, TokenRequest
 from ..util import forks
+from ..util.bodies import parse_json
 from ..util.clock import Clock, Moment
-from ..util.nesting import parse_json
+from ..util.forks import in_background
 from ..util.secret import SecretBox
-from ..util.threads import in_background
 from .base import StoreError, TokenStore, in_words
 from .fleet import FleetPermits
 

@@ -26,9 +26,9 @@ from ..errors import (
     TokenError,
 )
 from ..settings.client import Identity
-from ..util.http import correlation_id_in, hidden_json, retry_after_seconds
-from ..util.redaction import forms_of, redacted, swapped
-from ..util.secret import Secret, SecretBox
+from ..util.bodies import hidden_json
+from ..util.http import correlation_id_of, retry_after_seconds
+from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
 from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
 
@@ -190,7 +190,7 @@ class TokenResponse:
         retryable: bool = False,
     ) -> TokenError:
         fields = fields or {}
-        correlation_id = correlation_id_in(self.headers, self._hidden(), self.identity.client_id)
+        correlation_id = correlation_id_of(self.headers, self._hidden(), self.identity.client_id)
         reference = f" [status {self.status}"
         reference += f", correlation id {correlation_id}]" if correlation_id else "]"
         host = urlsplit(self.token_url).netloc

@@ -11,7 +11,7 @@ import requests
 
 from ..errors import LoginUnreachableError, TokenError
 from ..util.bodies import drain
-from ..util.http import correlation_id
+from ..util.http import correlation_id_of
 from ..util.secret import SecretBox
 from .request import SENDING_FAILS, close_when_read, send_as
 from .unreachable import explain
@@ -41,13 +41,14 @@ def revoke_token(
     host = urlsplit(url).netloc
     down = answer.status_code >= 500
     kind = LoginUnreachableError if down else TokenError
-    reference = correlation_id(answer, [SecretBox(bearer.open().removeprefix("Bearer "))])
+    token = SecretBox(bearer.open().removeprefix("Bearer "))
+    reference = correlation_id_of(answer.headers, [token])
     raise kind(
         f"{host} did not revoke the token: it answers {answer.status_code} [correlation id"
-        f" {reference}]. The token stays valid to its end; here it is forgotten.",
+        f" {reference or 'unknown'}]. The token stays valid to its end; here it is forgotten.",
         host=host,
         status=answer.status_code,
-        correlation_id=None if reference == "unknown" else reference,
+        correlation_id=reference,
         retryable=down or answer.status_code == 429,
     )
 

@@ -24,8 +24,8 @@ from ..errors import ConfigurationError, CredentialsRefusedError, GenesysCloudEr
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
+from ..util.forks import call_stack, in_background, sleep_lets_others_run
 from ..util.secret import SecretBox
-from ..util.threads import CallStack, in_background, sleep_lets_others_run
 from .token import AccessToken, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
@@ -64,7 +64,7 @@ class Flight:
     def __init__(self, longest: float, clock: Clock) -> None:
         self.ended = threading.Event()
         #: The call stack that makes the token request, once it does.
-        self.leader: CallStack | None = None
+        self.leader: tuple[int, object] | None = None
         #: The result is a token, a failure, or neither. Each waiter raises a copy of the failure, with
         #: a traceback of its own.
         self.token: AccessToken | None = None
@@ -104,7 +104,7 @@ class Flight:
 
     def raise_if_led_from_here(self) -> None:
         """Raise if the caller would wait for itself."""
-        if self.leader == CallStack.here():
+        if self.leader == call_stack():
             raise ConfigurationError(
                 "Signing in needs a token itself: the credentials= function, or what session="
                 " mounts, uses this very auth. Give it another one."
@@ -112,14 +112,14 @@ class Flight:
 
     def can_be_waited_for(self) -> bool:
         """Whether the leader can go on meanwhile: not the caller, nor a greenlet of a blocked thread."""
-        here = CallStack.here()
-        if self.leader is None or self.leader.thread != here.thread:
+        here = call_stack()
+        if self.leader is None or self.leader[0] != here[0]:
             return True
         return self.leader != here and sleep_lets_others_run()
 
     def _wait(self, seconds: float) -> bool:
         """Wait so long for the end; whether the flight has ended."""
-        if self.leader is None or self.leader.thread != threading.get_ident():
+        if self.leader is None or self.leader[0] != threading.get_ident():
             return self.ended.wait(seconds)
         # An Event would block the thread of the leader itself; naps let other greenlets run.
         while seconds > 0 and not self.ended.is_set():
@@ -269,7 +269,7 @@ class TokenSource:
         """Lead a flight or join one, until there is a token or a failure to share."""
         while True:
             mine = Flight(self._longest_flight, self._clock)
-            mine.leader = CallStack.here()
+            mine.leader = call_stack()
             try:
                 flight = self._join(mine, rejected)
                 if flight is None:
@@ -411,7 +411,7 @@ class TokenSource:
         return mine
 
     def _renew(self, mine: Flight, *, inline: bool = False) -> None:
-        mine.leader = CallStack.here()
+        mine.leader = call_stack()
         try:
             self._lead(mine, retry=False)
         except BaseException as error:

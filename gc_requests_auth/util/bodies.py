@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +12,8 @@ from typing import Any
 
 import requests
 from requests.utils import super_len
+
+from .secret import Secret, SecretBox
 
 #: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
 #: connection. Genesys Cloud's have some 200 bytes.
@@ -123,3 +127,64 @@ def drain(response: requests.Response) -> None:
     """Read what is left of an answer, so that its connection is free; or give up both."""
     with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
         read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
+
+
+# -- JSON -----------------------------------------------------------------------------------------
+
+#: Lists and objects within one another. Nothing that is read here has more than four.
+DEEPEST = 64
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+class TooDeepError(ValueError):
+    """Nobody means it: a parser would run into the recursion limit.
+
+    What the garbage collector finalizes at that depth fails as well, in objects of anybody.
+    """
+
+
+def parse_json(text: str | bytes | bytearray) -> Any:
+    """The value of a JSON text.
+
+    :raises ValueError: if it is none, or nested too deep.
+    """
+    if isinstance(text, bytes | bytearray):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    refuse_too_deep(text)
+    return json.loads(text)
+
+
+def refuse_too_deep(text: str) -> None:
+    """Look at the brackets of a text outside of its double-quoted strings, before it is parsed.
+
+    :raises TooDeepError: if there are too many within one another.
+    """
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise TooDeepError
+
+
+def hidden_json(body: bytes) -> Any:
+    """The JSON of a body that may hold a token: tokens in boxes, and each other text as a Secret.
+
+    :raises ValueError: if it is no JSON, or nested too deep; the error holds the text.
+    """
+    # In a box, and a Secret where it is parsed: Ctrl-C may show these frames and the parser's.
+    text = SecretBox(body.decode(json.detect_encoding(body), "surrogatepass"))
+    refuse_too_deep(text.open())
+    return json.loads(text.open(), object_pairs_hook=_with_hidden_texts)
+
+
+def _with_hidden_texts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {
+        name: (SecretBox if name.endswith("token") else Secret)(one)
+        if isinstance(one, str)
+        else one
+        for name, one in pairs
+    }

@@ -1,10 +1,20 @@
-"""Forks: which process this is, and what a child of a fork must not share with its parent."""
+"""Forks and threads.
+
+Which process this is; what a child of a fork must not share with its parent; threads for work that no
+call waits for, and that a fork waits for; and whose call stack something runs on.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import BuiltinFunctionType
 from typing import Any
 from weakref import ref
 
@@ -50,6 +60,7 @@ def _start_afresh(pid: int) -> None:
             return
         forks += 1
         no_fork = threading.RLock()  # a thread that is not here may hold the old one
+        _threads.clear()
         for reference, reset in list(_resets.items()):
             thing = reference()
             if thing is not None:  # pragma: no branch -- by the garbage collector of another thread
@@ -64,3 +75,102 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no for
         after_in_parent=lambda: no_fork.release(),  # noqa: PLW0108
         after_in_child=process,
     )
+
+
+#: Seconds that a fork waits for our threads. Python 3.12 warns of a fork while other threads run, and
+#: many test suites make that an error. A child is also better off without half-done work. But a login
+#: service that hangs must not hold up a fork. The end of an interpreter waits as long: a thread that is
+#: cut off may leave a lock in a store behind.
+FORK_WAITS = 0.5
+
+#: Seconds from one look at those threads to the next.
+NAP = 0.005
+
+
+class BackgroundThread(threading.Thread):
+    """A thread of ours: a daemon, so that it never keeps a process from ending."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(target=work, name="gc_requests_auth", daemon=True)
+        #: Whether a fork has waited for this thread in vain; the next fork does not wait again.
+        self.hangs = False
+
+    def is_there(self) -> bool:
+        """Whether the thread is to start, runs, or has ended and is still known to the system.
+
+        Python 3.12 counts the threads of the system when it warns.
+        """
+        return (
+            self.native_id is None
+            or self.is_alive()
+            or Path(f"/proc/self/task/{self.native_id}").exists()
+        )
+
+
+#: Those that may be there. `threading.enumerate` forgets a thread before the system does.
+_threads: set[BackgroundThread] = set()
+
+
+def in_background(work: Callable[[], None]) -> bool:
+    """Do the work in a thread of its own; False if no thread can be started.
+
+    That is so at the exit of an interpreter (Python 3.12), or where there are too many threads.
+    """
+    if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
+        return False
+    thread = BackgroundThread(work)
+    _threads.difference_update([one for one in list(_threads) if not one.is_there()])
+    _threads.add(thread)
+    try:
+        thread.start()
+    except RuntimeError:
+        _threads.discard(thread)
+        return False
+    return True
+
+
+@cache
+def precede_at_forks(library: str) -> None:  # noqa: ARG001 -- once for each
+    """Have a fork wait for our threads before this library prepares for the fork.
+
+    To be called when the library has been imported: of the functions registered, the last is called
+    first. A library (filelock) may hold its locks through a fork. A thread of ours may need such a
+    lock to come to its end, so that waiting for the thread only afterwards would be in vain.
+    """
+    if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
+        os.register_at_fork(before=wait_for_threads)
+
+
+def wait_for_threads() -> None:
+    """Wait for our threads, for all of them together no longer than `FORK_WAITS`."""
+    this = threading.current_thread()
+    threads = [one for one in list(_threads) if one is not this and not one.hangs]
+    naps = FORK_WAITS // NAP  # counted: by a clock that a test has frozen, this would never end
+    while naps > 0 and any(one.is_there() for one in threads):
+        time.sleep(NAP)
+        naps -= 1
+    for one in threads:
+        one.hangs = one.is_there()
+
+
+atexit.register(wait_for_threads)
+
+# A thread of ours may be waiting for `no_fork`, which a fork holds: wait for the thread first.
+precede_at_forks("forks")
+
+
+def call_stack() -> tuple[int, object]:
+    """Whose call stack this runs on: the thread, and its greenlet, None for the thread's own.
+
+    gevent and eventlet run many greenlets in a thread.
+    """
+    # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
+    current = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    greenlet = current() if current is not None else None
+    is_the_threads_own = getattr(greenlet, "parent", None) is None
+    return threading.get_ident(), None if is_the_threads_own else greenlet
+
+
+def sleep_lets_others_run() -> bool:
+    """Whether `time.sleep` is that of an event loop (gevent, eventlet): it runs other greenlets."""
+    return not isinstance(time.sleep, BuiltinFunctionType)

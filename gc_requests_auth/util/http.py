@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from .nesting import parse_json, refuse_too_deep
-from .redaction import redacted
-from .secret import Secret, SecretBox
+from .bodies import parse_json
+from .secret import SecretBox, redacted
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
 VERSION = "0.1.0"
@@ -46,26 +43,6 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return None
 
 
-def hidden_json(body: bytes) -> Any:
-    """The JSON of a body that may hold a token: tokens in boxes, and each other text as a Secret.
-
-    :raises ValueError: if it is no JSON, or nested too deep; the error holds the text.
-    """
-    # In a box, and a Secret where it is parsed: Ctrl-C may show these frames and the parser's.
-    text = SecretBox(body.decode(json.detect_encoding(body), "surrogatepass"))
-    refuse_too_deep(text.open())
-    return json.loads(text.open(), object_pairs_hook=_with_hidden_texts)
-
-
-def _with_hidden_texts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {
-        name: (SecretBox if name.endswith("token") else Secret)(one)
-        if isinstance(one, str)
-        else one
-        for name, one in pairs
-    }
-
-
 def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
     """The ``code`` of a Genesys Cloud error body, for a log.
 
@@ -89,18 +66,13 @@ def error_message(response: requests.Response) -> str:
     return message if isinstance(message, str) else ""
 
 
-def correlation_id(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
-    """What Genesys Cloud Care asks for, under its newer or its older name.
+def correlation_id_of(
+    headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
+) -> str | None:
+    """What Genesys Cloud Care asks for, under its newer or its older name; None if there is none.
 
     :param hidden: Secrets that the server may have echoed.
     """
-    return correlation_id_in(response.headers, hidden) or "unknown"
-
-
-def correlation_id_in(
-    headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
-) -> str | None:
-    """The same, of headers alone; None if there is none."""
     for name in ("Genesys-Correlation-Id", "ININ-Correlation-Id"):
         found = _loggable(headers.get(name), hidden, client_id)
         if found is not None:

@@ -16,8 +16,7 @@ from gc_requests_auth import ConfigurationError, GenesysCloudAuth
 from gc_requests_auth.settings.client import Identity, Settings
 from gc_requests_auth.settings.environment import FAMILIES, Environment, Family, read_environment
 from gc_requests_auth.settings.regions import HOW_TO_FIND
-from gc_requests_auth.util.redaction import short_name
-from gc_requests_auth.util.secret import ABSENT, SecretBox, Vault, boxed, plain
+from gc_requests_auth.util.secret import ABSENT, SecretBox, Vault, boxed, plain, short_name
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 EMPTY: Environment = {}

@@ -18,7 +18,7 @@ from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.tokens.source import NAP, PATIENCE, Flight
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
-from gc_requests_auth.util.threads import CallStack
+from gc_requests_auth.util.forks import call_stack
 
 #: A hub of twenty lines, in place of gevent's: whoever sleeps lets the others run.
 HUB = """
@@ -134,7 +134,7 @@ def led_by(greenlet: SimpleNamespace, clock: Clock, monkeypatch: pytest.MonkeyPa
     greenlets = sys.modules["greenlet"]
     with monkeypatch.context() as there:
         there.setattr(greenlets, "getcurrent", lambda: greenlet)
-        flight.leader = CallStack.here()
+        flight.leader = call_stack()
         with pytest.raises(ConfigurationError, match="this very auth"):
             flight.raise_if_led_from_here()
     flight.raise_if_led_from_here()
@@ -179,4 +179,4 @@ def test_a_greenlet_library_that_is_just_being_imported_tells_nothing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "greenlet", SimpleNamespace())
 
-    assert CallStack.here() == (threading.get_ident(), None)
+    assert call_stack() == (threading.get_ident(), None)

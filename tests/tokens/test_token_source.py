@@ -40,8 +40,8 @@ from gc_requests_auth.tokens.source import (
 )
 from gc_requests_auth.tokens.token import AccessToken, TokenRequest
 from gc_requests_auth.util import forks
-from gc_requests_auth.util import threads as background
 from gc_requests_auth.util.clock import Moment
+from gc_requests_auth.util.forks import BackgroundThread
 from gc_requests_auth.util.secret import SecretBox, plain
 
 L = 1000.0  # the lifetime of most tokens here: its window is the last 10 seconds
@@ -128,7 +128,7 @@ def identify() -> Identity:
 
 def in_background() -> list[threading.Thread]:
     """The threads of ours that are alive."""
-    return [one for one in threading.enumerate() if isinstance(one, background._Worker)]
+    return [one for one in threading.enumerate() if isinstance(one, BackgroundThread)]
 
 
 def land() -> None:
@@ -380,7 +380,7 @@ def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
     assert [call["retry"] for call in login.calls] == [True, False]
     assert [call["instead_of"] for call in login.calls] == [None, f"{TOKEN}-1"]
     assert login.calls[0]["thread"] is threading.current_thread()
-    assert isinstance(login.calls[1]["thread"], background._Worker)
+    assert isinstance(login.calls[1]["thread"], BackgroundThread)
     assert in_background() == [], "it lives for one renewal"
 
 

@@ -25,16 +25,16 @@ print(clock.monotonic() != 1.0, clock.wall() != 2.0, clock.sleep(0), slept)
 
 FORK_IN_A_FREEZE = """
 import threading, time
-from gc_requests_auth.util import threads
+from gc_requests_auth.util import forks
 
 ended, begun = threading.Event(), threading.Event()
 def work():
     begun.set()
     ended.wait(30)
-threads.in_background(work)
+forks.in_background(work)
 begun.wait(30)
 time.monotonic = lambda: 1.0
-threads._wait_for_workers()
+forks.wait_for_threads()
 print("ended")
 ended.set()
 """

@@ -11,9 +11,8 @@ from ...causes.examination import Examination
 from ...causes.network import NOT_THE_API
 from ...settings.hosts import Hosts
 from ...tokens.token import AccessToken
-from ...util.bodies import BodyTooLongError
-from ...util.nesting import parse_json
-from ...util.redaction import redacted
+from ...util.bodies import BodyTooLongError, parse_json
+from ...util.secret import redacted
 from .network import Network
 from .report import Finding, Status, Trouble, plain
 from .troubles import of_failure, refused_by_api

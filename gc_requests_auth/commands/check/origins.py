@@ -30,8 +30,7 @@ from ...settings.hosts import Hosts
 from ...settings.lookup import Lookup, logger
 from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
-from ...util.redaction import short_name
-from ...util.secret import SecretBox
+from ...util.secret import SecretBox, short_name
 from .report import Fact, Finding, Status, Trouble, in_options
 
 #: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.

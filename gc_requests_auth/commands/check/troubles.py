@@ -17,7 +17,7 @@ from ...settings.client import Identity
 from ...settings.hosts import Hosts
 from ...tokens.unreachable import explain, proxy_status
 from ...util.http import chain_of
-from ...util.redaction import swapped
+from ...util.secret import swapped
 from .report import Status, Trouble, in_options
 from .route import Route
 

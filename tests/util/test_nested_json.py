@@ -18,8 +18,8 @@ from gc_requests_auth.settings.client import Identity
 from gc_requests_auth.stores.base import StoreError
 from gc_requests_auth.stores.shared import SignedValue
 from gc_requests_auth.tokens.response import FailedAttempt, TokenResponse
+from gc_requests_auth.util.bodies import DEEPEST, TooDeepError, parse_json
 from gc_requests_auth.util.http import error_code
-from gc_requests_auth.util.nesting import DEEPEST, TooDeepError, parse_json
 from gc_requests_auth.util.secret import SecretBox
 
 IDENTITY = Identity(SecretBox("client-12345678"), SecretBox(SECRET))

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gc_requests_auth import GenesysCloudSession
-from gc_requests_auth.util import environment
+from gc_requests_auth.util import proxies
 
 API = "https://api.mypurecloud.ie/api/v2/users"
 
@@ -139,11 +139,29 @@ def test_the_environment_is_gone_through_once_for_each_change_and_host(
     assert len(asked) == 3
 
 
-def test_hosts_without_number_are_not_remembered_for_ever(session: GenesysCloudSession) -> None:
-    for number in range(2 * environment.HOSTS + 1):
+def test_hosts_are_not_remembered_for_ever(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def asking(url: str, no_proxy: str | None) -> dict[str, str]:
+        asked.append(url)
+        return {}
+
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", asking)
+
+    def merged(number: int) -> None:
         session.merge_environment_settings(f"https://{number}.example/", {}, None, None, None)
 
-    assert len(environment.ENVIRONMENT._seen.proxies) <= environment.HOSTS
+    for number in range(proxies.HOSTS):
+        merged(number)
+    merged(0)
+    assert len(asked) == proxies.HOSTS, "so many are remembered"
+    for number in range(proxies.HOSTS + 1):
+        merged(number)
+    merged(0)
+
+    assert asked.count("https://0.example/") > 1, "and no more"
 
 
 def test_a_variable_that_changes_while_requests_is_asked_is_seen_by_the_next_call(
@@ -169,7 +187,7 @@ def test_a_variable_that_changes_while_requests_is_asked_is_seen_by_the_next_cal
 def test_where_proxies_come_from_elsewhere_too_requests_is_asked_each_time(
     session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "_ONLY_VARIABLES", False)
+    monkeypatch.setattr(proxies, "_ONLY_VARIABLES", False)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/a")
     asked: list[str] = []
 
@@ -197,7 +215,7 @@ def test_an_exception_while_proxies_are_looked_up_shows_no_variable(
     with pytest.raises(KeyboardInterrupt) as caught:
         session.merge_environment_settings(API, {}, None, None, None)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    frames = [one for one in shown.stack if one.filename == environment.__file__]
+    frames = [one for one in shown.stack if one.filename == proxies.__file__]
 
     assert frames
     assert SECRET not in repr([one.locals for one in frames])
@@ -206,7 +224,7 @@ def test_an_exception_while_proxies_are_looked_up_shows_no_variable(
 def test_a_variable_that_changes_while_the_environment_is_read_is_seen_by_the_next_call(
     session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = environment._ca_bundle
+    read = proxies._ca_bundle
 
     def changing() -> str | None:
         bundle = read()
@@ -214,9 +232,9 @@ def test_a_variable_that_changes_while_the_environment_is_read_is_seen_by_the_ne
         return bundle
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/first")
-    monkeypatch.setattr(environment, "_ca_bundle", changing)
+    monkeypatch.setattr(proxies, "_ca_bundle", changing)
     session.merge_environment_settings(API, {}, None, None, None)
-    monkeypatch.setattr(environment, "_ca_bundle", read)
+    monkeypatch.setattr(proxies, "_ca_bundle", read)
 
     merged = session.merge_environment_settings(API, {}, None, None, None)
     assert merged["verify"] == "/second"
@@ -227,10 +245,9 @@ import sys, requests
 asked = []
 requests.utils.get_environ_proxies = lambda url, no_proxy: asked.append(url) or {}
 sys.platform = "darwin"  # only now: the standard library would look for parts that are not here
-from gc_requests_auth.util.environment import Environment
-mac = Environment()
-mac.of_call("https://a.example/x", None)
-mac.of_call("https://a.example/x", None)
+from gc_requests_auth.util.proxies import proxies_and_ca_bundle
+proxies_and_ca_bundle("https://a.example/x", None)
+proxies_and_ca_bundle("https://a.example/x", None)
 print(len(asked))
 """
 
