@@ -33,8 +33,8 @@ from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, p
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Replays of one call at most: one with a token that another thread has fetched, one with a token
-#: from a store, which may be as old as the refused one, and one with a new token.
+#: How often one call is replayed at most: with a token that another thread has fetched, with a token
+#: from a store, which may be as old as the refused token, and with a new token.
 REPLAYS = 3
 
 
@@ -99,7 +99,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         tokens: int | None = None,
         rate_limit: int | None = ABSENT,  # type: ignore[assignment]  # a sentinel: None is no limit
     ) -> None:
-        # First of all: should anything raise, this frame holds nothing that prints a secret.
+        # This comes first: should anything raise later, the frame holds nothing that prints a secret.
         client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
         profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
@@ -131,7 +131,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     # -- which request gets a token -----------------------------------------------------------------
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Called by requests for every request that is about to be sent."""
+        """Requests calls this for every request that it is about to send."""
         url = r.url or ""
         try:
             hosts = self._lookup.hosts()
@@ -155,16 +155,16 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        """Called by the :class:`Call` for every answer but 200, along a chain of redirects.
+        """The :class:`Call` calls this for every answer but 200, also for each redirect of a chain.
 
-        :param options: How the request was sent.
+        :param options: How the request was sent: what requests passes to a response hook.
         """
         request: requests.PreparedRequest | None = response.request
-        if request is None:  # of a test double
+        if request is None:  # a test double made the response
             return response
         if not self._hosts.takes_token(request.url or ""):
-            # requests hands the hooks of each hop to the next one: a chain that has left our hosts
-            # never comes back to us. A new dict, since the old one is shared with earlier hops.
+            # requests copies the hooks of each hop of a redirect to the next hop. A chain that has left
+            # our hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
             request.hooks = {"response": other_hooks(request)}
             return response
         response = answer_after_429(response, options, self._clock)
@@ -173,7 +173,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             response = answer_after_429(response, options, self._clock)
         tell_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
-            # requests itself keeps the header within a host: for a pre-signed link, say.
+            # requests itself keeps the header while the host stays the same, for a pre-signed link say.
             withhold_authorization(response)
         return response
 
@@ -184,8 +184,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     ) -> requests.Response:
         """The answer to the same request with another token, if another token may help.
 
-        No hooks are dispatched for a replay, so that no replay follows from one; and the request
-        keeps no state, so that it may be sent again. The caller's hooks see the final answer only.
+        A replay dispatches no hooks, so that no further replay follows. The request keeps no state, so
+        that the caller may send the request again. The caller's hooks see the final answer only.
         """
         fetched: AccessToken | None = None
         arrived = self._clock.monotonic()
@@ -194,15 +194,16 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             if call is None or response.status_code != 401:
                 break
             refused = self._token_of(call, request)
-            # Another thread may have met the 401 first: then its token is tried, and none fetched.
+            # Another thread may have met the 401 first. Its token is tried, and no token is fetched.
             token = self._tokens.in_hand(other_than=refused)
             if token is None and refused is not None and _is_brand_new(refused, fetched):
-                # Of a token request that was under way already, the token may have ended with the first.
+                # Where the token request was under way before the 401, what ended the first token may have
+                # ended the new token as well.
                 if refused.born.monotonic >= arrived:
                     break
                 if not self._forbidden.is_over(response, refused, options):
                     break
-            # Any request of ours may need the connection that an unread answer keeps.
+            # An unread answer keeps its connection, which the next request may need.
             drain(response)
             if token is None:
                 if not self._forbidden.may_be_cured(response, refused, options):
@@ -214,7 +215,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                     if not (
                         isinstance(error, GenesysCloudError) or self._settings.is_of_vault(error)
                     ):
-                        raise  # a time limit of the caller's, say
+                        raise  # it is the caller's own: a time limit, say
                     return self._without_a_new_token(response, refused, options, error)
                 self._forbidden.fetched(token)
             if not can_be_sent_again(response):
@@ -230,10 +231,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return response
 
     def _token_of(self, call: Call, request: requests.PreparedRequest) -> AccessToken | None:
-        """The token that a request was sent with.
+        """The token that a request was sent with; None where requests or the caller changed the header.
 
-        After a replay, requests goes on to a redirect with the header of the replay, which the call
-        knows nothing of. None where requests, or the caller, has changed the header.
+        After a replay, requests follows a redirect with the header of the replay. The call of the first
+        request does not know that token.
         """
         if call.is_carried_by(request):
             return call.token
@@ -246,7 +247,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         options: Mapping[str, Any],
         error: Exception,
     ) -> requests.Response:
-        """There is no new token to be had. Another one of the pool may serve this call; or raise."""
+        """There is no new token. Another token of the pool may serve this call; if none does, raise."""
         self._forbidden.not_fetched(refused)
         call = Call.of(response.request)
         spare = self._tokens.spare(refused)
@@ -267,9 +268,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def access_token(self, *, rejected: str | None = None) -> str:
         """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
 
-        :param rejected: A token that was answered 401. The current one is returned if it differs,
-            a new one if not.
-        :raises GenesysCloudError: if there is none to be had.
+        :param rejected: A token that was answered 401. If the current token is another one, the
+            current token is returned, and else a new token.
+        :raises GenesysCloudError: if there is no token.
         """
         refused: SecretBox | None = boxed(rejected)
         del rejected
@@ -278,18 +279,18 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return plain(token.value)
 
     def forget(self) -> None:
-        """Drop the token, remembered refusals, and 401s that no token cured: sign in again.
+        """Sign in again: drop the token, remembered refusals, and 401s that no token cured.
 
-        The token is not taken back from a store either; there, it stays for others.
+        The token stays in a store, for other processes. This auth does not take it from there again.
         """
         self._forbidden.forget()
         self._tokens.forget()
 
     def revoke(self) -> None:
-        """Have Genesys Cloud end the token in hand, and forget it, here and in the store.
+        """Have Genesys Cloud end the current token, and forget the token, here and in the store.
 
-        It ends for all that share it; they ask for another. It is forgotten even where the call
-        fails. Without a living token in hand, nothing is sent. Of a pool, all tokens end.
+        The token ends for all processes that share it; they fetch another. The token is forgotten even
+        if the call fails. Without a living token, nothing is sent. All tokens of a pool end.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
@@ -312,7 +313,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds left of the token in hand; None without one. Of a pool, of the next to be used."""
+        """Seconds left of the token that the next call would use; None without a living token."""
         token = self._tokens.in_hand()
         return None if token is None else token.remaining(self._clock)
 
@@ -337,14 +338,14 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return self._hosts.api_url
 
     def __repr__(self) -> str:
-        # Also of one whose construction failed: a crash reporter prints the frames of that.
+        # A crash reporter may print an auth whose constructor failed.
         lookup: Lookup | None = vars(self).get("_lookup")
         known = lookup.description() if lookup is not None else None
         return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
 
     def __getstate__(self) -> dict[str, Any]:
-        # A secret travels only if it was an argument; one from the environment is read anew over
-        # there, and no token travels at all.
+        # A pickle holds a secret only if the secret was an argument. A secret of the environment is read
+        # again where the pickle is loaded. A pickle holds no token.
         return {name: vars(self)[name] for name in self._PICKLED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
