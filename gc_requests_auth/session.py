@@ -1,4 +1,4 @@
-"""What a plain Session lacks: base URL, time-outs, retries, and redirects that keep the rule."""
+"""The session: paths below the API, time-outs, retries, and redirects that keep tokens to own hosts."""
 
 from __future__ import annotations
 
@@ -37,14 +37,15 @@ Timeout = float | tuple[float, float] | None
 class GenesysCloudSession(requests.Session):
     """A `requests.Session` that is signed in to one organisation's Genesys Cloud.
 
-    Paths are completed: ``session.get("/api/v2/routing/queues")``. Calls have time-outs; 429 and, for
-    idempotent methods, 502 to 504 and broken connections are tried again; redirects keep to the rule
-    of :class:`GenesysCloudAuth`, whose first arguments this takes. The token request goes the
-    session's own way: its proxies, verify, cert, trust_env and adapters.
+    Paths are completed: ``session.get("/api/v2/routing/queues")``. Calls have time-outs. Calls that are
+    answered 429 are tried again. Calls with an idempotent method are also tried again after 502 to 504 and
+    broken connections. A redirect gets a token only where :class:`GenesysCloudAuth` gives a token; the
+    session takes the same first arguments. The token request uses the proxies, verify, cert, trust_env
+    and adapters of the session.
 
-    :param auth: In place of all that makes one: an auth that other sessions share, say.
+    :param auth: An auth, in place of the arguments that make an auth: for sessions that share one.
     :param timeout: Seconds to connect and to read, or one number for both, for each API call that
-        has no ``timeout=`` of its own; None for none.
+        has no ``timeout=`` of its own; None for no time-out.
     :param retries: How often a call is tried again; 0 for never.
     :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
     :param pool_size: How many connections to a host are kept: as many as threads call at once.
@@ -58,9 +59,9 @@ class GenesysCloudSession(requests.Session):
     __attrs__ = [*requests.Session.__attrs__, "timeout", "_tells_of_adapters"]  # noqa: RUF012 -- as in requests
 
     auth: GenesysCloudAuth
-    #: Whether an adapter that neither paces nor tries again is worth a word in the log.
+    #: Whether the log names an adapter that neither paces calls nor tries them again.
     _tells_of_adapters = False
-    #: Whether there is such an adapter that the log has not told of.
+    #: Whether there is such an adapter that the log has not named yet.
     _has_other_adapters = False
 
     def __init__(
@@ -85,7 +86,7 @@ class GenesysCloudSession(requests.Session):
         pool_size: int = 32,
         pacing: Pacing = "wait",
     ) -> None:
-        # As the auth does, and for the same reason.
+        # As in the auth: should anything raise later, the frame holds nothing that prints a secret.
         client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
         profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
@@ -104,7 +105,7 @@ class GenesysCloudSession(requests.Session):
             "tokens": tokens,
             "rate_limit": rate_limit,
         }
-        # Where None is the default, it says nothing; elsewhere it is a mistake or a value.
+        # None is the default of these arguments. For the other arguments None is a mistake or a value.
         says_nothing = {
             "credentials",
             "profile",
@@ -120,7 +121,7 @@ class GenesysCloudSession(requests.Session):
             if one is not ABSENT and not (one is None and name in says_nothing)
         ]
         if auth is None:
-            # What is None by mistake is for the auth to explain.
+            # The auth explains what is None by mistake.
             wanted = {name: one for name, one in making.items() if one is not ABSENT}
             auth = GenesysCloudAuth(**wanted, session=self)
         elif given:
@@ -129,14 +130,16 @@ class GenesysCloudSession(requests.Session):
             raise TypeError(f"auth must be a GenesysCloudAuth, not {type(auth).__name__}")
         super().__init__()
         self.auth = auth
-        #: Seconds to connect and to read, of calls that say nothing of it; None for none.
+        #: Seconds to connect and to read, of calls without ``timeout=``; None for no time-out.
         self.timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         adapter = GenesysCloudAdapter(
             retries=retries, retry_after_max=retry_after_max, pool_size=pool_size, pacing=pacing
         )
         self.mount("https://", adapter)
-        self.mount("http://", adapter)  # nothing of ours goes there, but it minds forks
+        self.mount(
+            "http://", adapter
+        )  # for calls without a token: the adapter is safe after a fork
         self._tells_of_adapters = pacing != "off" or retries > 0
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
@@ -157,17 +160,18 @@ class GenesysCloudSession(requests.Session):
         if not (isinstance(url, str) and url.startswith("https://")):
             url = self._complete(url)
             if url is not request.url:
-                request = copy.copy(request)  # the caller's stays as it is
+                request = copy.copy(request)  # the request of the caller stays as it is
                 request.url = url
         prepared = super().prepare_request(request)
         auth: object = self.auth
         if not request.auth and Call.of(prepared) is None and isinstance(auth, GenesysCloudAuth):
-            # The auth has left a foreign URL as it is, and has kept requests from what it would do.
+            # The auth has left a foreign URL unsigned. Because there is an auth, requests has not looked
+            # into ~/.netrc.
             prepared.prepare_auth(self._netrc_auth(prepared))
         return prepared
 
     def _complete(self, url: Any) -> Any:
-        """A path made a URL of the API; what has a scheme, and what is no text at all, as it is."""
+        """The URL of a path of the API. A URL with a scheme, and what is no text, stays as it is."""
         url = url.decode() if isinstance(url, bytes) else url
         auth: object = self.auth  # somebody may have put another one there
         if isinstance(url, str) and isinstance(auth, GenesysCloudAuth) and not _ABSOLUTE.match(url):
@@ -180,7 +184,7 @@ class GenesysCloudSession(requests.Session):
             """Send a request, as `requests.Session.request` does; ``timeout=None`` means none."""
             if len(arguments) <= _TIMEOUT_POSITION:
                 options.setdefault("timeout", self.timeout)
-            # Now, since to complete it later takes a copy of the whole request.
+            # Completed here, since `prepare_request` has to copy the whole request for that.
             if not (isinstance(url, str) and url.startswith("https://")):
                 url = self._complete(url)
             return super().request(method, url, *arguments, **options)
@@ -188,7 +192,7 @@ class GenesysCloudSession(requests.Session):
     def merge_environment_settings(
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
-        """Called by requests for every call: its own answer, from :mod:`.util.proxies`."""
+        """Requests calls this for every call. The result is that of requests, by :mod:`.util.proxies`."""
         proxy = self._proxy_to(url)
         if proxy is not None:
             proxies = {"https": plain(proxy), **(proxies or {})}
@@ -217,7 +221,7 @@ class GenesysCloudSession(requests.Session):
         try:
             proxy = auth._lookup.proxy()
             return proxy if proxy is not None and auth._hosts.is_own_host(url) else None
-        except ConfigurationError:  # nobody says who signs in, and so nothing of ours is called
+        except ConfigurationError:  # no client or region is set, and so no own host is called
             return None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -242,16 +246,16 @@ class GenesysCloudSession(requests.Session):
         if call is not None and self._has_other_adapters:
             self._tell_of_adapter(call, str(request.url))
         response = super().send(request, **options)
-        # Neither redirected nor replayed, or the answer of a test double that is no Response.
+        # The call was neither redirected nor replayed; or a test double answers with no Response.
         if getattr(response, "request", request) is request:
             return response
         if response.history or refused_before(response):
-            # Also where it is empty: requests empties it to look at a redirect not to be followed.
+            # Also where the history is empty: requests empties it for a redirect that is not followed.
             response.history = list(_with_refused([*response.history, response]))[:-1]
         return response
 
     def _keep_token_to_own_hosts(self, request: requests.PreparedRequest) -> None:
-        """Take the token from a request that somebody has taken the hook from, and sends elsewhere."""
+        """Take the token from a request whose response hook is gone and that goes to another host."""
         auth: object = self.auth
         headers = getattr(request, "headers", None) or {}
         if isinstance(headers.get("Authorization"), Secret) and not (
@@ -277,14 +281,14 @@ class GenesysCloudSession(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Sign the next hop of a chain that has never left us; of a foreign one, do as requests does."""
+        """Sign the next hop of a chain that has not left our hosts; else do as requests does."""
         netrc = self._netrc_auth(prepared_request)
         self._keep_or_sign(prepared_request, response)
         if netrc is not None:
             prepared_request.prepare_auth(netrc)
 
     def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
-        """What ``~/.netrc`` says of a foreign host; of an own one it is not asked."""
+        """What ``~/.netrc`` says of a foreign host; None for a host of our own."""
         url, call = str(request.url), Call.of(request)
         auth: object = self.auth  # somebody may have put another one there
         if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
@@ -293,7 +297,7 @@ class GenesysCloudSession(requests.Session):
             if isinstance(auth, GenesysCloudAuth) and auth._hosts.is_own_host(url):
                 return None
         except ConfigurationError:
-            pass  # nobody says where we are, and so no host is ours
+            pass  # no region is set, and so no host is ours
         return requests.utils.get_netrc_auth(url)
 
     def _keep_or_sign(
@@ -305,8 +309,8 @@ class GenesysCloudSession(requests.Session):
             if token is not None and call.auth._hosts.takes_token(prepared_request.url or ""):
                 Call(call.auth, str(prepared_request.url), token).sign(prepared_request)
             return
-        # The hook has been taken off by itself, unless the answer of a double or a cache brought
-        # along a request that was not this chain's.
+        # The hook is usually gone by now. The answer of a test double or a cache may carry a request of
+        # another chain, whose hook is still there.
         prepared_request.hooks = {"response": other_hooks(prepared_request)}
         headers = prepared_request.headers
         if "Authorization" in headers:
@@ -317,10 +321,9 @@ class GenesysCloudSession(requests.Session):
     def rebuild_method(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Change the method as browsers do; notice a body that this hop would get emptied."""
+        """Change the method as browsers do, and mark a body that can not be sent again."""
         super().rebuild_method(prepared_request, response)
-        # requests asks this for a redirect it will not follow as well, hence it is for send() to
-        # object.
+        # Requests also calls this for a redirect that it will not follow. So send() raises, not this.
         if response.status_code in {307, 308} and not rewind(prepared_request):
             prepared_request.body = _UsedUp()
 
@@ -333,7 +336,7 @@ class _UsedUp:
 
 
 def _is_other_adapter(adapter: object) -> bool:
-    """Whether an adapter opens connections of its own and is none of ours. A test double opens none."""
+    """Whether an adapter opens connections and is no adapter of ours. A test double opens none."""
     return isinstance(adapter, HTTPAdapter) and not isinstance(adapter, GenesysCloudAdapter)
 
 
@@ -344,7 +347,7 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
     """
     hosts = call.auth._hosts
     if not hosts.takes_token(request.url or ""):
-        # The token goes; what ~/.netrc says of a foreign host stays.
+        # The token is taken away. What ~/.netrc says of a foreign host stays.
         if not str(request.headers.get("Authorization")).startswith("Basic "):
             request.headers.pop("Authorization", None)
         try:
@@ -355,7 +358,7 @@ def _keep_to_own_hosts(call: Call, request: requests.PreparedRequest) -> None:
 
 
 def _with_refused(chain: list[requests.Response]) -> Iterator[requests.Response]:
-    """The chain with the 401s that were replayed; requests forgets them where it redirects."""
+    """The chain with the 401s that were replayed; requests loses these 401s when it follows a redirect."""
     for response in chain:
         for refused in refused_before(response):
             if all(refused is not one for one in chain):

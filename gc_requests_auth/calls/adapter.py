@@ -1,7 +1,7 @@
-"""The way to the API: waiting for a turn, sending, and trying again.
+"""The adapter: it waits until a token may make one more request, sends, and tries again.
 
-An adapter does this, and no loop around `Session.send`. Such a loop never sees a 429 that a caller's
-`raise_for_status` hook turns into an exception, and the replay of a 401 does not pass through it.
+This is an adapter, not a loop around `Session.send`. Such a loop never sees a 429 that a caller's
+`raise_for_status` hook turns into an exception, and the replay of a 401 does not pass through the loop.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ logger = logging.getLogger("gc_requests_auth")
 
 Pacing = Literal["wait", "raise", "off"]
 
-#: Threads that wait for the same moment go on spread over this share of their wait, and over one
-#: second at most.
+#: Threads that wait for the same moment go on at different times: spread over this share of their wait,
+#: and over one second at most.
 SPREAD = 0.02
 
-#: Seconds between two looks of a waiting call: another token may have come meanwhile.
-LOOK_EVERY = 1.0
+#: Seconds after which a waiting call looks whether another token may be used meanwhile.
+LOOK_EVERY_SECONDS = 1.0
 
 _Outcome = requests.Response | requests.ConnectionError
 
@@ -55,13 +55,13 @@ class GenesysCloudAdapter(HTTPAdapter):
 
     __attrs__ = [*HTTPAdapter.__attrs__, "_policy", "_pacing", "_ssl_context"]  # noqa: RUF012 -- as in requests
 
-    #: Read by :class:`Call`: what this adapter sends has been counted.
+    #: Tells :class:`Call` that this adapter has counted what it sends.
     counts_requests = True
 
     _clock: ClassVar[Clock] = Clock()
     _ssl_context: ssl.SSLContext | None = None
     #: Whether the log has said that calls wait.
-    _told = False
+    _has_logged_a_wait = False
 
     def __init__(
         self,
@@ -78,13 +78,13 @@ class GenesysCloudAdapter(HTTPAdapter):
         self._pacing = pacing
         self._ssl_context = ssl_context
         self._start_afresh()
-        # urllib3 gets no retries: those sleep on any Retry-After, for six hours if told so.
+        # urllib3 gets no retries: its retries sleep for any Retry-After, even for six hours.
         super().__init__(pool_maxsize=pool_size)
 
     def send(
         self, request: requests.PreparedRequest, *arguments: Any, **options: Any
     ) -> requests.Response:
-        """Send a request, and send it again while that is worth while.
+        """Send a request. Send it again while the policy of retries says so.
 
         :raises RateLimitError: in place of waiting, with ``pacing="raise"``.
         """
@@ -115,7 +115,7 @@ class GenesysCloudAdapter(HTTPAdapter):
                 limit.answered(accepted=False)
                 raise
             else:
-                # What the API has not answered, it has not counted.
+                # The API has not counted a request that a proxy or a test double has answered.
                 if is_patched() or (outcome.status_code >= 400 and not has_correlation_id(outcome)):
                     limit.give_back()
                 else:
@@ -130,13 +130,13 @@ class GenesysCloudAdapter(HTTPAdapter):
             call, request = following
 
     def send_once(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send a request of the library's own: it is neither paced nor tried again."""
+        """Send a request that the library makes itself, without pacing and without retries."""
         return super().send(request, **options)
 
     def _next_attempt(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> tuple[Call, requests.PreparedRequest] | None:
-        """The call and the request to go on with, when it is time; None to leave it at this outcome."""
+        """Wait, and return the call and the request to go on with; None if this outcome is final."""
         other = None
         if isinstance(outcome, requests.Response) and outcome.status_code == 429:
             other = another_token_after(call, outcome, self._clock)
@@ -144,7 +144,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         if wait is None or not rewind(request):
             return None
         if isinstance(outcome, requests.Response):
-            drain(outcome)  # before the wait: its connection is free for others
+            drain(outcome)  # before the wait, so that other threads can use the connection
         if other is not None:
             logger.info("a 429 of one token: the call goes on with another")
             following = call.next_attempt(other, moved=True)
@@ -157,7 +157,7 @@ class GenesysCloudAdapter(HTTPAdapter):
             following = call.next_attempt(call.token, waited=wait)
         request = _copy_for(following, call, request)
         if following.is_over(self._clock) and following.is_carried_by(request):
-            return _sign_again(following, request)  # its token has ended during the wait
+            return _sign_again(following, request)  # the token has ended during the wait
         return following, request
 
     def _wait_after(
@@ -176,22 +176,22 @@ class GenesysCloudAdapter(HTTPAdapter):
     def _wait_for_turn(
         self, call: Call, request: requests.PreparedRequest, wait: float
     ) -> tuple[Call, requests.PreparedRequest]:
-        """Wait until a token may send the request, `retry_after_max` at most; then it is sent anyway.
+        """Wait until a token may send the request. After `retry_after_max` it is sent in any case.
 
         The request is counted in any case.
 
-        :param wait: Seconds until the token that it carries may send one more.
-        :raises RateLimitError: in place of waiting.
+        :param wait: Seconds until the token that the request carries may send one more.
+        :raises RateLimitError: in place of waiting, with ``pacing="raise"``.
         """
-        # A header that somebody changed by hand stays as it is.
+        # A header that the caller changed by hand stays as it is.
         if self._pacing == "off" or not call.is_carried_by(request):
             call.token.limit.count()
             return call, request
         waited = 0.0
-        # Drawn once: drawn from what is left of the wait each time, it would be next to nothing.
+        # The spread is drawn once. A share of the time that is left would be next to nothing.
         spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
         while True:
-            # Of several tokens another one may have room: the request was signed a while ago.
+            # The request was signed a while ago. Another token of a pool may have requests left by now.
             call, request = _sign_again(call, request)
             wait = call.token.limit.take()
             if not wait:
@@ -201,9 +201,9 @@ class GenesysCloudAdapter(HTTPAdapter):
             if waited + wait > self._policy.retry_after_max:
                 call.token.limit.count()
                 break
-            self._tell(wait)
-            if wait > LOOK_EVERY:
-                nap = LOOK_EVERY
+            self._log_the_wait(wait)
+            if wait > LOOK_EVERY_SECONDS:
+                nap = LOOK_EVERY_SECONDS
             else:
                 nap, spread = wait + spread, 0.0
             self._clock.sleep(nap)
@@ -213,9 +213,9 @@ class GenesysCloudAdapter(HTTPAdapter):
         following = call.with_token(call.token, waited=waited)
         return following, _copy_for(following, call, request)
 
-    def _tell(self, wait: float) -> None:
-        if not self._told:
-            self._told = True
+    def _log_the_wait(self, wait: float) -> None:
+        if not self._has_logged_a_wait:
+            self._has_logged_a_wait = True
             logger.warning(
                 "the rate limit is reached: calls wait, this one %.0f s, until their token may send"
                 " more (said once; more tokens allow more: tokens=)",
@@ -223,13 +223,13 @@ class GenesysCloudAdapter(HTTPAdapter):
             )
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Called by requests: the connections are made with the `ssl_context`, if there is one."""
+        """Requests calls this: the connections are made with the `ssl_context`, if there is one."""
         if self._ssl_context is not None:
             options.setdefault("ssl_context", self._ssl_context)
         super().init_poolmanager(*arguments, **options)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Called by requests: the same for connections through a proxy."""
+        """Requests calls this: the same for connections through a proxy."""
         if self._ssl_context is not None:
             options.setdefault("ssl_context", self._ssl_context)
         return super().proxy_manager_for(proxy, **options)
@@ -243,8 +243,8 @@ class GenesysCloudAdapter(HTTPAdapter):
         self._left_alone: list[Any] = []
 
     def _leave_the_parents_connections(self) -> None:
-        """After a fork: two processes on one TLS connection read each other's answers."""
-        # Kept, not closed: its locks may be held by threads that do not exist here.
+        """After a fork, make new connections: two processes on one connection read each other's answers."""
+        # The old ones are kept, not closed: threads that do not exist here may hold their locks.
         self._left_alone += self.poolmanager, self.proxy_manager
         self.proxy_manager = {}
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
@@ -254,10 +254,12 @@ class GenesysCloudAdapter(HTTPAdapter):
 def _copy_for(
     following: Call, call: Call, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
-    """The request of the next attempt. The caller's own stays as it is: others may send it, too."""
+    """The request of the next attempt, a copy: other threads may send the request of the caller, too."""
     again = request.copy()
     following.sign(again)
-    if not call.is_carried_by(request):  # somebody changed the header by hand; that is not undone
+    if not call.is_carried_by(
+        request
+    ):  # the caller changed the header by hand: the copy keeps that
         del again.headers["Authorization"]
         if "Authorization" in request.headers:
             again.headers["Authorization"] = request.headers["Authorization"]
@@ -269,7 +271,7 @@ def _sign_again(
 ) -> tuple[Call, requests.PreparedRequest]:
     """The same call with the token that can make the most requests now.
 
-    :raises GenesysCloudError: if there is none to be had.
+    :raises GenesysCloudError: if there is no token.
     """
     try:
         token = call.auth._tokens.current()
@@ -283,7 +285,7 @@ def _sign_again(
 
 
 def _never_left(broken: requests.ConnectionError) -> bool:
-    """Whether there was no connection to send the request on, so that the API can not have counted it."""
+    """Whether there was no connection for the request, so that the API can not have counted it."""
     if isinstance(
         broken,
         requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError,
@@ -293,7 +295,7 @@ def _never_left(broken: requests.ConnectionError) -> bool:
 
 
 def _may_pass(broken: requests.ConnectionError) -> bool:
-    """Whether it may be otherwise the next time; not a certificate, nor the word of a test double."""
+    """Whether the next attempt may succeed. Not after a wrong certificate, nor with a test double."""
     if isinstance(broken, requests.exceptions.SSLError):
         dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
         return any(isinstance(cause, dropped) for cause in chain_of(broken))

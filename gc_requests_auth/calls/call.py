@@ -1,4 +1,4 @@
-"""One call on its way to the API: who signed it, with which token, and what has happened to it so far."""
+"""One call on its way to the API: who signed the request, with which token, and what has happened so far."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class Signer(Protocol):
 
 
 class Call:
-    """A signed request on its way. It is never changed: each further attempt has a Call of its own.
+    """A signed request on its way. A Call never changes: each further attempt has a Call of its own.
 
-    A Call stands first among the response hooks of its request. That is the one way to find it
-    (:meth:`of`), and how requests hands it the answer.
+    A Call stands first among the response hooks of its request. :meth:`of` finds it there, and requests
+    hands it the answer.
     """
 
     #: Which attempt this is, from 1.
@@ -73,8 +73,8 @@ class Call:
     refused: tuple[requests.Response, ...] = ()
     #: Whether an attempt before this one was answered 429, and another token took its place.
     moved = False
-    #: While the answer is dealt with: the request that requests itself has sent, and builds redirects
-    #: from, if that is another one than the request of this call.
+    #: The request that requests itself has sent, and from which requests builds redirects, if that is
+    #: another one than the request of this call. Set while the answer is handled.
     original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
@@ -84,14 +84,16 @@ class Call:
         self.token = token
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
-        """Called by requests with the answer, before the caller's own hooks see it."""
+        """Requests calls this with the answer, before the caller's own hooks see the answer."""
         connection = getattr(response, "connection", None)
         # A test double has no connection: its answer has cost nothing.
         if connection is not None and not getattr(connection, "counts_requests", False):
             count(self, response)
         if response.status_code == 200:
             return response
-        self.original = None  # requests itself has sent this one; it was the copy of an earlier one
+        self.original = (
+            None  # requests itself has sent this request, perhaps a copy of an earlier one
+        )
         return self.auth._on_answer(response, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,7 +111,7 @@ class Call:
         try:
             first = request.hooks["response"][0]
         except (AttributeError, LookupError, TypeError):
-            return None  # there are no hooks, or not in the form that ours are in
+            return None  # there are no hooks, or not in the form of our own
         if isinstance(first, Call):
             return first
         for hook in response_hooks(request):
@@ -146,7 +148,7 @@ class Call:
     def with_token(self, token: AccessToken, *, waited: float = 0.0) -> Call:
         """The same attempt with another token.
 
-        :param waited: Seconds that it has waited for its turn.
+        :param waited: Seconds that it has waited for a permit.
         """
         following = Call(self.auth, self.url, token)
         following.attempt, following.waited = self.attempt, self.waited + waited
@@ -157,7 +159,7 @@ class Call:
         """The attempt after this one.
 
         :param waited: Seconds between the two.
-        :param moved: Whether the token has changed because of a 429; that is no retry.
+        :param moved: Whether the token has changed because of a 429; such an attempt is no retry.
         """
         following = self.with_token(token, waited=waited)
         following.attempt += 0 if moved else 1
@@ -165,7 +167,7 @@ class Call:
         return following
 
     def replay_of(self, refused: requests.Response, token: AccessToken) -> Call:
-        """The attempt that replays an answer 401 with another token; that is no retry either."""
+        """The attempt that replays an answer 401 with another token; a replay is no retry."""
         following = self.with_token(token)
         following.refused = (*self.refused, refused)
         return following

@@ -1,9 +1,9 @@
-"""Which 401s are likely not due to their token, and so worth a question before a token is fetched.
+"""Which 401s are likely not due to their token: then the API is asked before a token is fetched.
 
 Genesys Cloud answers 401 to a client that may not use an endpoint, and to a token that was revoked.
-A new token tells the two apart; but a thousand forbidden calls would cost a thousand token requests,
-and the login service would throttle everybody. So some 401s are under suspicion. Suspicion decides
-nothing: it has the API asked first whether the refused token lives. Only the answer decides.
+A new token tells the two apart. But a thousand forbidden calls would cost a thousand token requests,
+and the login service would throttle the client. So some 401s are under suspicion. A suspicion decides
+nothing: the library asks the API whether the refused token lives, and the answer decides.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ MEMORY = 60.0
 #: How many paths are remembered.
 PATHS = 128
 
-#: Token requests a minute that may be made because of 401s without one of them being of use, where
-#: the API does not tell whether the refused token lives. From the last but one on, the API is asked.
+#: How many token requests a minute may be made because of 401s and cure none, where the API does not
+#: tell whether the refused token lives. From the last but one on, the API is asked.
 FETCHES = 5
 
-#: Seconds that the answer "the token lives" may serve further calls. A token that is over stays so.
+#: Seconds that the answer "the token lives" may serve further calls. A token that has ended stays ended.
 LIVES_FOR = 1.0
 
-#: Questions in that time from which on the last answer serves other calls to the same kind of path,
-#: too. With the limit of 300 requests a minute, a token does not come near so many.
+#: From so many questions in that time on, the last answer also serves other calls to the same kind of
+#: path. With the limit of 300 requests a minute, a token does not come near so many.
 QUESTIONS = 20
 
 
 class ForbiddenEndpoints:
-    """What is known of 401s that a new token did not cure. No lock: each step is a single one.
+    """What is known of 401s that a new token did not cure. No lock: each step is atomic.
 
     :param hosts: Says where the API is.
     :param timeout: Seconds to connect and seconds to read, of the question whether a token lives.
@@ -73,10 +73,10 @@ class ForbiddenEndpoints:
         self._fetched: dict[object, tuple[Moment, AccessToken]] = {}
         #: The refused tokens for which none could be fetched.
         self._without_successor: dict[object, Moment] = {}
-        #: By token and URL: how many answers other than 401 the token had brought when it was known to
-        #: live, and when that was.
+        #: By token and URL: when the token was known to live, and how many answers other than 401 the
+        #: token had brought until then.
         self._alive: dict[object, tuple[int, Moment]] = {}
-        #: The tokens of which the API said so, and when; the latest.
+        #: The latest tokens that the API has said to live, and when.
         self._asked: deque[tuple[object, Moment]] = deque(maxlen=QUESTIONS)
         self._over: object = None
 
@@ -98,14 +98,14 @@ class ForbiddenEndpoints:
             in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
             return len(in_vain) < FETCHES
         if lives:
-            # Also where no token was fetched for this path, since a handful had been in vain already.
+            # Also for a path without a fetch of its own, since other fetches had been in vain already.
             self._remember(response, options, lives=True)
         return not lives
 
     def not_cured(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> None:
-        """A new token was refused as well: the path is forbidden, unless that token is over already."""
+        """A new token was refused as well: the path is forbidden, unless that token has ended already."""
         lives = self._lives(response, token, options)
         if lives is not False:
             self._remember(response, options, lives=bool(lives))
@@ -121,9 +121,9 @@ class ForbiddenEndpoints:
     ) -> bool | None:
         """Whether the API accepts a token that it refused for this request.
 
-        The answer "it lives" serves calls to the same URL for a moment, while all they get is 401. For
-        another URL it proves nothing, since the token may have been revoked meanwhile: only when very
-        many calls are refused does it serve the kinds of paths that are known to be forbidden.
+        The answer "it lives" serves calls to the same URL for a moment, while they get nothing but 401.
+        It proves nothing for another URL, since the token may have been revoked meanwhile. Only when very
+        many calls are refused, the answer serves the kinds of paths that are known to be forbidden.
         """
         request = response.request
         if token.value == self._over:
@@ -161,7 +161,7 @@ class ForbiddenEndpoints:
         _add(self._fetched, token.value, (Moment.now(self._clock), token))
 
     def not_fetched(self, refused: AccessToken | None) -> None:
-        """There was no new token to be had. The refused one stays, and may live after all."""
+        """No new token could be fetched. The refused token stays, and may live after all."""
         if refused is not None:
             _add(self._without_successor, refused.value, Moment.now(self._clock))
 
@@ -206,7 +206,7 @@ def _path_of(request: requests.PreparedRequest) -> object:
 
 
 def _add(memory: dict[Any, Any], key: object, entry: object) -> None:
-    """Remember it as the latest; the oldest make room."""
+    """Remember an entry as the latest; the oldest entries are dropped."""
     memory.pop(key, None)
     memory[key] = entry
     for oldest in list(memory)[:-PATHS]:

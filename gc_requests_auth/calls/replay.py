@@ -1,4 +1,4 @@
-"""Sending a request once more, the way its answer came; and asking the API about a token."""
+"""Sending a request once more, by the adapter that brought its answer; and asking the API about a token."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from .retry import another_token_after
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Of the arguments that a response hook gets, those that every adapter takes. requests-cache, for
-#: one, passes more than that.
+#: Every adapter takes these of the arguments that a response hook gets. requests-cache passes more.
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
@@ -42,9 +41,9 @@ def replay(
     again = response.request.copy()
     call.sign(again)
     _renew_cookies(again, response)
-    # requests builds a redirect that follows from the original request, so that one goes on with the
-    # new token. The answer keeps a copy, which shows what was sent. The original may be sent again: it
-    # gets a new call as well, so that it counts against the limit of the new token.
+    # requests builds the next redirect from the original request, so the original gets the new token.
+    # The answer keeps a copy, which shows what was sent. The caller may send the original again: it gets
+    # a new call as well, so that it counts against the limit of the new token.
     if response.request is original:
         response.request = original.copy()
     Call(call.auth, call.url, call.token).sign(original)
@@ -65,10 +64,9 @@ def replay(
 def answer_after_429(
     response: requests.Response, options: Mapping[str, Any], clock: Clock
 ) -> requests.Response:
-    """In place of an answer 429, that to the same request with another token, which has requests left.
+    """After an answer 429, the answer to the same request with another token that has requests left.
 
-    Any other answer stays. A plain `auth=` never waits; waiting is for our adapter, which also changes
-    tokens itself.
+    Any other answer stays. A plain `auth=` never waits. Our adapter waits, and changes tokens itself.
     """
     if response.status_code != 429 or counted_by_adapter(response):
         return response
@@ -83,7 +81,7 @@ def answer_after_429(
 
 
 def can_be_sent_again(response: requests.Response) -> bool:
-    """Whether the request can be sent once more; a body that is a file has been put back then."""
+    """Whether the request can be sent once more. If so, a file as its body is back at its start."""
     return getattr(response, "connection", None) is not None and rewind(response.request)
 
 
@@ -98,18 +96,18 @@ def token_lives(
     api_url: str,
     options: Mapping[str, Any],
 ) -> bool | None:
-    """Whether the API accepts a token; None if its answer is not clear.
+    """Whether the API accepts a token; None if the answer is not clear.
 
-    HEAD /api/v2/tokens/me needs no permission, so only a token that is over is refused there. The
+    HEAD /api/v2/tokens/me needs no permission, so the API refuses only a token that has ended. The
     question leaves the idle time-out of the token as it is (``preserveIdleTTL``), counts as a request
-    of the token, and is never sent again. A test double is not asked: its history shows what the
-    script did, and no more.
+    of the token, and is never sent again. A test double is not asked, since its record shows what the
+    script did.
 
     :param response: The 401.
     """
     connection = response.connection
-    # The body of a streamed answer is left to the caller, unless the question would wait for the
-    # connection that the answer keeps.
+    # The body of a streamed answer belongs to the caller. It is read all the same where the question
+    # would wait for the connection that the answer keeps.
     if not options.get("stream") or getattr(connection, "_pool_block", False):
         drain(response)
     send: Callable[..., requests.Response]
@@ -138,14 +136,14 @@ def token_lives(
 
 
 def refused_before(answer: requests.Response) -> tuple[requests.Response, ...]:
-    """The 401s that an answer is the answer to a replay of, the first one first."""
+    """The answers 401 before this answer, whose requests were replayed; the first one first."""
     request: requests.PreparedRequest | None = answer.request
     call = None if request is None else Call.of(request)
     return () if call is None else call.refused
 
 
 def redirect_target(response: requests.Response) -> str:
-    """Where requests would go on to; empty if that can not be told."""
+    """The URL to which requests would follow a redirect; empty if nobody can tell."""
     try:
         location = requests.sessions.SessionRedirectMixin().get_redirect_target(response) or ""
         # As requests does: geturl() is not always what it was made from.
@@ -155,7 +153,7 @@ def redirect_target(response: requests.Response) -> str:
 
 
 def withhold_authorization(response: requests.Response) -> None:
-    """Go on without the header: requests builds the next hop from the original request of this one."""
+    """Take the header from the original request, from which requests builds the next hop."""
     original = original_of(response.request)
     if response.request is original:
         response.request = original.copy()  # the history keeps what was sent
@@ -167,7 +165,7 @@ def _for_adapter(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renew_cookies(again: requests.PreparedRequest, response: requests.Response) -> None:
-    """Let a cookie that the 401 set take part, unless the caller wrote the header by hand."""
+    """Send a cookie that the 401 has set, unless the caller wrote the header by hand."""
     jar = again._cookies
     if jar is None:
         return
@@ -180,10 +178,10 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
 
 
 def tokens_sent(response: requests.Response) -> list[SecretBox]:
-    """The tokens of a request and of the 401s before it, for a log to leave out."""
+    """The tokens of a request and of the 401s before it: a log must not show them."""
     sent = [
         boxed(one.request.headers.get("Authorization"))
         for one in (*refused_before(response), response)
     ]
-    # Those of the 401s before it, too: a token that one endpoint refuses may still live.
+    # The tokens of the 401s count as well: a token that one endpoint refuses may still live.
     return [SecretBox(one.open().rpartition(" ")[2]) for one in sent if isinstance(one, SecretBox)]
