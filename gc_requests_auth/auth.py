@@ -296,7 +296,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             token was over already.
         """
         with forks.no_fork:  # most scripts never revoke a token
-            from .tokens.revocation import revoke_token
+            from .tokens.request import revoke_token
 
         def revoke(token: AccessToken) -> None:
             revoke_token(
