@@ -24,8 +24,8 @@ from .settings.lookup import Lookup
 from .stores.base import TokenStore
 from .stores.shared import SharedToken
 from .tokens.pool import Adopt, LoginRequest, TokenPool
-from .tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
-from .tokens.token import AccessToken, TokenRequest
+from .tokens.source import LONGEST_FLIGHT, TokenSource
+from .tokens.token import AccessToken, Refusals, TokenRequest
 from .util import forks
 from .util.bodies import drain
 from .util.clock import Clock
