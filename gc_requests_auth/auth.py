@@ -24,8 +24,8 @@ from .settings.lookup import Lookup
 from .stores.base import TokenStore
 from .stores.shared import SharedToken
 from .tokens.pool import Adopt, LoginRequest, TokenPool
-from .tokens.source import LONGEST_FLIGHT, Refusals, TokenSource
-from .tokens.token import AccessToken, TokenRequest
+from .tokens.source import LONGEST_FLIGHT, TokenSource
+from .tokens.token import AccessToken, Refusals, TokenRequest
 from .util import forks
 from .util.bodies import drain
 from .util.clock import Clock
@@ -297,7 +297,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             token was over already.
         """
         with forks.no_fork:  # most scripts never revoke a token
-            from .tokens.revocation import revoke_token
+            from .tokens.request import revoke_token
 
         def revoke(token: AccessToken) -> None:
             revoke_token(

@@ -13,7 +13,7 @@ from typing import Any
 from ..auth import GenesysCloudAuth
 from ..errors import ConfigurationError
 from ..stores.file import FileTokenStore
-from ..tokens.revocation import revoke_token
+from ..tokens.request import revoke_token
 from ..tokens.token import B64TOKEN
 from ..util.secret import SecretBox, boxed, plain
 from .who import lines_of_stdin, who_and_where

@@ -1,27 +1,25 @@
-"""The token request: from credentials to an access token, by oauthlib and requests-oauthlib."""
+"""The token request, by oauthlib and requests-oauthlib; and the request that revokes a token."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 
-from ..errors import BadTokenAnswerError, without_secrets
+from ..errors import BadTokenAnswerError, LoginUnreachableError, TokenError, without_secrets
 from ..settings.client import Identity
 from ..util import forks
-from ..util.bodies import BodyTooLongError, BodyTooSlowError, read_within
+from ..util.bodies import BodyTooLongError, BodyTooSlowError, drain, read_within
 from ..util.clock import Clock, Moment
-from ..util.http import USER_AGENT
+from ..util.http import USER_AGENT, correlation_id_of
 from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
-from .retry import wait_before_next
 from .token import AccessToken
 from .unreachable import explain
 
@@ -71,9 +69,7 @@ def request_token(
             return outcome
         # The waits are added up as well: a clock that a test has frozen does not count them.
         elapsed = max(waited, clock.monotonic() - start)
-        wait = None
-        if retry and outcome.budget is not None:
-            wait = wait_before_next(outcome.budget, attempt, elapsed, outcome.retry_after)
+        wait = outcome.wait(attempt, elapsed) if retry else None
         if wait is None or elapsed + wait >= within:
             raise outcome.error
         if wait > 1 and not warned:
@@ -103,10 +99,12 @@ def _attempt(
     # requests-oauthlib's forgets the living token while it asks for the next.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
+    # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
+    oauth.request = partial(requests.Session.request, oauth)
     verify = send_as(session, oauth, proxy)
+    basic = HeaderAuth(SecretBox("Basic " + basic_credentials(identity)))
     try:
-        with _muted():
-            oauth.fetch_token(token_url, auth=_Basic(identity), timeout=timeout, verify=verify)
+        oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
     except OAuth2Error:
         pass  # the reader found no token, left none for oauthlib, and says why
     except SENDING_FAILS as problem:
@@ -136,7 +134,9 @@ class _Reader:
         self._token_url = token_url
         self._deadline = deadline
         self._clock = clock
-        self.outcome: Grant | FailedAttempt = _unreadable(token_url)
+        host = urlsplit(token_url).netloc
+        text = f"{host} answers what no OAuth client can read. Is it the login service?"
+        self.outcome: Grant | FailedAttempt = FailedAttempt(BadTokenAnswerError(text, host=host))
 
     def arrange(
         self, url: str, headers: dict[str, str], options: dict[str, Any]
@@ -152,14 +152,15 @@ class _Reader:
             self.outcome = self._read(response)
         except READING_FAILS as problem:
             self.outcome = explain(problem, self._token_url) or self.outcome
-        # What is left of the answer is fit to be seen, by a tracer or by oauthlib, whose views on
-        # expires_in, expires_at and scope raise on answers that are harmless. Nor does oauthlib get
-        # the token, which would stand in its frames and in its log.
+        # A tracer, oauthlib and the log of requests-oauthlib may see what is left of the answer: no
+        # token, and no headers, in which a gateway may repeat what it was sent. Besides, oauthlib
+        # raises on an expires_in, expires_at or scope that is harmless.
         token = {}
         if isinstance(self.outcome, Grant):
             token = {"access_token": "read-already", "token_type": "Bearer"}
         response._content = json.dumps(token).encode()
         response.encoding = "utf-8"
+        response.headers = CaseInsensitiveDict()
         response.request = without_secrets(response.request)
 
     def _read(self, response: requests.Response) -> Grant | FailedAttempt:
@@ -175,27 +176,92 @@ class _Reader:
         ).outcome()
 
 
-class _Basic(requests.auth.AuthBase):
-    """RFC 7617, as UTF-8 and with a header value that prints as nothing."""
-
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = "Basic " + basic_credentials(self._identity)
-        return r
-
-
 def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
     """The time-outs, shortened in proportion where less time is left."""
     share = min(1.0, left / sum(timeout))
     return max(timeout[0] * share, 0.001), max(timeout[1] * share, 0.001)
 
 
-def _unreadable(token_url: str) -> FailedAttempt:
-    host = urlsplit(token_url).netloc
-    text = f"{host} answers what no OAuth client can read. Is it the login service?"
-    return FailedAttempt(BadTokenAnswerError(text, host=host))
+def revoke_token(
+    bearer: SecretBox,
+    api_url: str,
+    *,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    proxy: SecretBox | None = None,
+) -> None:
+    """Have the API end the token of this ``Authorization``. A token that is over counts as done.
+
+    DELETE /api/v2/tokens/me is documented to revoke the token that makes the call, with an empty 200
+    (TokensApi of Genesys' SDKs).
+
+    :param session: Lends its proxies, verify, cert, trust_env and adapters.
+    :param timeout: Seconds to connect and seconds to read.
+    :raises LoginUnreachableError: if there is no answer, or a 5xx; it names the API's host.
+    :raises TokenError: if the answer is another one.
+    """
+    url = f"{api_url}/api/v2/tokens/me"
+    answer = _delete(url, bearer, session, timeout, proxy)
+    if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
+        raise answer
+    status = answer.status_code
+    if status // 100 == 2 or status == 401:
+        return
+    host = urlsplit(url).netloc
+    correlation_id = correlation_id_of(
+        answer.headers, [SecretBox(bearer.open().removeprefix("Bearer "))]
+    )
+    kind = LoginUnreachableError if status >= 500 else TokenError
+    raise kind(
+        f"{host} did not revoke the token: it answers {status} [correlation id"
+        f" {correlation_id or 'unknown'}]. The token stays valid to its end; here it is forgotten.",
+        host=host,
+        status=status,
+        correlation_id=correlation_id,
+        retryable=status >= 500 or status == 429,
+    )
+
+
+def _delete(
+    url: str,
+    bearer: SecretBox,
+    session: requests.Session | None,
+    timeout: tuple[float, float],
+    proxy: SecretBox | None,
+) -> requests.Response | TokenError:
+    """The answer, its body given up; or what the exception amounts to."""
+    ours = requests.Session()
+    verify = send_as(session, ours, proxy)
+    auth = HeaderAuth(bearer)
+    try:
+        answer = ours.delete(
+            url, auth=auth, timeout=timeout, verify=verify, allow_redirects=False, stream=True
+        )
+        close_when_read(answer)
+        drain(answer)
+    except SENDING_FAILS as problem:
+        failed = explain(problem, url)
+        if failed is None:  # of a mounted adapter: its user's own
+            raise
+        return failed.error
+    else:
+        return answer
+    finally:
+        if session is None:
+            ours.close()
+
+
+class HeaderAuth(requests.auth.AuthBase):
+    """Sends this ``Authorization``, or none; no netrc entry takes its place."""
+
+    def __init__(self, header: SecretBox | None) -> None:
+        self._header = header
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign the request."""
+        if self._header is not None:
+            r.headers["Authorization"] = self._header.open()
+        return r
 
 
 def send_as(
@@ -250,24 +316,3 @@ def close_when_read(response: requests.Response) -> None:
 def _no_redirect(resp: requests.Response) -> str | None:  # noqa: ARG001
     """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
     return None
-
-
-_muting: ContextVar[bool] = ContextVar("muting", default=False)
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """No log record of requests-oauthlib in this context.
-
-    At DEBUG, they hold the headers of the answer, in which a gateway may repeat what it was sent.
-    """
-    logging.getLogger("requests_oauthlib.oauth2_session").addFilter(_let_pass)
-    reset = _muting.set(True)
-    try:
-        yield
-    finally:
-        _muting.reset(reset)
-
-
-def _let_pass(_: logging.LogRecord) -> bool:
-    return not _muting.get()

@@ -1,4 +1,4 @@
-"""What an answer of the login service means: a token, or an error that ends the search for its cause.
+"""What an answer of the login service means: a token, or an error that names the likely cause.
 
 Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the body tells them apart
 (captured by GCCX-Utils; Genesys' Terraform provider retries 400 "rate limit exceeded" alone).
@@ -10,11 +10,12 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from random import uniform
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..causes import sign_in
-from ..causes.failure import Failure
 from ..causes.network import PROXY_WANTS_CREDENTIALS
 from ..causes.sign_in import of_region, of_sign_in
 from ..errors import (
@@ -29,7 +30,6 @@ from ..settings.client import Identity
 from ..util.bodies import hidden_json
 from ..util.http import correlation_id_of, retry_after_seconds
 from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
-from .retry import SERVER_FAULT, THROTTLED, RetryBudget
 from .token import B64TOKEN
 
 #: What tools that record answers put in place of a token.
@@ -42,13 +42,49 @@ _REDACTED = re.compile(
 _FIELDS_OF_API_ERROR = {"code", "message", "status"}
 
 
+class RetryBudget(NamedTuple):
+    """How long one kind of failure is worth trying again."""
+
+    #: From the first attempt on, the time of the attempts included, no wait may end after this.
+    seconds: float
+    #: Attempts in all.
+    attempts: int
+    #: Seconds of the first wait, before jitter; each further wait is twice as long.
+    first_wait: float
+
+
+#: The token endpoint's throttling: 50 token requests at once cost Genesys' own Terraform provider
+#: a minute of "rate limit exceeded" (its CONCURRENT_PAGINATION.md), which it waits out, too.
+THROTTLED = RetryBudget(60.0, 20, 1.0)
+
+#: The login service answers 5xx: it is there, and may be back in a moment.
+SERVER_FAULT = RetryBudget(15.0, 20, 0.5)
+
+#: No answer at all: twice more, at once, for a connection that died or a node that went away.
+CONNECTION = RetryBudget(3.0, 3, 0.2)
+
+
 class FailedAttempt(NamedTuple):
-    """A failed attempt: the error it amounts to, and whether another one is worth while."""
+    """A failed attempt: the error it amounts to, and how long to try again."""
 
     error: TokenError
     budget: RetryBudget | None = None
     #: Seconds, if the answer named them.
     retry_after: float | None = None
+
+    def wait(self, attempt: int, elapsed: float) -> float | None:
+        """Seconds to wait before the next attempt, or None to stop.
+
+        :param attempt: How many attempts were made, from 1.
+        :param elapsed: Seconds since the first of them began.
+        """
+        budget, wait = self.budget, self.retry_after
+        if budget is None or attempt >= budget.attempts:
+            return None
+        if wait is None:
+            # Up to half is left out, so that clients that were throttled together come back one by one.
+            wait = budget.first_wait * 2 ** (attempt - 1) * uniform(0.5, 1)  # noqa: S311 -- jitter
+        return wait if elapsed + wait <= budget.seconds else None
 
 
 class Grant(NamedTuple):
@@ -58,9 +94,9 @@ class Grant(NamedTuple):
     expires_in: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenResponse:
-    """One answer of whatever sits at the token URL."""
+    """An answer to a token request, from the login service or from whatever is at the token URL."""
 
     token_url: str
     identity: Identity
@@ -71,148 +107,147 @@ class TokenResponse:
     now: float
 
     def outcome(self) -> Grant | FailedAttempt:
-        """What it means. Status first: the body of a 503 may say anything."""
-        fields = self._object() or {}
-        host = urlsplit(self.token_url).hostname or ""
-        is_api = host.startswith(("api.", "apps.")) or fields.keys() >= _FIELDS_OF_API_ERROR
+        """What the answer means."""
         if self.status >= 500:
-            return self._down()
+            down = sign_in.LOGIN_DOWN
+            text = f"answers {self._kind()}: {down.finding}. {down.causes[0].remedy}"
+            return self._failed(LoginUnreachableError, text, budget=SERVER_FAULT)
         if 300 <= self.status < 400:
             return self._bad(f"redirects to {self._destination()}, and redirects are not followed")
-        if self.status == 429 or "rate limit exceeded" in self._description(fields).lower():
-            return self._throttled(fields)
+        if self.status == 429 or "rate limit exceeded" in self._description.lower():
+            return self._throttled()
+        is_api = (self._url.hostname or "").startswith(("api.", "apps."))
+        is_api = is_api or self._fields.keys() >= _FIELDS_OF_API_ERROR
         if self.status in (404, 405):
             return self._not_here(is_api=is_api)
-        if isinstance(fields.get("error"), str) and fields["error"]:
-            return self._refused(fields)
+        if self._error:
+            return self._refused()
         if self.status in (400, 401) and is_api:
             return self._not_here(is_api=is_api)
         if self.status >= 400:
             return self._forbidden()
-        return self._granted(fields)
+        return self._granted()
 
-    def _granted(self, fields: dict[str, Any]) -> Grant | FailedAttempt:
-        if self._object() is None:
+    def _granted(self) -> Grant | FailedAttempt:
+        if self._object is None:
             return self._bad(f"answers {self._kind()} instead of a token")
-        token = fields.get("access_token")
+        token = self._fields.get("access_token")
         if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
         if _REDACTED.fullmatch(token.open()):
             text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
-            return FailedAttempt(self._error(BadTokenAnswerError, text))
+            return self._failed(BadTokenAnswerError, text)
         if not B64TOKEN.fullmatch(token.open()):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
-        kind = fields.get("token_type", "bearer")
+        kind = self._fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
             return self._bad("answers a token that is not of the type bearer")
-        return Grant(token, fields.get("expires_in"))
+        return Grant(token, self._fields.get("expires_in"))
 
-    def _refused(self, fields: dict[str, Any]) -> FailedAttempt:
+    def _refused(self) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
-        found = of_sign_in(
+        code, identity = self._fields["error"], self.identity
+        failure = of_sign_in(
             self.status,
-            fields["error"],
-            self._description(fields),
-            at_region=of_region(urlsplit(self.token_url).hostname or ""),
-            swapped=look_swapped(self.identity),
+            code,
+            self._description,
+            at_region=of_region(self._url.hostname or ""),
+            swapped=swapped(identity.client_id, identity.client_secret),
         )
-        failure = found or sign_in.LOGIN_UNKNOWN
-        kind = {
-            "invalid_client": CredentialsRefusedError,
-            "unauthorized_client": GrantTypeError,
-        }.get(fields["error"], TokenError)
-        error = self._plain(fields["error"], 40)
-        description = self._description(fields)
-        problem = f"{error} ({description})" if description else error
-        return FailedAttempt(
-            self._error(
-                kind,
-                f"refuses client {self.identity.name}: {problem}. {self._told(failure)}",
-                fields,
-            )
-        )
-
-    def _told(self, failure: Failure) -> str:
-        """A row of the table of causes, for the end of a message."""
-        failure = failure.filled(
+        failure = (failure or sign_in.LOGIN_UNKNOWN).filled(
             {
-                "host": self._netloc,
-                "login_host": self._netloc,
-                "path": urlsplit(self.token_url).path,
-                "client": f"The client id {self.identity.name}",
+                "host": self._url.netloc,
+                "login_host": self._url.netloc,
+                "path": self._url.path,
+                "client": f"The client id {identity.name}",
             }
         )
-        return failure.text
+        kinds = {
+            "invalid_client": CredentialsRefusedError,
+            "unauthorized_client": GrantTypeError,
+        }
+        problem = f"{self._error} ({self._description})" if self._description else self._error
+        text = f"refuses client {identity.name}: {problem}. {failure.text}"
+        return self._failed(kinds.get(code, TokenError), text)
 
-    def _throttled(self, fields: dict[str, Any]) -> FailedAttempt:
-        wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
+    def _throttled(self) -> FailedAttempt:
+        wait = None
+        if self.status == 429:
+            wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
         text = f"throttles this client. {sign_in.THROTTLED.filled().advice}"
-        error = self._error(LoginThrottledError, text, fields, retryable=True)
-        return FailedAttempt(error, THROTTLED, wait if self.status == 429 else None)
-
-    def _down(self) -> FailedAttempt:
-        down = sign_in.LOGIN_DOWN
-        text = f"answers {self._kind()}: {down.finding}. {down.causes[0].remedy}"
-        error = self._error(LoginUnreachableError, text, retryable=True)
-        return FailedAttempt(error, SERVER_FAULT)
+        return self._failed(LoginThrottledError, text, budget=THROTTLED, retry_after=wait)
 
     def _not_here(self, *, is_api: bool) -> FailedAttempt:
-        host, path = self._netloc, urlsplit(self.token_url).path
+        host, path = self._url.netloc, self._url.path
         failure = (sign_in.API_ASKED_FOR_TOKEN if is_api else sign_in.NO_SUCH_LOGIN_PATH).filled(
             {"host": host, "path": path, "login_url": sign_in.login_url_beside(host, path)}
         )
         what = failure.finding.removeprefix(host).lstrip()
-        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}. {failure.advice}"))
+        return self._failed(BadTokenAnswerError, f"{what}. {failure.advice}")
 
     def _forbidden(self) -> FailedAttempt:
         text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it."
         if self.status == 407:
             text = PROXY_WANTS_CREDENTIALS.filled().advice
         elif self.status == 403:
-            text = sign_in.LOGIN_FORBIDDEN.filled({"host": self._netloc}).advice
-        what = f"answers {self._kind()}, with no OAuth error. {text}"
-        return FailedAttempt(self._error(TokenError, what))
+            text = sign_in.LOGIN_FORBIDDEN.filled({"host": self._url.netloc}).advice
+        return self._failed(TokenError, f"answers {self._kind()}, with no OAuth error. {text}")
 
     def _bad(self, what: str) -> FailedAttempt:
-        advice = sign_in.NOT_THE_LOGIN.filled({"host": self._netloc}).advice
-        return FailedAttempt(self._error(BadTokenAnswerError, f"{what}. {advice}"))
+        advice = sign_in.NOT_THE_LOGIN.filled({"host": self._url.netloc}).advice
+        return self._failed(BadTokenAnswerError, f"{what}. {advice}")
 
-    @property
-    def _netloc(self) -> str:
-        return urlsplit(self.token_url).netloc
-
-    def _error(
+    def _failed(
         self,
         kind: type[TokenError],
         what: str,
-        fields: Mapping[str, Any] | None = None,
         *,
-        retryable: bool = False,
-    ) -> TokenError:
-        fields = fields or {}
-        correlation_id = correlation_id_of(self.headers, self._hidden(), self.identity.client_id)
-        reference = f" [status {self.status}"
-        reference += f", correlation id {correlation_id}]" if correlation_id else "]"
-        host = urlsplit(self.token_url).netloc
-        return kind(
-            f"{host} {what}{reference}",
-            host=host,
+        budget: RetryBudget | None = None,
+        retry_after: float | None = None,
+    ) -> FailedAttempt:
+        hidden, client_id = self._hidden(), self.identity.client_id
+        correlation_id = correlation_id_of(self.headers, hidden, client_id)
+        reference = f", correlation id {correlation_id}" if correlation_id else ""
+        error = kind(
+            f"{self._url.netloc} {what} [status {self.status}{reference}]",
+            host=self._url.netloc,
             status=self.status,
-            error=self._plain(fields["error"], 40)
-            if isinstance(fields.get("error"), str)
-            else None,
-            description=self._description(fields) or None,
+            error=self._error,
+            description=self._description or None,
             correlation_id=correlation_id,
-            retryable=retryable,
+            retryable=budget is not None,
         )
+        return FailedAttempt(error, budget, retry_after)
 
+    @cached_property
     def _object(self) -> dict[str, Any] | None:
-        """The JSON object that the body is; None if it is none."""
+        """The JSON object in the body; None if the body is something else."""
         try:
             fields = hidden_json(self.body)
         except ValueError:
             return None
         return fields if isinstance(fields, dict) else None
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """The fields of a JSON answer; the body of a 503 may say anything."""
+        return (self._object if self.status < 500 else None) or {}
+
+    @property
+    def _url(self) -> SplitResult:
+        return urlsplit(self.token_url)
+
+    @property
+    def _error(self) -> str | None:
+        code = self._fields.get("error")
+        return self._plain(code, 40) if isinstance(code, str) and code else None
+
+    @property
+    def _description(self) -> str:
+        for key in ("error_description", "description"):
+            if isinstance(self._fields.get(key), str):
+                return self._plain(self._fields[key], 200)
+        return ""
 
     def _kind(self) -> str:
         """The body in a word; never the body itself."""
@@ -221,15 +256,9 @@ class TokenResponse:
             return "nothing"
         if self.body.lstrip()[:1] == b"<":
             return "an HTML page"
-        if self._object() is not None:
+        if self._object is not None:
             return "JSON"
         return f"{content_type or 'something'} that is no JSON object"
-
-    def _description(self, fields: Mapping[str, Any]) -> str:
-        for key in ("error_description", "description"):
-            if isinstance(fields.get(key), str):
-                return self._plain(fields[key], 200)
-        return ""
 
     def _destination(self) -> str:
         try:
@@ -251,13 +280,8 @@ class TokenResponse:
         """The secrets that the answer may repeat, and a token that it may hold."""
         basic = SecretBox(basic_credentials(self.identity))
         hidden = [basic, *forms_of(self.identity.client_secret)]
-        token = (self._object() or {}).get("access_token")
+        token = (self._object or {}).get("access_token")
         return [*hidden, token] if isinstance(token, SecretBox) else hidden
-
-
-def look_swapped(identity: Identity) -> bool:
-    """Whether the secret has the form of an id, and the id has not."""
-    return swapped(identity.client_id, identity.client_secret)
 
 
 def basic_credentials(identity: Identity) -> Secret:

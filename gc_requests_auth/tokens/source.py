@@ -19,6 +19,7 @@ import math
 import threading
 from collections.abc import Callable
 from random import uniform
+from typing import Any
 
 from ..errors import ConfigurationError, CredentialsRefusedError, GenesysCloudError, GrantTypeError
 from ..settings.client import Identity
@@ -26,7 +27,7 @@ from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.forks import call_stack, in_background, sleep_lets_others_run
 from ..util.secret import SecretBox
-from .token import AccessToken, TokenRequest
+from .token import AccessToken, Refusals, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -35,9 +36,6 @@ LONGEST_FLIGHT = 75.0
 
 #: Seconds of these that are left when the token request ends, so that its result is still in time.
 RESERVE = 5.0
-
-#: Seconds that a refusal of credentials is remembered.
-REFUSAL_MEMORY = 30.0
 
 #: Seconds after a failed renewal in which nobody tries again; twice as many after each further
 #: failure, up to `LONGEST_PAUSE`, but never more than half the life that is left.
@@ -65,13 +63,12 @@ class Flight:
         self.ended = threading.Event()
         #: The call stack that makes the token request, once it does.
         self.leader: tuple[int, object] | None = None
-        #: The result is a token, a failure, or neither. Each waiter raises a copy of the failure, with
-        #: a traceback of its own.
         self.token: AccessToken | None = None
+        #: Each waiter raises a copy, with a traceback of its own.
         self.failure: GenesysCloudError | None = None
         self.forgotten = False
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
-        self.to_log: list[tuple[int, str, object]] = []
+        self.to_log: list[tuple[Any, ...]] = []
         self._since = Moment.now(clock)
         self._longest = longest
         self._clock = clock
@@ -126,34 +123,6 @@ class Flight:
             self._clock.sleep(NAP)
             seconds -= NAP
         return self.ended.is_set()
-
-
-class Refusals:
-    """The last refusal of credentials, so that a wrong secret asks once, not once a call.
-
-    The sources of a pool share one of these: they have the same credentials.
-    """
-
-    def __init__(self) -> None:
-        #: Which credentials were refused, how, and when. Replaced as a whole.
-        self.last: tuple[Identity, GenesysCloudError, Moment] | None = None
-
-    def remembered(self, identity: Identity, clock: Clock) -> GenesysCloudError | None:
-        """The refusal of these credentials, if it was not long ago."""
-        if self.last is None:
-            return None
-        refused, error, since = self.last
-        age = since.age(clock)
-        if refused != identity or age >= REFUSAL_MEMORY:
-            return None
-        error = copy.copy(error)
-        memory = (
-            f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
-            f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
-            " after forget().)"
-        )
-        error.args = (memory,)
-        return error
 
 
 class TokenSource:
@@ -242,7 +211,6 @@ class TokenSource:
         :param inline: Whether the caller may ask for it, where no thread can.
         :returns: The flight that may bring it.
         """
-        forks.process()
         token = self.token
         if self.in_hand() is not None:  # published since the caller looked
             return None
@@ -272,10 +240,8 @@ class TokenSource:
             mine.leader = call_stack()
             try:
                 flight = self._join(mine, rejected)
-                if flight is None:
-                    token = self.in_hand(other_than=rejected)
-                elif flight is mine:
-                    token = self._lead(mine, rejected, retry=True)
+                if flight is mine:
+                    token = mine.token or self._lead(mine, rejected, retry=True)
                 else:
                     token = flight.result()
             finally:  # also if Ctrl-C strikes, wherever it does
@@ -286,12 +252,13 @@ class TokenSource:
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 
-    def _join(self, mine: Flight, rejected: SecretBox | None) -> Flight | None:
-        """The flight to wait for, or `mine` to lead; None if there is a usable token after all."""
+    def _join(self, mine: Flight, rejected: SecretBox | None) -> Flight:
+        """The flight to wait for; or `mine`, which has the token or is to be led."""
         forks.process()
         with self._lock:
-            if self.in_hand(other_than=rejected) is not None:  # published since the caller looked
-                return None
+            mine.token = self.in_hand(other_than=rejected)  # published since the caller looked
+            if mine.token is not None:
+                return mine
             flight = self._flight_under_way()
             if flight is not None:
                 flight.raise_if_led_from_here()
@@ -328,9 +295,11 @@ class TokenSource:
         with self._lock:
             in_time = self._flight is mine
             if in_time:
-                self._publish(mine, token, failure if retry else None)
+                mine.token, mine.failure = token, failure if retry else None
                 if refusal is not None:  # and no reading first: other sources write it, too
                     self._refusals.last = refusal
+                if token is not None:
+                    self._publish(mine, token)
         if not in_time:
             living = self.in_hand(other_than=instead_of)
             if mine.forgotten or living is not None:
@@ -339,20 +308,15 @@ class TokenSource:
             raise copy.copy(failure)
         return token
 
-    def _publish(
-        self, mine: Flight, token: AccessToken | None, failure: GenesysCloudError | None
-    ) -> None:
-        """Give the result of the flight to its waiters, and the token to everybody."""
-        mine.token, mine.failure = token, failure
-        if token is not None:
-            what = "token renewed" if self.token else "token obtained"
-            if token.shared:
-                what = "token taken from the store"
-            left = token.remaining(self._clock)
-            mine.to_log.append((logging.INFO, f"{what}, good for %.0f s", left))
-            if self._failed is not _NO_FAILURE:
-                mine.to_log.append((logging.INFO, "renewal recovered%s", ""))
-            self.token, self._failed, self._forgotten = token, _NO_FAILURE, None
+    def _publish(self, mine: Flight, token: AccessToken) -> None:
+        what = "token renewed" if self.token else "token obtained"
+        if token.shared:
+            what = "token taken from the store"
+        what += ", good for %.0f s"
+        mine.to_log.append((logging.INFO, what, token.remaining(self._clock)))
+        if self._failed is not _NO_FAILURE:
+            mine.to_log.append((logging.INFO, "renewal recovered"))
+        self.token, self._failed, self._forgotten = token, _NO_FAILURE, None
 
     def _end(self, mine: Flight) -> None:
         """Let the waiters go on, whatever the result is."""
@@ -371,13 +335,9 @@ class TokenSource:
     # -- renewal in good time -------------------------------------------------------------------
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
-        """Start a renewal, and let nobody wait for more than a moment.
-
-        No call fails for a failed renewal while the token lives.
-        """
+        """Start a renewal; nobody waits long for it, and nobody fails for it while the token lives."""
         if left > token.early * self._jitter:
             return token
-        forks.process()
         last_moments = left <= token.margin
         flight = self._renewal(token, left, inline=last_moments and self._inline)
         if flight is not None and last_moments:
@@ -391,6 +351,7 @@ class TokenSource:
         :param left: Seconds that calls can go on without the renewal.
         :param inline: Whether the caller leads, where no thread can.
         """
+        forks.process()
         flight = self._flight_under_way()
         if flight is not None or self._pauses(left) or not (self._background or inline):
             return flight
@@ -416,21 +377,19 @@ class TokenSource:
             self._lead(mine, retry=False)
         except BaseException as error:
             ours = isinstance(error, GenesysCloudError)
-            # What a vault or an adapter raises may have a secret in its text.
-            self._renewal_failed(mine, str(error) if ours else type(error).__name__)
+            if self._failed is _NO_FAILURE:
+                what = "renewal fails, the current token stays in use"
+                if self.in_hand() is None:
+                    what = "no further token for now, the current ones stay in use"
+                # What a vault or an adapter raises may have a secret in its text.
+                problem = str(error) if ours else type(error).__name__
+                mine.to_log.append((logging.WARNING, f"{what}: %s", problem))
+            pause, _ = self._failed
+            self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
             if inline and not ours:  # the caller's time limit, say; a thread of ours has no caller
                 raise
         finally:
             self._end(mine)
-
-    def _renewal_failed(self, mine: Flight, problem: str) -> None:
-        if self._failed is _NO_FAILURE:
-            what = "renewal fails, the current token stays in use"
-            if self.in_hand() is None:
-                what = "no further token for now, the current ones stay in use"
-            mine.to_log.append((logging.WARNING, f"{what}: %s", problem))
-        pause, _ = self._failed
-        self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
 
     def _pauses(self, left: float) -> bool:
         """Whether the next renewal has to wait, after one that failed."""

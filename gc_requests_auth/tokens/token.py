@@ -1,10 +1,12 @@
-"""What a token is once it is ours: a value without a printable form, and the life left in it."""
+"""A token, the ways to get a token, and the memory of a refusal."""
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import NamedTuple
 
+from ..errors import GenesysCloudError
 from ..settings.client import Identity
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
@@ -19,6 +21,9 @@ LONGEST_LIFETIME = 48 * 3600.0
 
 #: Seconds a token serves whose request took longer than its whole lifetime.
 GRACE = 5.0
+
+#: Seconds that a refusal of credentials is remembered.
+REFUSAL_MEMORY = 30.0
 
 #: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -151,3 +156,28 @@ class TokenRequest:
     def permits(self, token: AccessToken) -> SharedPermits | None:  # noqa: ARG002
         """The rate limit that this token has for all processes together, where the store counts."""
         return None
+
+
+class Refusals:
+    """The last refusal of credentials, so that a wrong secret asks once, not once a call.
+
+    The tokens of a client share one memory: they have the same credentials.
+    """
+
+    def __init__(self) -> None:
+        #: Which credentials were refused, how, and when. Replaced as a whole.
+        self.last: tuple[Identity, GenesysCloudError, Moment] | None = None
+
+    def remembered(self, identity: Identity, clock: Clock) -> GenesysCloudError | None:
+        """The refusal of these credentials, if it was not long ago."""
+        last = self.last
+        if last is None or last[0] != identity:
+            return None
+        error, age = copy.copy(last[1]), last[2].age(clock)
+        memory = (
+            f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
+            f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
+            " after forget().)"
+        )
+        error.args = (memory,)
+        return error if age < REFUSAL_MEMORY else None

@@ -21,8 +21,7 @@ from ..errors import (
 )
 from ..util.bodies import BodyTooLongError, BodyTooSlowError
 from ..util.http import chain_of
-from .response import FailedAttempt
-from .retry import CONNECTION, RetryBudget
+from .response import CONNECTION, FailedAttempt, RetryBudget
 
 _SAME_WAY = (
     "The token request goes its own way: verify= and proxies= of a single call do not reach it;"
@@ -64,9 +63,6 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     def is_caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in chain)
 
-    def text_with(*words: str) -> str:
-        return next((str(c) for c in chain for word in words if word in str(c)), "")
-
     if isinstance(problem, BodyTooLongError):
         text = "answers far more than a token, and was cut off: it is not the login service."
         return failed(text, BadTokenAnswerError, None)
@@ -88,7 +84,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         text = "answers with a broken Content-Encoding: a proxy on the way may have garbled it."
         return failed(text, BadTokenAnswerError, None)
     if is_caused_by(requests.exceptions.RetryError):
-        return _given_up(host, text_with("too many"))
+        return _given_up(host, next((str(one) for one in chain if "too many" in str(one)), ""))
     if is_caused_by(requests.exceptions.InvalidSchema):
         return not_sent(f"the session has no way there. {advice_on(network.NO_SOCKS)}")
     if is_caused_by(requests.exceptions.ProxyError):

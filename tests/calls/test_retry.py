@@ -1,4 +1,4 @@
-"""retry.py: when another attempt is worth it, and what a Retry-After asks for."""
+"""When another attempt of a call is worth it, and what a Retry-After asks for."""
 
 from __future__ import annotations
 
@@ -11,104 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gc_requests_auth.calls.retry import IDEMPOTENT, LONGEST_WAITS, RetryPolicy
-from gc_requests_auth.tokens.retry import (
-    CONNECTION,
-    SERVER_FAULT,
-    THROTTLED,
-    RetryBudget,
-    wait_before_next,
-)
 from gc_requests_auth.util.http import retry_after_seconds
 
-NEVER_JITTERED = 0.0
-FULLY_JITTERED = 1.0
-
-
-def waits(budget: RetryBudget, jitter: float, attempt_takes: float = 0.0) -> list[float]:
-    """Every wait until the budget is used up."""
-    found: list[float] = []
-    elapsed = attempt_takes
-    while True:
-        wait = wait_before_next(budget, len(found) + 1, elapsed, jitter=lambda: jitter)
-        if wait is None:
-            return found
-        found.append(wait)
-        elapsed += wait + attempt_takes
-
-
-@pytest.mark.parametrize(
-    ("budget", "promised"), [(THROTTLED, 60), (SERVER_FAULT, 15), (CONNECTION, 3)]
-)
-def test_budgets_are_the_promised_ones(budget: RetryBudget, promised: float) -> None:
-    assert budget.seconds == promised
-
-
-@pytest.mark.parametrize(
-    ("budget", "jitter", "expected"),
-    [
-        (THROTTLED, NEVER_JITTERED, [1, 2, 4, 8, 16]),
-        (THROTTLED, FULLY_JITTERED, [0.5, 1, 2, 4, 8, 16]),
-        (SERVER_FAULT, NEVER_JITTERED, [0.5, 1, 2, 4]),
-        (SERVER_FAULT, FULLY_JITTERED, [0.25, 0.5, 1, 2, 4]),
-        (CONNECTION, NEVER_JITTERED, [0.2, 0.4]),
-        (CONNECTION, FULLY_JITTERED, [0.1, 0.2]),
-    ],
-)
-def test_each_wait_doubles_and_jitter_leaves_out_up_to_half(
-    budget: RetryBudget, jitter: float, expected: list[float]
-) -> None:
-    assert waits(budget, jitter) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("budget", [THROTTLED, SERVER_FAULT, CONNECTION])
-@pytest.mark.parametrize("jitter", [NEVER_JITTERED, 0.5, FULLY_JITTERED])
-@pytest.mark.parametrize("attempt_takes", [0.0, 0.9, 7.0, 100.0])
-def test_time_of_the_attempts_is_part_of_the_budget(
-    budget: RetryBudget, jitter: float, attempt_takes: float
-) -> None:
-    found = waits(budget, jitter, attempt_takes)
-    assert sum(found) + attempt_takes * len(found) <= budget.seconds
-    assert len(found) < budget.attempts
-
-
-def test_connection_failures_are_tried_twice_more() -> None:
-    assert len(waits(CONNECTION, FULLY_JITTERED)) == 2
-    assert wait_before_next(CONNECTION, 2, 0.0) is not None
-    assert wait_before_next(CONNECTION, 3, 0.0) is None
-
-
-@pytest.mark.parametrize(
-    ("retry_after", "elapsed", "wait"),
-    [
-        (30.0, 0.0, 30.0),
-        (0.0, 0.0, 0.0),
-        (60.0, 0.0, 60.0),
-        (58.5, 1.5, 58.5),
-        (58.6, 1.5, None),
-        (60.1, 0.0, None),
-        (86400.0, 0.0, None),
-        (math.inf, 0.0, None),
-        (0.0, 60.1, None),
-    ],
-)
-def test_retry_after_is_obeyed_to_the_second_if_it_fits(
-    retry_after: float, elapsed: float, wait: float | None
-) -> None:
-    assert wait_before_next(THROTTLED, 1, elapsed, retry_after, lambda: 0.7) == wait
-
-
-def test_retry_after_zero_does_not_make_an_endless_loop() -> None:
-    assert wait_before_next(THROTTLED, THROTTLED.attempts, 0.0, 0.0) is None
-
-
-def test_waits_are_jittered_unless_told_otherwise() -> None:
-    found = {wait_before_next(THROTTLED, 1, 0.0) for _ in range(50)}
-    assert len(found) > 1
-    assert all(wait is not None and 0.5 <= wait <= 1 for wait in found)
-
-
-# -- calls to the API -----------------------------------------------------------------------------
-
+NEVER_JITTERED, FULLY_JITTERED = 0.0, 1.0
 POLICY = RetryPolicy(retries=3, retry_after_max=180.0)
 
 

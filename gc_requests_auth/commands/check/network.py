@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ...causes.failure import Cause
-from ...tokens.request import go_by_proxy
+from ...tokens.request import HeaderAuth, go_by_proxy
 from ...tokens.token import AccessToken
 from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ...util.clock import Clock
@@ -122,7 +122,7 @@ class Network:
                 url,
                 data=body,
                 headers={} if body is None else {"Content-Type": "application/json"},
-                auth=_Bearer(token),
+                auth=HeaderAuth(token and token.bearer),
                 timeout=self._timeout,
                 stream=True,
             )
@@ -189,18 +189,6 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None is followed."""
-
-
-class _Bearer(requests.auth.AuthBase):
-    """The token, or none; as any auth=, it keeps a netrc entry out."""
-
-    def __init__(self, token: AccessToken | None) -> None:
-        self._token = token
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            r.headers["Authorization"] = self._token.header
-        return r
 
 
 def _is_address(host: str) -> bool:

@@ -38,7 +38,7 @@ from gc_requests_auth.tokens.source import (
     RESERVE,
     TokenSource,
 )
-from gc_requests_auth.tokens.token import AccessToken, TokenRequest
+from gc_requests_auth.tokens.token import REFUSAL_MEMORY, AccessToken, Refusals, TokenRequest
 from gc_requests_auth.util import forks
 from gc_requests_auth.util.clock import Moment
 from gc_requests_auth.util.forks import BackgroundThread
@@ -1300,7 +1300,7 @@ def test_a_token_that_lands_does_not_touch_what_other_slots_know(
     """What it read a moment ago may be forgotten by now, or be succeeded."""
     written: list[str] = []
 
-    class Watched(source_module.Refusals):
+    class Watched(Refusals):
         def __setattr__(self, name: str, value: object) -> None:
             written.append(name)
             super().__setattr__(name, value)
@@ -1326,7 +1326,7 @@ def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
         source.current()
     assert "from memory" not in str(first.value)
 
-    fake_time.advance(source_module.REFUSAL_MEMORY - 0.1)
+    fake_time.advance(REFUSAL_MEMORY - 0.1)
     with pytest.raises(kind, match="from memory") as again:
         source.current()
     assert (again.value.status, again.value.error) == (400, "invalid_client")
