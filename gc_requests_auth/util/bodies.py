@@ -134,9 +134,6 @@ def drain(response: requests.Response) -> None:
 #: Lists and objects within one another. Nothing that is read here has more than four.
 DEEPEST = 64
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
-
 
 class TooDeepError(ValueError):
     """Nobody means it: a parser would run into the recursion limit.
@@ -164,7 +161,8 @@ def refuse_too_deep(text: str) -> None:
     if text.count("[") + text.count("{") <= DEEPEST:
         return
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+    # No local variable holds what stands outside of the strings: it may be a secret without quotes.
+    for bracket in re.findall(r"[\[\]{}]", re.sub(r'(?s)"(?:[^"\\]|\\.)*"?', "", text)):
         depth += 1 if bracket in "[{" else -1
         if depth > DEEPEST:
             raise TooDeepError
