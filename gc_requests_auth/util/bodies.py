@@ -42,13 +42,6 @@ class Body(bytes):
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
 
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        return Body(found) if isinstance(found, bytes) else found
-
-    def __add__(self, other: Any) -> Body:
-        return Body(super().__add__(other))
-
 
 def rewind(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent once more, whole. A file is put back to where it started.
