@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
@@ -62,7 +63,11 @@ def _letters(name: str) -> str:
     return re.sub(r"[ _(),-]", "", plain)
 
 
-_BY_NAME = {_letters(name): region for region in REGIONS for name in _names(region)}
+@cache
+def regions_by_name() -> dict[str, Region]:
+    """The regions by every name of theirs. Made at the first use, for an import it would be dear."""
+    return {_letters(name): region for region in REGIONS for name in _names(region)}
+
 
 #: Genesys adds regions below these, so what lies there is believed.
 PARENTS = ("pure.cloud", "us-gov-pure.cloud", "eusc-pure.cloud")
@@ -91,9 +96,7 @@ _COUNTRIES = {
 }
 
 #: Such a domain: at its end, since what stands in front of it belongs to the same owner.
-_OF_A_COUNTRY = re.compile(
-    r"(?:.*\.)?(mypurecloud\.(?:(?:com?|org|net|gov|ac)\.)?([a-z]{2}|com|org|net|info))"
-)
+_OF_A_COUNTRY = r"(?:.*\.)?(mypurecloud\.(?:(?:com?|org|net|gov|ac)\.)?([a-z]{2}|com|org|net|info))"
 
 #: How alike two texts are that are likely meant to be one, of 0 to 1 (difflib). Domains are judged
 #: more strictly than the ids of regions: by a lower figure, real regions are misspellings of others.
@@ -108,16 +111,14 @@ _SERVICES = ("api-downloads.", "login.", "apps.", "api.")
 
 #: No top-level domain has more than 24 characters; a secret behind a dot has. And no host has more
 #: than 253 (RFC 1035), "api-downloads." in front of it included.
-_DOMAIN = re.compile(
-    r"(?!.{240})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
-)
+_DOMAIN = r"(?!.{240})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
 
 #: What stands behind the code of a region in a misspelt domain: ``euw2.pure.com``, ``euw2-pure.cloud``.
 #: Whoever registers such a domain would get the client secret.
-_BEHIND_A_CODE = re.compile(r"[.-]?(?:my)?pure(?:[.-]?cloud(?:\.[a-z]+){0,2}|(?:\.[a-z]+){1,2})")
+_BEHIND_A_CODE = r"[.-]?(?:my)?pure(?:[.-]?cloud(?:\.[a-z]+){0,2}|(?:\.[a-z]+){1,2})"
 
 #: What may be quoted at length: no label is as long as a secret, and nothing stands around it.
-_QUOTABLE = re.compile(r"(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?", re.IGNORECASE)
+_QUOTABLE = r"(?i)(?:https?://)?(?:[a-z0-9-]{1,24}\.)+[a-z]{2,12}/?"
 
 HOW_TO_FIND = (
     "To find your region, sign in to Genesys Cloud and look at the address bar:"
@@ -145,14 +146,14 @@ def _judged(name: str | SecretBox) -> tuple[str, str | None]:
     key = name.strip().lower()[:300]
     for prefix in _IN_FRONT:
         key = key.removeprefix(prefix)
-    known = _BY_NAME.get(_letters(key))
+    known = regions_by_name().get(_letters(key))
     domain = known.domain if known else _domain_in(key)
     if domain in DOMAINS:
         return domain, None
     folklore = known_wrong(domain)
     if folklore is not None:
         return "", folklore
-    well_formed = _DOMAIN.fullmatch(domain)
+    well_formed = re.fullmatch(_DOMAIN, domain)
     mistake = mistaken_domain(domain) or _below_a_region(domain)
     if mistake is None and well_formed and domain.endswith(tuple(f".{one}" for one in PARENTS)):
         return domain, None
@@ -177,10 +178,10 @@ def mistaken_domain(domain: str) -> str | None:
     A host there would get the client secret: ``mypurecloud.eu`` belongs to whoever registers it.
     """
     for parent in PARENTS:
-        named = _BY_NAME.get(_letters(domain.removesuffix(f".{parent}")))
+        named = regions_by_name().get(_letters(domain.removesuffix(f".{parent}")))
         if named is not None and domain != named.domain and domain.endswith(f".{parent}"):
             return f"Did you mean {named.domain}? That is the domain of {named.aws}, {named.label}."
-    foreign = _OF_A_COUNTRY.fullmatch(domain)
+    foreign = re.fullmatch(_OF_A_COUNTRY, domain)
     if foreign is None or foreign[1] in DOMAINS:
         return None
     country = _COUNTRIES.get(foreign[2])
@@ -202,7 +203,7 @@ def _near_miss(domain: str) -> str | None:
     labels = domain.split(".")
     for region in REGIONS:
         code, _, rest = domain.partition(region.code)
-        if not code and _BEHIND_A_CODE.fullmatch(rest):
+        if not code and re.fullmatch(_BEHIND_A_CODE, rest):
             return _did_you_mean([region.domain])
     if domain in PARENTS:
         return f"The name of a region stands in front of {domain}, as in euw2.pure.cloud."
@@ -214,7 +215,7 @@ def _near_miss(domain: str) -> str | None:
         for parent in _closest(".".join(labels[start:]), PARENTS, _ALIKE_DOMAIN):
             meant = ".".join([*labels[:start], parent])
             return _did_you_mean(
-                [meant if _QUOTABLE.fullmatch(meant) else f"a region below {parent}"]
+                [meant if re.fullmatch(_QUOTABLE, meant) else f"a region below {parent}"]
             )
     return None
 
@@ -260,7 +261,7 @@ def _domain_in(text: str) -> str:
 
 def _quoted(name: str) -> str:
     """The name for a message; not if it could be a secret that strayed into the wrong argument."""
-    quotable = _QUOTABLE.fullmatch(name) if len(name) > 20 else "@" not in name
+    quotable = re.fullmatch(_QUOTABLE, name) if len(name) > 20 else "@" not in name
     if quotable and len(name) <= 60:
         return ascii(name)
     return "What is given as region"

@@ -42,13 +42,6 @@ class Body(bytes):
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
 
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        return Body(found) if isinstance(found, bytes) else found
-
-    def __add__(self, other: Any) -> Body:
-        return Body(super().__add__(other))
-
 
 def rewind(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent once more, whole. A file is put back to where it started.
@@ -134,9 +127,6 @@ def drain(response: requests.Response) -> None:
 #: Lists and objects within one another. Nothing that is read here has more than four.
 DEEPEST = 64
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
-
 
 class TooDeepError(ValueError):
     """Nobody means it: a parser would run into the recursion limit.
@@ -164,7 +154,8 @@ def refuse_too_deep(text: str) -> None:
     if text.count("[") + text.count("{") <= DEEPEST:
         return
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+    # No local variable holds what stands outside of the strings: it may be a secret without quotes.
+    for bracket in re.findall(r"[\[\]{}]", re.sub(r'(?s)"(?:[^"\\]|\\.)*"?', "", text)):
         depth += 1 if bracket in "[{" else -1
         if depth > DEEPEST:
             raise TooDeepError

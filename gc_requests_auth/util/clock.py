@@ -23,15 +23,21 @@ def _sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
-class Clock(NamedTuple):
+class Clock:
     """How time is told and passed; tests bring their own."""
 
-    #: Seconds that no one can set back; stands still while a laptop or a Lambda is suspended.
-    monotonic: Callable[[], float] = _monotonic
-    #: Seconds since 1970; goes on during a suspension, jumps when the clock is set.
-    wall: Callable[[], float] = _wall
-    #: Pass so many seconds.
-    sleep: Callable[[float], None] = _sleep
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = _monotonic,
+        wall: Callable[[], float] = _wall,
+        sleep: Callable[[float], None] = _sleep,
+    ) -> None:
+        #: Seconds that nobody can set back; stands still while a laptop or a Lambda is suspended.
+        self.monotonic = monotonic
+        #: Seconds since 1970; goes on during a suspension, jumps when the clock is set.
+        self.wall = wall
+        #: Pass so many seconds.
+        self.sleep = sleep
 
 
 class Moment(NamedTuple):

@@ -187,7 +187,7 @@ GIVES_AWAY = 6
 GIVES_ID_AWAY = 8
 
 #: The form of a client id. A secret that has this form beside an id that has not was swapped with it.
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 #: Characters of a text that are looked at and returned. No message shows as many.
 LOOKED_AT = 1000
@@ -204,7 +204,11 @@ def short_name(client_id: SecretBox) -> str:
 
 def swapped(client_id: SecretBox, client_secret: SecretBox) -> bool:
     """Whether the secret has the form of an id, and the id has not."""
-    return bool(_UUID.fullmatch(client_secret.open())) > bool(_UUID.fullmatch(client_id.open()))
+    return _is_uuid(client_secret) and not _is_uuid(client_id)
+
+
+def _is_uuid(text: SecretBox) -> bool:
+    return re.fullmatch(_UUID, text.open()) is not None
 
 
 def name_of(client_id: SecretBox, client_secret: SecretBox) -> str:

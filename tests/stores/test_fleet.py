@@ -22,6 +22,7 @@ from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.base import StoreError, TokenStore
 from gc_requests_auth.stores.fleet import FleetPermits
 from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
+from gc_requests_auth.util.clock import Clock
 
 KEY = "a1" * 32
 FAILS = "the token store can not count the requests of all processes, each counts for itself meanwhile: "
@@ -255,7 +256,7 @@ def test_a_signal_handler_may_make_a_call_at_any_moment_of_another_call(store: K
             sent.append(send(count))
         return store.time.monotonic
 
-    clock = store.time.clock._replace(monotonic=monotonic)
+    clock = Clock(monotonic, store.time.clock.wall, store.time.clock.sleep)
     count = RateLimit(300, clock, FleetPermits(store, KEY, sign, clock))
     for at in range(1, 12):
         looks = at

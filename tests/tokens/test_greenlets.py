@@ -154,7 +154,7 @@ def test_a_wait_for_a_leader_of_the_same_thread_is_made_of_naps(
 
     monkeypatch.setattr(threading.Event, "wait", None)
     monkeypatch.setattr(time, "sleep", nap)
-    clock = fake_time.clock._replace(sleep=nap)
+    clock = Clock(fake_time.clock.monotonic, fake_time.clock.wall, nap)
     flight = led_by(other_greenlet, clock, monkeypatch)
     token = flight.result()
 
