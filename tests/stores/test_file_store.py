@@ -248,12 +248,11 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
     holder, third = FileTokenStore(directory), FileTokenStore(directory)
     holder.set(KEY, "old", 60)
     waiting = threading.Event()
-    stamp = FileTokenStore._stamp
 
-    def announce(of: FileTokenStore, key: str) -> object:
-        seen = stamp(of, key)
+    def announce(shortest: float, longest: float) -> float:
+        """The seconds until the next try."""
         waiting.set()
-        return seen
+        return shortest
 
     def wait() -> str | None:
         with store.lock(KEY):
@@ -264,7 +263,7 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
         ThreadPoolExecutor(1) as pool,
         holder.lock(KEY),
     ):
-        patched.setattr(FileTokenStore, "_stamp", announce)
+        patched.setattr(stores, "uniform", announce)
         going_on = pool.submit(wait)
         assert waiting.wait(30)
         holder.set(KEY, "new", 60)

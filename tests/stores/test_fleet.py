@@ -104,7 +104,6 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    module._failing.clear()
     until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
 
 

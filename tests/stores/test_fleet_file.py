@@ -119,17 +119,21 @@ def test_a_file_that_is_removed_while_it_is_read_counts_no_more(
     store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others(store, "a")
-    real = FileTokenStore._read
+    close = os.close
 
-    def read(self: FileTokenStore, file: Path) -> str | None:
-        text = real(self, file)
+    def close_and_remove(handle: int) -> None:
+        close(handle)
         file.unlink()
-        return text
 
-    monkeypatch.setattr(FileTokenStore, "_read", read)
+    monkeypatch.setattr(os, "close", close_and_remove)
     assert others(store, "b") == []
-    file.write_text("")
-    monkeypatch.setattr(FileTokenStore, "_read", lambda self, file: None)
+
+
+def test_a_file_that_is_removed_before_it_is_read_counts_no_more(
+    store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda directory, pattern: [file])
+
     assert others(store, "b") == []
 
 
@@ -183,7 +187,6 @@ def test_a_full_disk_costs_no_call(
     count = RateLimit(3, fake_time.clock, FleetPermits(store, KEY, sign, fake_time.clock))
 
     assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
-    fleet._failing.clear()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,6 @@ def test_what_is_damaged_costs_no_call_and_is_said_once(
     assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "is damaged, or was written by somebody else" in caplog.text
-    fleet._failing.clear()
 
 
 CALLS = """

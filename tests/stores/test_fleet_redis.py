@@ -42,7 +42,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield server
     until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
     server.stop()
-    module._failing.clear()
 
 
 @pytest.fixture
@@ -279,7 +278,8 @@ import redis
 from gc_requests_auth import GenesysCloudSession
 import gc_requests_auth.stores.fleet as fleet
 fleet.PATIENCE = 10.0  # a machine may be busy with other things
-store = RedisTokenStore(f"unix://{sys.argv[1]}?socket_timeout=10")
+client = redis.Redis.from_url(f"unix://{sys.argv[1]}?socket_timeout=10")
+store = RedisTokenStore(client)
 with GenesysCloudSession(store=store, rate_limit=30, pacing="raise") as session:
     session.get("/api/v2/tokens/me")
     ready()
@@ -290,7 +290,7 @@ with GenesysCloudSession(store=store, rate_limit=30, pacing="raise") as session:
     except Exception as error:
         print(type(error).__name__, end=" ")
     print(made)
-store._client.close()
+client.close()
 """
 
 
@@ -310,13 +310,31 @@ def test_sessions_of_several_processes_share_the_limit_of_a_token(
     assert TOKEN.encode() not in everything
 
 
-def test_a_session_takes_a_url(sandbox: Counted, server: Server, client: Any) -> None:
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The clients that are made from a URL."""
+    made: list[Any] = []
+    make = redis.Redis.from_url
+
+    def from_url(*arguments: Any, **options: Any) -> Any:
+        made.append(make(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(redis.Redis, "from_url", from_url)
+    yield made
+    for client in made:
+        client.close()
+
+
+def test_a_session_takes_a_url(
+    sandbox: Counted, server: Server, client: Any, made: list[Any]
+) -> None:
     store = RedisTokenStore(f"unix://{server.socket}")
     with sandbox.signed_in(store=store) as session:
         assert isinstance(session, GenesysCloudSession)
         assert session.get("/api/v2/tokens/me").status_code == 200
-    store._client.close()
 
+    assert len(made) == 1
     assert len(client.keys("*")) == 2
 
 
@@ -333,12 +351,13 @@ def test_a_session_takes_a_url(sandbox: Counted, server: Server, client: Any) ->
     ],
 )
 def test_a_url_makes_a_client_with_a_socket_timeout(
-    url: str, timeout: float, host: str | None
+    url: str, timeout: float, host: str | None, made: list[Any]
 ) -> None:
-    pool: Any = RedisTokenStore(url)._client.connection_pool
+    RedisTokenStore(url)
+    (client,) = made
 
-    assert pool.connection_kwargs.get("host") == host
-    assert pool.connection_kwargs["socket_timeout"] == timeout
+    assert client.get_connection_kwargs().get("host") == host
+    assert client.get_connection_kwargs()["socket_timeout"] == timeout
 
 
 @pytest.mark.parametrize("wrong", [f"http://user:{SECRET}@there.invalid", f"{SECRET}", ""])
