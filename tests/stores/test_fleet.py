@@ -55,8 +55,9 @@ class Keeping(TokenStore):
         self.time = time
         self.texts: dict[str, tuple[str, float]] = {}
         self.asked: list[Asked] = []
-        #: What it does before it keeps a text.
+        #: What it does before it keeps a text, and between that and the reading of the others.
         self.before: Callable[[], object] = lambda: None
+        self.between: Callable[[], object] = lambda: None
         #: Its answer, if that is not what it has kept.
         self.says: Any = ...
 
@@ -79,6 +80,7 @@ class Keeping(TokenStore):
         self.before()
         now = self.time.monotonic
         self.texts[process] = text, now
+        self.between()
         if self.says is not ...:
             says: list[tuple[str, float]] | None = self.says
             return says
@@ -145,6 +147,30 @@ def test_processes_together_send_no_more_than_the_limit(store: Keeping) -> None:
     assert sent == 300
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 10])
+@pytest.mark.usefixtures("inline")
+def test_processes_that_ask_at_the_same_time_send_no_more_than_the_limit(
+    store: Keeping, limit: int
+) -> None:
+    """The question of each process comes in the midst of the question of another."""
+    fleet = [process(store, store.time, limit) for _ in range(4)]
+    sent: list[int] = []
+    others = iter(fleet[1:])
+
+    def another() -> None:
+        sent.extend(send(count) for count in others)
+
+    store.between = another
+    sent.append(send(fleet[0]))
+
+    assert 1 <= sum(sent) <= limit
+    store.between = lambda: None
+    for _ in range(10):
+        store.time.advance(3)
+        sent.extend(send(count) for count in fleet)
+    assert sum(sent) == limit, "and no less in the end"
+
+
 @pytest.mark.usefixtures("inline")
 def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store: Keeping) -> None:
     one, other = process(store, store.time), process(store, store.time)
@@ -173,6 +199,20 @@ def test_far_from_the_limit_few_calls_ask_the_store(store: Keeping) -> None:
 
     assert len(store.asked) < 20
     assert max(asked.held for asked in store.asked) == 15 + 1, "a batch, and the request under way"
+
+
+@pytest.mark.usefixtures("inline")
+def test_the_more_processes_wait_the_rarer_each_of_them_asks_the_store(store: Keeping) -> None:
+    asked = []
+    for others in (1, 50):
+        store.says = [(text_of(f"{one}", 300 // others), 69.9) for one in range(others)]
+        count, before = process(store, store.time), len(store.asked)
+        for _ in range(200):
+            assert count.take() > 0
+            store.time.advance(0.1)
+        asked.append(len(store.asked) - before)
+
+    assert asked[0] > 2 * asked[1] > 0
 
 
 @pytest.mark.usefixtures("inline")
