@@ -323,7 +323,7 @@ def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
 
 
 @pytest.mark.usefixtures("inline")
-def test_an_answer_that_comes_late_is_told(store: Keeping) -> None:
+def test_the_store_is_told_of_an_answer_that_comes_late(store: Keeping) -> None:
     """Else its request would not count for a whole window after it."""
     one, other = process(store, store.time, 1), process(store, store.time, 1)
     assert one.take() == 0.0
@@ -337,7 +337,7 @@ def test_an_answer_that_comes_late_is_told(store: Keeping) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_who_never_waits_does_not_trouble_the_store(store: Keeping) -> None:
+def test_a_process_whose_calls_never_wait_asks_the_store_nothing(store: Keeping) -> None:
     """A plain `auth=` counts its requests, and sends them whatever the limit says."""
     count = process(store, store.time)
     for _ in range(10):
