@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import uniform
 from threading import Event, RLock
+from weakref import WeakValueDictionary
 
 from ..tokens import rate_limit
 from ..util import forks
@@ -51,8 +52,8 @@ TICKS = 150
 #: Characters of a signature, HMAC-SHA256.
 SIGNATURE = 64
 
-#: Stores that fail, by `id`: said once, however many tokens are shared through one.
-_failing: set[int] = set()
+#: Stores that fail, by `id`: the log says so once for a store, however many tokens the store shares.
+_failing: WeakValueDictionary[int, TokenStore] = WeakValueDictionary()
 
 
 class FleetPermits:
@@ -279,15 +280,14 @@ class FleetPermits:
         # A store that is always slow does not help, however long it takes to say so.
         if self._is_alone and now - asked_at < PATIENCE:
             self._is_alone = False
-            if id(self._store) in _failing:
-                _failing.discard(id(self._store))
+            if _failing.pop(id(self._store), None) is not None:
                 logger.info("the token store counts the requests of all processes again")
 
     def _fail(self, problem: str) -> None:
         self._is_alone = True
         self._try_later()
         if id(self._store) not in _failing:
-            _failing.add(id(self._store))
+            _failing[id(self._store)] = self._store
             logger.warning(
                 "the token store can not count the requests of all processes, each counts for"
                 " itself meanwhile: %s",

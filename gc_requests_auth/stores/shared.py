@@ -111,8 +111,8 @@ class SharedToken(TokenRequest):
             token = self._request(identity, instead_of=instead_of, within=within, retry=retry)
             ttl = token.remaining(self._clock) - token.margin
             if ttl > 0:
-                value = signed.sign(token)
-                thread.run(lambda: self._store.set(signed.key, value, ttl), SET_WAIT)
+                # Signed in there: here a variable would show the token in a traceback.
+                thread.run(lambda: self._store.set(signed.key, signed.sign(token), ttl), SET_WAIT)
             return token
 
     def stored(self, identity: Identity) -> AccessToken | None:

@@ -22,7 +22,7 @@ from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.secret import SecretBox, plain
 
 URL = "https://login.mypurecloud.ie"
-SEAL = SignedValue(Identity(SecretBox("client-12345678"), SecretBox(SECRET)), URL)
+SIGNED = SignedValue(Identity(SecretBox("client-12345678"), SecretBox(SECRET)), URL)
 #: What the store gives away must be this one; what the login service answers is another.
 STORED = f"stored-{TOKEN}"
 GOOD = response(json.dumps({"access_token": TOKEN, "expires_in": 86399}).encode())
@@ -55,13 +55,13 @@ def auth_with(store: TokenStore, wire: Wire) -> GenesysCloudAuth:
 
 def genuine(clock: Clock, lifetime: float = 86399.0) -> str:
     """What this client would store."""
-    return SEAL.sign(AccessToken.issued(STORED, lifetime, Moment.now(clock), clock))
+    return SIGNED.sign(AccessToken.issued(STORED, lifetime, Moment.now(clock), clock))
 
 
 def opened(value: object, clock: Clock) -> AccessToken | None:
     """The token that is believed; None for a miss."""
     try:
-        return SEAL.check(value, clock)
+        return SIGNED.check(value, clock)
     except StoreError as error:
         said = str(error)
     assert TOKEN not in said
@@ -85,7 +85,7 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "token": st.sampled_from([TOKEN, STORED, "", None, 1, [TOKEN], "\ud800", "a\nb"]),
     "requested": st.floats() | st.integers() | st.sampled_from(["1", None, 10**400]),
     "lifetime": st.floats() | st.integers() | st.sampled_from(["1", None, 10**400]),
-    "mac": st.sampled_from(["", "0" * 64, "\u00fc" * 64, None, 0, [], SEAL.key, "\ud800"]),
+    "mac": st.sampled_from(["", "0" * 64, "\u00fc" * 64, None, 0, [], SIGNED.key, "\ud800"]),
 }
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
@@ -227,7 +227,7 @@ def test_so_is_that_of_another_client_or_place(client_id: str, secret: str, url:
     theirs = SignedValue(Identity(SecretBox(client_id), SecretBox(secret)), url)
 
     assert (opened(theirs.sign(token), clock) is None) is not same
-    assert (theirs.key == SEAL.key) is same
+    assert (theirs.key == SIGNED.key) is same
 
 
 @examples(50)
@@ -273,7 +273,7 @@ def file_store(tmp_path: Path) -> FileTokenStore:
 def test_whatever_bytes_a_token_file_holds_cost_one_token_request(
     file_store: FileTokenStore, sweep: Sweep, content: bytes
 ) -> None:
-    file = file_store.path / f"{SEAL.key}.json"
+    file = file_store.path / f"{SIGNED.key}.json"
     file.touch(mode=0o600)
     file.write_bytes(content)
     wire = Wire(GOOD)
@@ -292,8 +292,8 @@ def test_a_damaged_token_file_is_a_miss(
     value = genuine(Clock()).encode()
     at %= len(value)
     damaged = value[:at] + instead + value[at + 1 :]
-    file_store.set(SEAL.key, "", 1)
-    (file_store.path / f"{SEAL.key}.json").write_bytes(damaged)
+    file_store.set(SIGNED.key, "", 1)
+    (file_store.path / f"{SIGNED.key}.json").write_bytes(damaged)
     wire = Wire(GOOD)
 
     found = auth_with(file_store, wire).access_token()

@@ -78,7 +78,7 @@ def lay(path: Path, text: str = "value", mode: int = 0o600) -> None:
 # -- where ----------------------------------------------------------------------------------------
 
 
-def test_by_default_it_is_in_the_users_cache(
+def test_by_default_the_files_are_in_the_users_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -89,7 +89,7 @@ def test_by_default_it_is_in_the_users_cache(
     assert not store.path.exists(), "nothing is made before it is needed"
 
 
-def test_a_path_is_one_of_the_user_and_stays_what_it_is(
+def test_a_path_is_made_absolute_when_the_store_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -103,7 +103,7 @@ def test_a_path_is_one_of_the_user_and_stays_what_it_is(
 
 
 @pytest.mark.parametrize("package", ["filelock", "platformdirs"])
-def test_without_the_extra_it_says_what_to_install(
+def test_without_the_extra_the_error_says_what_to_install(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find(name: str) -> ModuleSpec | None:
@@ -164,7 +164,7 @@ def test_files_are_born_0600_in_a_0700_directory_whatever_the_umask(
     assert store.get(KEY) == "value"
 
 
-def test_directories_above_that_are_made_are_no_ones_elses_either(tmp_path: Path) -> None:
+def test_parent_directories_that_are_made_are_closed_to_other_users(tmp_path: Path) -> None:
     with umask(0):
         FileTokenStore(tmp_path / "home" / ".cache" / "tokens").set(KEY, "value", 60)
 
@@ -242,18 +242,17 @@ def test_what_can_not_be_swept_is_left_there(
 # -- locks ----------------------------------------------------------------------------------------
 
 
-def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_alone(
+def test_a_process_that_waits_for_a_lock_goes_on_when_a_value_is_left_and_does_not_take_the_lock(
     store: FileTokenStore, directory: Path
 ) -> None:
     holder, third = FileTokenStore(directory), FileTokenStore(directory)
     holder.set(KEY, "old", 60)
     waiting = threading.Event()
-    stamp = FileTokenStore._stamp
 
-    def announce(of: FileTokenStore, key: str) -> object:
-        seen = stamp(of, key)
+    def announce(shortest: float, longest: float) -> float:
+        """The seconds until the next try."""
         waiting.set()
-        return seen
+        return shortest
 
     def wait() -> str | None:
         with store.lock(KEY):
@@ -264,7 +263,7 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
         ThreadPoolExecutor(1) as pool,
         holder.lock(KEY),
     ):
-        patched.setattr(FileTokenStore, "_stamp", announce)
+        patched.setattr(stores, "uniform", announce)
         going_on = pool.submit(wait)
         assert waiting.wait(30)
         holder.set(KEY, "new", 60)
@@ -279,7 +278,7 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_leaves_the_lock_a
 
 
 @posix
-def test_where_the_system_has_no_locks_none_is_made_up(
+def test_where_the_system_has_no_locks_the_store_raises(
     store: FileTokenStore, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that stands for a lock, as filelock would have it, outlives a holder that is killed."""
@@ -393,7 +392,7 @@ def test_a_symbolic_link_is_not_followed_and_is_replaced(
 
 
 @posix
-def test_a_symbolic_link_that_comes_in_between_is_not_followed_either(
+def test_a_symbolic_link_that_comes_between_check_and_open_is_not_followed(
     store: FileTokenStore, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(tmp_path / "elsewhere", "planted")
@@ -452,7 +451,7 @@ def test_a_file_in_place_of_the_directory_is_a_failure(
     assert directory.read_text() == "value"
 
 
-def test_no_look_leaves_a_file_open(
+def test_reading_leaves_no_file_open(
     store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a good one nor a vain one: a process that looks for weeks would run out of them."""

@@ -56,8 +56,9 @@ class Keeping(TokenStore):
         self.time = time
         self.texts: dict[str, tuple[str, float]] = {}
         self.asked: list[Asked] = []
-        #: What it does before it keeps a text.
+        #: What it does before it keeps a text, and between that and the reading of the others.
         self.before: Callable[[], object] = lambda: None
+        self.between: Callable[[], object] = lambda: None
         #: Its answer, if that is not what it has kept.
         self.says: Any = ...
 
@@ -80,6 +81,7 @@ class Keeping(TokenStore):
         self.before()
         now = self.time.monotonic
         self.texts[process] = text, now
+        self.between()
         if self.says is not ...:
             says: list[tuple[str, float]] | None = self.says
             return says
@@ -105,7 +107,6 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     yield
-    module._failing.clear()
     until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
 
 
@@ -147,6 +148,30 @@ def test_processes_together_send_no_more_than_the_limit(store: Keeping) -> None:
     assert sent == 300
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 10])
+@pytest.mark.usefixtures("inline")
+def test_processes_that_ask_at_the_same_time_send_no_more_than_the_limit(
+    store: Keeping, limit: int
+) -> None:
+    """The question of each process comes in the midst of the question of another."""
+    fleet = [process(store, store.time, limit) for _ in range(4)]
+    sent: list[int] = []
+    others = iter(fleet[1:])
+
+    def another() -> None:
+        sent.extend(send(count) for count in others)
+
+    store.between = another
+    sent.append(send(fleet[0]))
+
+    assert 1 <= sum(sent) <= limit
+    store.between = lambda: None
+    for _ in range(10):
+        store.time.advance(3)
+        sent.extend(send(count) for count in fleet)
+    assert sum(sent) == limit, "and no less in the end"
+
+
 @pytest.mark.usefixtures("inline")
 def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store: Keeping) -> None:
     one, other = process(store, store.time), process(store, store.time)
@@ -175,6 +200,20 @@ def test_far_from_the_limit_few_calls_ask_the_store(store: Keeping) -> None:
 
     assert len(store.asked) < 20
     assert max(asked.held for asked in store.asked) == 15 + 1, "a batch, and the request under way"
+
+
+@pytest.mark.usefixtures("inline")
+def test_the_more_processes_wait_the_rarer_each_of_them_asks_the_store(store: Keeping) -> None:
+    asked = []
+    for others in (1, 50):
+        store.says = [(text_of(f"{one}", 300 // others), 69.9) for one in range(others)]
+        count, before = process(store, store.time), len(store.asked)
+        for _ in range(200):
+            assert count.take() > 0
+            store.time.advance(0.1)
+        asked.append(len(store.asked) - before)
+
+    assert asked[0] > 2 * asked[1] > 0
 
 
 @pytest.mark.usefixtures("inline")
@@ -285,7 +324,7 @@ def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
 
 
 @pytest.mark.usefixtures("inline")
-def test_an_answer_that_comes_late_is_told(store: Keeping) -> None:
+def test_the_store_is_told_of_an_answer_that_comes_late(store: Keeping) -> None:
     """Else its request would not count for a whole window after it."""
     one, other = process(store, store.time, 1), process(store, store.time, 1)
     assert one.take() == 0.0
@@ -299,7 +338,7 @@ def test_an_answer_that_comes_late_is_told(store: Keeping) -> None:
 
 
 @pytest.mark.usefixtures("inline")
-def test_who_never_waits_does_not_trouble_the_store(store: Keeping) -> None:
+def test_a_process_whose_calls_never_wait_asks_the_store_nothing(store: Keeping) -> None:
     """A plain `auth=` counts its requests, and sends them whatever the limit says."""
     count = process(store, store.time)
     for _ in range(10):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from gc_requests_auth.stores.base import StoreError
 from gc_requests_auth.stores.file import FileTokenStore
 from gc_requests_auth.stores.fleet import FleetPermits
 from gc_requests_auth.tokens.rate_limit import RateLimit
+from gc_requests_auth.util.clock import Clock
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX says who may read a file")
 
@@ -119,17 +122,21 @@ def test_a_file_that_is_removed_while_it_is_read_counts_no_more(
     store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others(store, "a")
-    real = FileTokenStore._read
+    close = os.close
 
-    def read(self: FileTokenStore, file: Path) -> str | None:
-        text = real(self, file)
+    def close_and_remove(handle: int) -> None:
+        close(handle)
         file.unlink()
-        return text
 
-    monkeypatch.setattr(FileTokenStore, "_read", read)
+    monkeypatch.setattr(os, "close", close_and_remove)
     assert others(store, "b") == []
-    file.write_text("")
-    monkeypatch.setattr(FileTokenStore, "_read", lambda self, file: None)
+
+
+def test_a_file_that_is_removed_before_it_is_read_counts_no_more(
+    store: FileTokenStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda directory, pattern: [file])
+
     assert others(store, "b") == []
 
 
@@ -183,7 +190,6 @@ def test_a_full_disk_costs_no_call(
     count = RateLimit(3, fake_time.clock, FleetPermits(store, KEY, sign, fake_time.clock))
 
     assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
-    fleet._failing.clear()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,25 @@ def test_what_is_damaged_costs_no_call_and_is_said_once(
     assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "is damaged, or was written by somebody else" in caplog.text
-    fleet._failing.clear()
+
+
+def test_of_many_processes_at_once_none_sends_too_many(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here each thread is a process: it has a store and a count of its own."""
+    monkeypatch.setattr(fleet, "PATIENCE", 30.0)  # a machine may be busy with other things
+    barrier, clock = threading.Barrier(8), Clock()
+
+    def send() -> int:
+        permits = FleetPermits(FileTokenStore(directory), KEY, sign, clock)
+        count = RateLimit(40, clock, permits)
+        barrier.wait(30)
+        return sum(not count.take() for _ in range(30))
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = [one.result(60) for one in [pool.submit(send) for _ in range(8)]]
+
+    assert 20 <= sum(sent) <= 40
 
 
 CALLS = """

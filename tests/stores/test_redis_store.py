@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Counted, FakeTime, run_python
+from conftest import SECRET, Counted, FakeTime, run_python
 from fleet import Fleet, redis_server, until
 from store_contract import KEY, StoreContract
 
@@ -245,7 +246,7 @@ def test_the_prefix_is_the_users(client: Any) -> None:
     assert client.keys("*") == [f"mine/{KEY}".encode()]
 
 
-def test_even_the_shortest_term_is_one(store: RedisTokenStore, client: Any) -> None:
+def test_a_value_with_the_shortest_term_is_dropped(store: RedisTokenStore, client: Any) -> None:
     store.set(KEY, "value", 0.0001)
     until(lambda: client.get(NAME) is None)
 
@@ -296,7 +297,9 @@ def test_a_lock_that_is_won_has_a_term_and_is_gone_afterwards(
     assert client.keys("*") == []
 
 
-def test_who_waits_for_a_lock_gets_it_when_it_is_left(store: RedisTokenStore, client: Any) -> None:
+def test_a_process_that_waits_for_a_lock_gets_it_when_it_is_left(
+    store: RedisTokenStore, client: Any
+) -> None:
     client.set(LOCK, "another's")
 
     with ThreadPoolExecutor(1) as pool:
@@ -312,7 +315,7 @@ def test_who_waits_for_a_lock_gets_it_when_it_is_left(store: RedisTokenStore, cl
     assert client.get(LOCK) is None
 
 
-def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_keeps_off_the_lock(
+def test_a_process_that_waits_for_a_lock_goes_on_when_a_value_is_left_and_does_not_take_the_lock(
     store: RedisTokenStore, client: Any
 ) -> None:
     client.set(LOCK, "another's")
@@ -341,7 +344,7 @@ def test_who_waits_for_a_lock_goes_on_when_a_value_is_left_and_keeps_off_the_loc
     assert client.get(LOCK) == b"another's"
 
 
-def test_who_has_waited_for_a_lock_long_enough_goes_on_and_keeps_off_it(
+def test_a_process_that_has_waited_for_a_lock_long_enough_goes_on_and_does_not_take_the_lock(
     store: RedisTokenStore, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "LOCK_WAIT", 0.01)
@@ -686,3 +689,81 @@ def test_importing_the_store_imports_no_redis() -> None:
 
     assert (done.stdout, done.stderr) == ("False\n", "")
     assert "redis" in sys.modules
+
+
+# -- URLs --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The clients that are made from a URL."""
+    made: list[Any] = []
+    make = redis.Redis.from_url
+
+    def from_url(*arguments: Any, **options: Any) -> Any:
+        made.append(make(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(redis.Redis, "from_url", from_url)
+    yield made
+    for client in made:
+        client.close()
+
+
+def test_a_session_takes_a_url(
+    sandbox: Counted, server: Server, client: Any, made: list[Any]
+) -> None:
+    store = RedisTokenStore(f"unix://{server.socket}")
+    with sandbox.signed_in(store=store) as session:
+        assert session.get("/api/v2/tokens/me").status_code == 200
+
+    assert len(made) == 1
+    assert len(client.keys("*")) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "timeout", "host"),
+    [
+        ("redis://there.invalid:7/3", 2.0, "there.invalid"),
+        ("rediss://user:pass@there.invalid", 2.0, "there.invalid"),
+        ("redis://there.invalid?socket_timeout=7", 7.0, "there.invalid"),
+        ("unix:///nowhere", 2.0, None),
+    ],
+)
+def test_a_url_makes_a_client_with_a_socket_timeout(
+    url: str, timeout: float, host: str | None, made: list[Any]
+) -> None:
+    RedisTokenStore(url)
+    (client,) = made
+
+    assert client.get_connection_kwargs().get("host") == host
+    assert client.get_connection_kwargs()["socket_timeout"] == timeout
+
+
+@pytest.mark.parametrize("wrong", [f"http://user:{SECRET}@there.invalid", f"{SECRET}", ""])
+def test_what_is_no_url_of_a_redis_is_said_without_its_password(wrong: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        RedisTokenStore(wrong)
+
+    assert "redis://host:6379/0" in str(caught.value)
+    assert SECRET not in repr(caught.value)
+    for frame, _ in traceback.walk_tb(caught.tb):
+        if "/gc_requests_auth/" in frame.f_code.co_filename:
+            assert SECRET not in repr(frame.f_locals)
+
+
+def test_a_url_that_names_no_timeout_at_all_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="socket time-out"):
+        RedisTokenStore("redis://localhost?socket_timeout=0")
+
+
+@pytest.mark.parametrize("wrong", [None, 6379, b"redis://localhost", object()])
+def test_what_is_neither_a_client_nor_a_url_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"redis\.Redis\(\) or a URL"):
+        RedisTokenStore(wrong)
+
+
+def test_without_the_extra_a_url_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'gc-requests-auth\[redis\]'"):
+        RedisTokenStore("redis://localhost")

@@ -185,7 +185,7 @@ def test_the_first_asks_and_the_others_find_its_token(
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
 
 
-def test_who_wins_the_lock_looks_again_before_it_asks(
+def test_the_process_that_wins_the_lock_looks_again_before_it_asks(
     process: Process, another: Process, login: Login, store: Kept
 ) -> None:
     tokens: list[AccessToken] = []
@@ -417,7 +417,7 @@ def test_a_token_from_the_future_is_a_miss(
     assert said(caplog) == [FAILS + "the token in the store is from the future: a clock is wrong"]
 
 
-def test_what_is_no_lock_costs_a_token_request(
+def test_a_lock_that_is_no_context_manager_costs_a_token_request(
     process: Process,
     login: Login,
     store: Kept,
@@ -467,7 +467,7 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
     assert said(caplog) == [FAILS + "it does not answer within 0.1 s"]
 
 
-def test_the_limits_are_what_the_readme_says() -> None:
+def test_the_time_limits_are_those_of_docs_stores() -> None:
     assert (module.ANSWER_WAIT, module.LOCK_WAIT, module.SET_WAIT) == (2.0, 30.0, 0.5)
 
 
@@ -623,7 +623,7 @@ def test_a_token_in_the_store_is_no_secret_of_ours_but_no_other_secret_is_there(
 # -- looking, and the limit of the fleet ------------------------------------------------------------
 
 
-def test_to_look_asks_for_no_token_and_takes_no_lock(
+def test_reading_the_stored_token_requests_none_and_takes_no_lock(
     store: Kept, login: Login, caplog: pytest.LogCaptureFixture
 ) -> None:
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
@@ -641,7 +641,7 @@ def test_to_look_asks_for_no_token_and_takes_no_lock(
     assert caplog.records == []
 
 
-def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login: Login) -> None:
+def test_each_token_of_a_pool_is_stored_under_its_own_key(store: Kept, login: Login) -> None:
     slots = [SharedToken(store, lambda: URL, login, login.time.clock, slot) for slot in range(2)]
     token = slots[1](IDENTITY, instead_of=None, within=60, retry=True)
     found = slots[1].stored(IDENTITY)
@@ -651,7 +651,7 @@ def test_each_token_of_a_pool_is_looked_for_in_its_own_place(store: Kept, login:
     assert found.value == token.value
 
 
-def test_a_store_that_fails_has_no_token_to_be_seen(store: Kept, login: Login) -> None:
+def test_reading_the_stored_token_raises_where_the_store_fails(store: Kept, login: Login) -> None:
     store.before["get"] = raising(StoreError("it is full"))
     sharing = SharedToken(store, lambda: URL, login, login.time.clock)
 
@@ -725,20 +725,20 @@ def test_a_store_lacks_nothing_but_three_methods() -> None:
     assert isinstance(lock, nullcontext)
 
 
-def test_who_waits_for_its_turn_takes_it_when_it_comes() -> None:
+def test_a_lock_that_becomes_free_is_taken() -> None:
     answers = iter([False, False, True])
 
     assert wait_for_lock(lambda: next(answers), lambda: None)
     assert list(answers) == []
 
 
-def test_who_waits_for_its_turn_goes_on_when_another_has_left_something() -> None:
+def test_a_wait_for_a_lock_ends_when_the_value_changes() -> None:
     looks = iter(["old", "old", "new"])
 
     assert not wait_for_lock(lambda: False, lambda: next(looks))
 
 
-def test_who_waits_for_its_turn_waits_so_long_and_no_longer(
+def test_a_wait_for_a_lock_ends_after_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gc_requests_auth.stores.base.LOCK_WAIT", 0.0)

@@ -20,7 +20,9 @@ CLIENT = "client-12345678"
 URL = "https://login.mypurecloud.ie"
 
 
-def seal_of(client_id: str = CLIENT, secret: str = SECRET, login_url: str = URL) -> SignedValue:
+def signed_value(
+    client_id: str = CLIENT, secret: str = SECRET, login_url: str = URL
+) -> SignedValue:
     return SignedValue(Identity(SecretBox(client_id), SecretBox(secret)), login_url)
 
 
@@ -29,10 +31,10 @@ def token(fake_time: FakeTime) -> AccessToken:
     return AccessToken.issued(TOKEN, 86400, Moment.now(fake_time.clock), fake_time.clock)
 
 
-def refused(value: object, fake_time: FakeTime, seal: SignedValue | None = None) -> str:
+def refused(value: object, fake_time: FakeTime, signed: SignedValue | None = None) -> str:
     """What is said of a value that is not believed."""
     with pytest.raises(StoreError) as caught:
-        (seal or seal_of()).check(value, fake_time.clock)
+        (signed or signed_value()).check(value, fake_time.clock)
     said = str(caught.value)
     assert caught.value.args == (said,)
     assert TOKEN not in said
@@ -43,14 +45,14 @@ def refused(value: object, fake_time: FakeTime, seal: SignedValue | None = None)
 
 
 def test_neither_login_url_nor_client_id_nor_secret_can_be_read_from_a_key() -> None:
-    key = seal_of().key
+    key = signed_value().key
 
     assert len(key) == 64
     assert set(key) <= set("0123456789abcdef")
 
 
 def test_the_same_client_has_the_same_key_in_every_process() -> None:
-    assert seal_of().key == seal_of().key
+    assert signed_value().key == signed_value().key
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,14 @@ def test_the_same_client_has_the_same_key_in_every_process() -> None:
     ids=",".join,
 )
 def test_another_client_secret_or_login_service_is_another_key(other: dict[str, str]) -> None:
-    assert seal_of(**other).key != seal_of().key
+    assert signed_value(**other).key != signed_value().key
 
 
 def test_the_key_of_a_store_is_no_proof_of_a_value(token: AccessToken, fake_time: FakeTime) -> None:
     """Keys are seen by whoever lists the store; a proof made of one would be worth nothing."""
-    value = json.loads(seal_of().sign(token))
+    value = json.loads(signed_value().sign(token))
 
-    assert value["mac"] != seal_of().key
+    assert value["mac"] != signed_value().key
 
 
 # -- values ---------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def test_the_key_of_a_store_is_no_proof_of_a_value(token: AccessToken, fake_time
 def test_a_value_is_the_token_its_request_its_lifetime_a_version_and_a_proof(
     token: AccessToken,
 ) -> None:
-    value = json.loads(seal_of().sign(token))
+    value = json.loads(signed_value().sign(token))
     mac = value.pop("mac")
 
     assert value == {
@@ -93,11 +95,13 @@ def test_a_value_is_the_token_its_request_its_lifetime_a_version_and_a_proof(
     assert len(mac) == 64
 
 
-def test_what_was_closed_opens_in_another_process(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().sign(token)
+def test_a_signed_token_is_believed_in_another_process(
+    token: AccessToken, fake_time: FakeTime
+) -> None:
+    value = signed_value().sign(token)
     fake_time.advance(1000)
     fake_time.monotonic = 5.0  # of a machine that has just been started
-    opened = seal_of().check(value, fake_time.clock)
+    opened = signed_value().check(value, fake_time.clock)
 
     assert (plain(opened.value), opened.header) == (TOKEN, f"Bearer {TOKEN}")
     assert opened.remaining(fake_time.clock) == pytest.approx(85400)
@@ -107,9 +111,9 @@ def test_what_was_closed_opens_in_another_process(token: AccessToken, fake_time:
 
 
 def test_a_restored_token_grows_old_by_both_clocks(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().sign(token)
+    value = signed_value().sign(token)
     fake_time.advance(400)
-    opened = seal_of().check(value, fake_time.clock)
+    opened = signed_value().check(value, fake_time.clock)
     fake_time.wall += 1000  # a suspension
 
     assert opened.remaining(fake_time.clock) == pytest.approx(85000)
@@ -122,17 +126,21 @@ def test_a_token_can_be_stored_again_by_whoever_took_it(
     token: AccessToken, fake_time: FakeTime
 ) -> None:
     fake_time.advance(100.5)
-    opened = seal_of().check(seal_of().sign(token), fake_time.clock)
-    again = seal_of().check(seal_of().sign(opened), fake_time.clock)
+    opened = signed_value().check(signed_value().sign(token), fake_time.clock)
+    again = signed_value().check(signed_value().sign(opened), fake_time.clock)
 
     assert again.remaining(fake_time.clock) == pytest.approx(86400 - 100.5)
 
 
-def test_a_dead_token_opens_as_a_dead_one(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().sign(token)
+def test_a_token_that_has_ended_is_read_as_one_that_has_ended(
+    token: AccessToken, fake_time: FakeTime
+) -> None:
+    value = signed_value().sign(token)
     fake_time.advance(86401)
 
-    assert seal_of().check(value, fake_time.clock).remaining(fake_time.clock) == pytest.approx(-1)
+    assert signed_value().check(value, fake_time.clock).remaining(fake_time.clock) == pytest.approx(
+        -1
+    )
 
 
 # -- who may write them ---------------------------------------------------------------------------
@@ -150,12 +158,12 @@ def test_a_dead_token_opens_as_a_dead_one(token: AccessToken, fake_time: FakeTim
 def test_a_value_that_was_moved_to_another_key_is_refused(
     token: AccessToken, fake_time: FakeTime, other: dict[str, str]
 ) -> None:
-    assert "somebody else" in refused(seal_of(**other).sign(token), fake_time)
+    assert "somebody else" in refused(signed_value(**other).sign(token), fake_time)
 
 
 def test_nobody_can_plant_a_token(token: AccessToken, fake_time: FakeTime) -> None:
     """Of all that can be seen in a store, keys included, no proof can be made for other facts."""
-    value = json.loads(seal_of().sign(token))
+    value = json.loads(signed_value().sign(token))
     for name, planted in [
         ("token", "another-token"),
         ("requested", value["requested"] + 1),
@@ -163,7 +171,7 @@ def test_nobody_can_plant_a_token(token: AccessToken, fake_time: FakeTime) -> No
         ("lifetime", int(value["lifetime"])),  # equal, and yet not what was written
         ("version", 2),
         ("version", True),
-        ("mac", seal_of().key),
+        ("mac", signed_value().key),
         ("mac", ""),
         ("mac", None),
         ("mac", 7),
@@ -177,7 +185,7 @@ def test_nobody_can_plant_a_token(token: AccessToken, fake_time: FakeTime) -> No
 
 def test_every_single_changed_character_is_refused(token: AccessToken, fake_time: FakeTime) -> None:
     """Blanks aside, which mean nothing in JSON."""
-    value = seal_of().sign(token)
+    value = signed_value().sign(token)
     for at, one in enumerate(value):
         if one != " ":
             for other in {"0", "1", "a", "f", "Z", '"', ",", "\0", "é"} - {one}:
@@ -213,11 +221,11 @@ def test_what_is_no_text_is_refused(value: object, fake_time: FakeTime) -> None:
 
 
 def test_what_is_too_long_is_not_even_looked_at(token: AccessToken, fake_time: FakeTime) -> None:
-    value = seal_of().sign(token)
+    value = signed_value().sign(token)
 
     assert "too long" in refused(value + " " * LONGEST_VALUE, fake_time)
     full = value + " " * (LONGEST_VALUE - len(value))
-    assert seal_of().check(full, fake_time.clock).value == TOKEN
+    assert signed_value().check(full, fake_time.clock).value == TOKEN
 
 
 def test_a_value_of_another_version_is_refused(
@@ -226,7 +234,7 @@ def test_a_value_of_another_version_is_refused(
     """Genuine, for that release knows the secret as well."""
     with monkeypatch.context() as patched:
         patched.setattr("gc_requests_auth.stores.shared.VERSION", 2)
-        value = seal_of().sign(token)
+        value = signed_value().sign(token)
 
     assert "another release" in refused(value, fake_time)
 
@@ -239,10 +247,10 @@ def test_a_request_a_little_in_the_future_is_believed_and_lives_no_longer_for_it
     token: AccessToken, fake_time: FakeTime, ahead: float
 ) -> None:
     """The other machine's clock is ahead, or this one's behind."""
-    value = seal_of().sign(token)
+    value = signed_value().sign(token)
     fake_time.wall -= ahead
 
-    opened = seal_of().check(value, fake_time.clock)
+    opened = signed_value().check(value, fake_time.clock)
 
     assert opened.remaining(fake_time.clock) == 86400
 
@@ -250,7 +258,7 @@ def test_a_request_a_little_in_the_future_is_believed_and_lives_no_longer_for_it
 def test_a_request_more_than_a_minute_in_the_future_is_refused(
     token: AccessToken, fake_time: FakeTime
 ) -> None:
-    value = seal_of().sign(token)
+    value = signed_value().sign(token)
     fake_time.wall -= CLOCKS_DIFFER + 0.5
 
     assert "future" in refused(value, fake_time)
@@ -259,10 +267,10 @@ def test_a_request_more_than_a_minute_in_the_future_is_refused(
 # -- no secret ------------------------------------------------------------------------------------
 
 
-def test_a_seal_shows_no_secret(token: AccessToken, fake_time: FakeTime) -> None:
-    seal: Any = seal_of()
+def test_a_signed_value_shows_no_secret(token: AccessToken, fake_time: FakeTime) -> None:
+    signed: Any = signed_value()
 
-    assert SECRET not in f"{seal!r} {vars(seal)!r}"
+    assert SECRET not in f"{signed!r} {vars(signed)!r}"
 
 
 # -- the tokens of a pool -------------------------------------------------------------------------
@@ -281,7 +289,7 @@ def test_the_first_slot_has_the_key_of_releases_without_a_pool() -> None:
     message = json.dumps(["gc_requests_auth", "key", URL, CLIENT]).encode()
     before = hmac.new(SECRET.encode(), message, "sha256").hexdigest()
 
-    assert slot(0).key == seal_of().key == before
+    assert slot(0).key == signed_value().key == before
 
 
 def test_a_value_of_another_slot_is_not_believed(token: AccessToken, fake_time: FakeTime) -> None:

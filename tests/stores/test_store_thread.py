@@ -71,7 +71,7 @@ def test_a_step_returns_what_its_work_does() -> None:
     runner.end(LONG)
 
 
-def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None:
+def test_all_steps_are_taken_in_one_thread_that_is_a_daemon() -> None:
     runner, lock = StoreThread(), Lock()
     threads = [runner.run(threading.current_thread, LONG) for _ in range(2)]
     runner.enter(lock, LONG)
@@ -83,7 +83,7 @@ def test_all_steps_of_a_visit_are_taken_in_one_thread_that_is_a_daemon() -> None
     assert threads[0].daemon
 
 
-def test_a_lock_is_held_to_the_end_of_the_visit() -> None:
+def test_a_lock_is_held_until_the_thread_is_ended() -> None:
     runner, lock = StoreThread(), Lock()
     runner.enter(lock, LONG)
     runner.run(lambda: None, LONG)
@@ -137,7 +137,9 @@ def test_the_first_problem_is_told() -> None:
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_a_problem_is_told_without_the_text_of_others(error: BaseException, told: str) -> None:
+def test_a_problem_is_told_without_the_text_of_errors_of_other_libraries(
+    error: BaseException, told: str
+) -> None:
     """Which may hold the value that could not be kept."""
     runner = StoreThread()
 
@@ -229,7 +231,7 @@ def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
     assert runner.problem == ("it does not answer within 0.0 s" if late else "SystemExit")
 
 
-def test_what_is_no_lock_is_a_problem() -> None:
+def test_a_lock_that_is_no_context_manager_is_a_problem() -> None:
     runner = StoreThread()
     runner.enter(lambda: None, LONG)
     runner.end(LONG)
@@ -253,7 +255,7 @@ def test_where_no_thread_can_be_started_the_steps_are_taken_here(
     assert (runner.problem, runner.is_stuck) == (None, False)
 
 
-def test_a_visit_is_stuck_while_its_store_does_not_answer() -> None:
+def test_a_thread_is_stuck_while_its_store_does_not_answer() -> None:
     runner, hanging = StoreThread(), Hanging()
     seen = [runner.is_stuck]
     runner.run(hanging, 0)
@@ -281,7 +283,7 @@ def test_a_child_of_a_fork_does_not_take_its_parents_thread_for_a_living_one() -
     assert status == 0
 
 
-def test_a_visit_that_is_over_leaves_no_thread() -> None:
+def test_no_thread_is_left_after_its_end() -> None:
     runner = StoreThread()
     (thread,) = store_threads()
     runner.end(LONG)
