@@ -391,9 +391,24 @@ def test_the_login_host_is_known_from_the_auth_that_signed_the_call(
     assert f"another organisation than {login_host}." in text
 
 
-@pytest.mark.parametrize("text", ["", "no", "[1]", "[" * 100_000, " " * 70_000])
-def test_a_body_that_is_no_object_is_not_the_api(text: str, double: requests_mock.Mocker) -> None:
-    assert "What answers is not the API: the answer is" in answer(double, 403, text=text)
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "nothing"),
+        ("no", "no JSON object"),
+        ("[1]", "no JSON object"),
+        ("[" * 100_000, "no JSON object"),
+        (" " * 70_000, "nothing"),
+        (" <p>", "an HTML or XML page"),
+    ],
+    ids=["empty", "text", "list", "nested", "spaces", "page"],
+)
+def test_a_body_that_is_no_object_is_not_the_api(
+    text: str, kind: str, double: requests_mock.Mocker
+) -> None:
+    said = f"What answers is not the API: the answer is {kind}."
+
+    assert said in answer(double, 403, text=text)
 
 
 # -- what it is given -----------------------------------------------------------------------------
