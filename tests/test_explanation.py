@@ -58,7 +58,7 @@ def fault(code: str, message: str = "no", **more: object) -> dict[str, object]:
 # -- what it shows --------------------------------------------------------------------------------
 
 
-def test_it_shows_code_message_and_correlation_id_and_nothing_else(
+def test_explain_shows_code_message_and_correlation_id_and_nothing_else(
     double: requests_mock.Mocker,
 ) -> None:
     said = fault("not.found", "Not here.", entityName="Mr. Smith", details=["a phone number"])
@@ -115,7 +115,7 @@ def test_a_long_message_is_cut_and_an_odd_one_is_plain_ascii(double: requests_mo
     assert len(text) < 800
 
 
-def test_a_message_and_a_code_of_another_type_are_left_out(double: requests_mock.Mocker) -> None:
+def test_a_message_and_a_code_that_are_no_text_are_left_out(double: requests_mock.Mocker) -> None:
     text = answer(double, 418, {"code": 7, "message": ["no"], "contextId": None})
 
     assert text.startswith("api.mypurecloud.ie answered 418 to GET /api/v2/users. The cause is")
@@ -143,7 +143,7 @@ def test_the_correlation_id_of_the_body_serves_as_well(double: requests_mock.Moc
     assert answer(double, 418, fault("t", contextId="in-the-body")).endswith("id: in-the-body.")
 
 
-def test_an_answer_without_a_correlation_id_may_be_somebody_elses(
+def test_an_answer_without_a_correlation_id_is_a_question_for_those_who_run_the_network(
     double: requests_mock.Mocker,
 ) -> None:
     assert "this answer has none: ask the people who run the host" in answer(
@@ -157,11 +157,11 @@ def test_an_answer_to_head_has_no_code(double: requests_mock.Mocker) -> None:
     assert "Send the same request with GET to learn the code." in text
 
 
-def test_an_answer_that_is_no_refusal_is_said_to_be_none(double: requests_mock.Mocker) -> None:
+def test_an_answer_below_400_is_told_as_no_refusal(double: requests_mock.Mocker) -> None:
     assert answer(double, 200, {}).endswith("That is no refusal.")
 
 
-def test_several_causes_are_told_as_possible_ones(double: requests_mock.Mocker) -> None:
+def test_several_causes_are_numbered_as_possible_causes(double: requests_mock.Mocker) -> None:
     text = answer(double, 401, fault("bad.credentials"))
 
     assert "Possible causes, the likeliest first: (1) " in text
@@ -196,13 +196,15 @@ def test_a_path_without_its_beginning_is_completed(
 
 
 @pytest.mark.parametrize("host", ["apps.mypurecloud.ie", "gateway.example.com"])
-def test_other_hosts_have_paths_of_their_own(host: str, double: requests_mock.Mocker) -> None:
+def test_a_path_at_another_host_than_the_api_is_not_completed(
+    host: str, double: requests_mock.Mocker
+) -> None:
     text = answer(double, 404, fault("not.found"), url=f"https://{host}/uploads/v2/x")
 
     assert "/api/v2 at its beginning" not in text
 
 
-def test_a_path_of_somebody_who_signed_in_gets_a_general_answer(
+def test_a_path_of_a_user_that_the_table_does_not_have_gets_a_general_answer(
     double: requests_mock.Mocker,
 ) -> None:
     message = "This request requires a user context."
@@ -296,7 +298,9 @@ def test_a_limit_of_each_token_is_not_told_as_one_of_all_tokens(
     assert "More tokens do not help" not in text
 
 
-def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_mock.Mocker) -> None:
+def test_a_refused_token_request_by_hand_names_the_login_host_that_was_asked(
+    double: requests_mock.Mocker,
+) -> None:
     said = {"error": "invalid_client", "error_description": "authentication failed"}
     text = answer(double, 400, said, url=LOGIN, method="POST", auth=("client", SECRET))
 
@@ -324,7 +328,7 @@ def test_a_login_host_of_a_token_request_by_hand_is_explained(double: requests_m
         ),
     ],
 )
-def test_other_answers_to_a_token_request_by_hand(
+def test_an_answer_to_a_token_request_by_hand_is_explained(
     url: str, status: int, said: object, told: str, double: requests_mock.Mocker
 ) -> None:
     text = answer(double, status, said, url=url, method="POST")
@@ -387,9 +391,24 @@ def test_the_login_host_is_known_from_the_auth_that_signed_the_call(
     assert f"another organisation than {login_host}." in text
 
 
-@pytest.mark.parametrize("text", ["", "no", "[1]", "[" * 100_000, " " * 70_000])
-def test_a_body_that_is_no_object_is_not_the_api(text: str, double: requests_mock.Mocker) -> None:
-    assert "What answers is not the API: the answer is" in answer(double, 403, text=text)
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "nothing"),
+        ("no", "no JSON object"),
+        ("[1]", "no JSON object"),
+        ("[" * 100_000, "no JSON object"),
+        (" " * 70_000, "nothing"),
+        (" <p>", "an HTML or XML page"),
+    ],
+    ids=["empty", "text", "list", "nested", "spaces", "page"],
+)
+def test_a_body_that_is_no_object_is_not_the_api(
+    text: str, kind: str, double: requests_mock.Mocker
+) -> None:
+    said = f"What answers is not the API: the answer is {kind}."
+
+    assert said in answer(double, 403, text=text)
 
 
 # -- what it is given -----------------------------------------------------------------------------
@@ -403,7 +422,7 @@ def test_an_http_error_is_explained_by_its_response(double: requests_mock.Mocker
     assert "The client lacks a permission" in explain(caught.value)
 
 
-def test_an_error_of_this_library_says_it_itself() -> None:
+def test_an_error_of_this_library_is_told_in_its_own_words() -> None:
     error = ConfigurationError("client_secret is empty. Set it.")
 
     assert explain(error) == "client_secret is empty. Set it."
@@ -416,7 +435,7 @@ def test_a_response_that_was_made_by_hand_is_explained() -> None:
     assert explain(response).startswith("the host answered 503 to GET /. The API, or a gateway")
 
 
-def test_a_body_that_was_given_up_is_no_error(sandbox: Counted) -> None:
+def test_a_body_that_can_no_longer_be_read_is_no_error(sandbox: Counted) -> None:
     with sandbox.session() as session:
         response = session.get(f"{sandbox.api_url}/sandbox/status/418", stream=True, timeout=30)
         list(response.iter_content(4096))
@@ -453,7 +472,7 @@ def test_a_response_of_a_double_without_status_and_with_an_odd_url_is_explained(
     assert explain(response) == "the host answered 0 to GET /. That is no refusal."
 
 
-def test_the_response_stays_as_it_is(double: requests_mock.Mocker) -> None:
+def test_explain_does_not_change_the_response(double: requests_mock.Mocker) -> None:
     double.get(f"{API}/users", status_code=403, json=fault("missing.permissions"))
     response = requests.get(f"{API}/users")
     explain(response)

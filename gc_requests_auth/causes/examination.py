@@ -152,8 +152,6 @@ class Examination:
         is_api = self._hostname.startswith(("api.", "apps.")) or "code" in self._said
         if is_api and self.status in {400, 401, 404, 405} and "error" not in self._said:
             return sign_in.API_ASKED_FOR_TOKEN
-        if self.status in {404, 405}:
-            return sign_in.NO_SUCH_LOGIN_PATH
         found = sign_in.of_sign_in(
             self.status, self.code, self.message, at_region=sign_in.of_region(self._hostname)
         )
@@ -279,14 +277,12 @@ def _body(response: requests.Response) -> bytes | None:
         if response.raw is not None and (response.status_code < 400 or not is_short):
             return None
     try:
-        return (response.content or b"")[: LONGEST_BODY + 1]
+        return (response.content or b"")[:LONGEST_BODY]
     except (requests.RequestException, RuntimeError, OSError):  # given up, or broken off
         return None
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
-    if len(body) > LONGEST_BODY:
-        return None
     try:
         said = parse_json(body)
     except ValueError:
