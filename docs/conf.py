@@ -12,7 +12,7 @@ from sphinx.errors import SphinxError
 from sphinx.util.docutils import SphinxDirective
 
 import gc_requests_auth
-from gc_requests_auth.commands.parser import make_parser
+from gc_requests_auth.commands.options import make_parser
 
 project = "gc_requests_auth"
 author = "The gc_requests_auth maintainers"

@@ -39,7 +39,7 @@ from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import find_region
 from gc_requests_auth.commands.check.report import Status
-from gc_requests_auth.commands.parser import parse
+from gc_requests_auth.commands.options import parse
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
 from gc_requests_auth.sandbox.wire import Reply, Request

@@ -8,15 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
-from typing import Any
 
-from ..auth import GenesysCloudAuth
 from ..errors import ConfigurationError
 from ..stores.file import FileTokenStore
 from ..tokens.request import revoke_token
 from ..tokens.token import B64TOKEN
 from ..util.secret import SecretBox, boxed, plain
-from .who import lines_of_stdin, who_and_where
+from .options import auth_of, lines_of_stdin
 
 
 def show(options: argparse.Namespace) -> int:
@@ -27,7 +25,7 @@ def show(options: argparse.Namespace) -> int:
 
     :raises GenesysCloudError: if there is no token to be had.
     """
-    auth = _auth(options, store=options.store)
+    auth = auth_of(options, FileTokenStore() if options.store else None)
     refused = None
     if options.fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
@@ -36,8 +34,8 @@ def show(options: argparse.Namespace) -> int:
     print(f"Authorization: Bearer {plain(token)}" if options.header else plain(token))
     if sys.stdout.isatty():
         print(
-            f"Whoever reads this line can use your Genesys Cloud for {auth.expires_in:.0f} s."
-            " To end it now: gc-requests-auth revoke --stdin",
+            f"Anybody who reads this token can use your Genesys Cloud for {auth.expires_in:.0f} s."
+            " To end the token now, run: gc-requests-auth revoke --stdin",
             file=sys.stderr,
         )
     return 0
@@ -53,7 +51,7 @@ def end(options: argparse.Namespace) -> int:
         token = SecretBox(line.open().rpartition(" ")[2])
         if not B64TOKEN.fullmatch(token.open()):
             raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
-        auth = _auth(options, store=False, stdin=False)
+        auth = auth_of(options, stdin=False)
         revoke_token(
             SecretBox("Bearer " + token.open()),
             auth.api_url,
@@ -62,21 +60,16 @@ def end(options: argparse.Namespace) -> int:
         )
         print("Revoked.")
         return 0
-    folder = FileTokenStore().path
-    if not any(folder.glob("*.json")):  # whoever the client is, and whether anybody says so
-        print(f"There is nothing to revoke: no token is stored in {folder}.")
+    store = FileTokenStore()
+    if not any(store.path.glob("*.json")):  # whoever the client is, and whether anybody says so
+        print(f"There is nothing to revoke: no token is stored in {store.path}.")
         return 0
-    auth = _auth(options, store=True, stdin=False)
+    auth = auth_of(options, store, stdin=False)
     if auth._tokens.take_stored(auth._lookup.identity()) is None:
         print("There is nothing to revoke: no token of this client is stored.")
         return 0
     auth.revoke()
     if auth._tokens.take_stored(auth._lookup.identity()) is not None:
-        raise ConfigurationError("It is revoked, but could not be taken out of the store.")
+        raise ConfigurationError("The token is revoked, but could not be taken out of the store.")
     print("Revoked, and taken out of the store.")
     return 0
-
-
-def _auth(options: argparse.Namespace, *, store: bool, stdin: bool = True) -> GenesysCloudAuth:
-    given: dict[str, Any] = who_and_where(options, stdin=stdin)
-    return GenesysCloudAuth(**given, store=FileTokenStore() if store else None)

@@ -163,7 +163,7 @@ SIGN_IN_SCENES = {
     ),
     "id and secret swapped": Scene(
         "The secret stands where the id belongs, and the id where the secret belongs.",
-        lambda _: {ID: "what-is-the-secret-in-truth", SECRET_NAME: AN_ID},
+        lambda _: {ID: "what-is-the-secret-in-TRUTH", SECRET_NAME: AN_ID},
         r"token: refused: id and secret look swapped",
         "Id and secret are swapped",
         "Compare both with Admin > Integrations > OAuth",

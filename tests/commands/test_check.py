@@ -1,4 +1,4 @@
-"""diagnosis/: ``gc-requests-auth check``, step by step."""
+"""``gc-requests-auth check``, step by step."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ import wire
 from conftest import SECRET, TOKEN, Counted, FakeTime, run_python
 
 from gc_requests_auth.commands import main as cli
-from gc_requests_auth.commands.check import bounded, certificates, network
-from gc_requests_auth.commands.check.report import Status, Step, plain, status_of
-from gc_requests_auth.commands.check.walk import Walk
+from gc_requests_auth.commands.check import network
+from gc_requests_auth.commands.check.report import Finding, Status, plain
+from gc_requests_auth.commands.check.route import Route, issuer_of, issuer_shown
+from gc_requests_auth.commands.check.steps import Walk
 from gc_requests_auth.settings.client import Settings
 from gc_requests_auth.util.clock import Clock
 from gc_requests_auth.util.secret import ABSENT
@@ -54,23 +55,26 @@ GRANTED = json.dumps({"access_token": TOKEN, "token_type": "bearer", "expires_in
 
 def walk(
     timeout: tuple[float, float] = TIMEOUT, clock: Clock | None = None, for_a_name: float = 5.0
-) -> dict[str, Step]:
+) -> dict[str, Finding]:
     """All steps that were taken, by name."""
     settings = Settings.checked(ABSENT, ABSENT, None, None, None, None, None, timeout)
-    return {step.name: step for step in Walk(settings, clock or Clock(), for_a_name).steps()}
+    return {step.step: step for step in Walk(settings, clock or Clock(), for_a_name).steps()}
 
 
-def failed(steps: dict[str, Step], status: Status) -> Step:
+def failed(steps: dict[str, Finding], status: Status) -> Finding:
     """The last step, which is the only one that failed."""
-    bad = [step for step in steps.values() if step.trouble]
-    assert bad == [list(steps.values())[-1]]
-    assert status_of(steps.values()) is status
-    return bad[0]
+    (bad,) = [step for step in steps.values() if step.status]
+    assert bad == list(steps.values())[-1]
+    assert bad.status is status
+    return bad
 
 
-def causes(step: Step) -> list[str]:
-    assert step.trouble is not None
-    return [one.cause for one in step.trouble.causes]
+def all_is_well(steps: dict[str, Finding]) -> bool:
+    return {step.status for step in steps.values()} == {Status.FINE}
+
+
+def causes(step: Finding) -> list[str]:
+    return [one.cause for one in step.causes]
 
 
 # -- the whole of it ------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def test_ctrl_c_ends_it_politely(
     def interrupted(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gc_requests_auth.commands.check.walk.read_settings", interrupted)
+    monkeypatch.setattr("gc_requests_auth.commands.check.steps.read_settings", interrupted)
 
     assert cli.main(["check"]) == 130
     assert capsys.readouterr() == ("", "Interrupted.\n")
@@ -283,7 +287,7 @@ def test_a_profile_of_the_gc_cli_is_read_as_the_library_reads_it(
     source = "client_credentials of profile 'prod' in ~/.gc/config.toml"
     assert f"client ...{sandbox.client_id[-4:]} from {source}" in said
     assert "not used: GENESYSCLOUD_OAUTHCLIENT_ID" in said
-    assert "Others on this machine can read ~/.gc/config.toml" in said
+    assert "Other users of this machine can read the secrets in ~/.gc/config.toml" in said
     assert err == "", "nothing is said twice"
 
 
@@ -363,7 +367,7 @@ def test_without_credentials_it_stops_and_says_what_else_was_found(
         "not used: GC_CLIENT_ID, since GC_CLIENT_SECRET is empty",
         "not used: GENESYSCLOUD_OAUTHCLIENT_SECERT, which this library does not read",
     ]
-    assert causes(step)[1] == "They are set, but not for this process"
+    assert causes(step)[1] == "The variables are set, but not for this process"
 
 
 def test_a_variable_that_two_families_share_is_used_where_one_of_them_signs_in(
@@ -384,10 +388,9 @@ def test_a_region_that_is_not_set_is_told_how_to_be_found(
     monkeypatch.delenv("GENESYSCLOUD_LOGIN_URL")
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert step.name == "region"
+    assert step.step == "region"
     assert step.finding.startswith("No Genesys Cloud region: there is no default")
-    assert step.trouble is not None
-    assert "look at the address bar" in step.trouble.causes[0].remedy
+    assert "look at the address bar" in step.causes[0].remedy
 
 
 @pytest.mark.usefixtures("environ")
@@ -399,7 +402,7 @@ def test_hosts_of_two_regions_are_a_fault_before_anything_is_sent(
     step = failed(walk(), Status.MISCONFIGURED)
 
     assert step.finding == (
-        "tokens come from mypurecloud.ie, but the API is that of mypurecloud.com.au"
+        "tokens come from mypurecloud.ie, but the API belongs to mypurecloud.com.au"
     )
     assert sandbox.token_requests == 0
 
@@ -430,7 +433,7 @@ def test_a_proxy_is_named_without_its_credentials_and_the_way_through_it_is_chec
         steps = walk()
 
     named = f"proxy http://127.0.0.1:{proxy.port}"
-    assert status_of(steps.values()) is Status.FINE
+    assert all_is_well(steps)
     assert f"{named} with a user name, from https_proxy;" in steps["route"].finding
     assert steps["route"].facts["proxy"] == named.removeprefix("proxy ")
     assert steps["login DNS"].finding.endswith("; the proxy resolves 127.0.0.1")
@@ -447,7 +450,7 @@ def test_the_proxy_of_the_settings_is_gone_by(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", str(proxy.port))
         steps = walk()
 
-    assert status_of(steps.values()) is Status.FINE
+    assert all_is_well(steps)
     assert f"proxy http://127.0.0.1:{proxy.port}" in steps["route"].finding
     assert steps["login TLS"].finding.endswith("by CONNECT")
 
@@ -472,7 +475,7 @@ def test_hosts_that_go_different_ways_are_told_apart(
         monkeypatch.setenv("NO_PROXY", "localhost")
         steps = walk()
 
-    assert status_of(steps.values()) is Status.FINE
+    assert all_is_well(steps)
     assert "from HTTPS_PROXY and no proxy;" in steps["route"].finding
     assert steps["route"].details[1].endswith("by no proxy")
     assert "CONNECT" in steps["login TLS"].finding
@@ -495,9 +498,9 @@ def test_a_netrc_in_another_encoding_is_said_not_to_be_read(tmp_path: Path) -> N
     (tmp_path / ".netrc").write_bytes(entry.encode("latin-1"))
     steps = walk()
 
-    assert status_of(steps.values()) is Status.FINE
+    assert all_is_well(steps)
     assert steps["route"].finding.endswith("; a netrc that can not be read")
-    assert "A call without auth= would fail over it" in steps["route"].details[0]
+    assert "A call without auth= would fail." in steps["route"].details[0]
     assert steps["route"].facts["netrc"] == []
 
 
@@ -536,7 +539,7 @@ def test_a_ca_bundle_that_is_none_is_a_fault_of_the_settings(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert (step.name, step.finding) == ("route", finding)
+    assert (step.step, step.finding) == ("route", finding)
 
 
 @pytest.mark.usefixtures("environ")
@@ -554,7 +557,7 @@ def test_a_ca_bundle_behind_a_locked_door_is_a_fault_of_the_settings(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/locked/bundle.pem")
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert step.finding == "REQUESTS_CA_BUNDLE names a file that may not be read here"
+    assert step.finding == "REQUESTS_CA_BUNDLE names a file that this program may not read"
 
 
 @pytest.mark.usefixtures("environ")
@@ -577,7 +580,7 @@ def test_a_folder_of_cas_is_left_to_openssl(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
 
-    assert failed(walk(), Status.UNREACHABLE).name == "login TLS"
+    assert failed(walk(), Status.UNREACHABLE).step == "login TLS"
 
 
 @pytest.mark.parametrize(
@@ -598,7 +601,7 @@ def test_a_proxy_that_is_no_url_is_a_fault_of_the_settings(
     monkeypatch.setenv("ALL_PROXY", proxy)
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert (step.name, step.finding) == ("route", "ALL_PROXY is no URL of a proxy")
+    assert (step.step, step.finding) == ("route", "ALL_PROXY is no URL of a proxy")
     assert "2024" not in str(step)
     assert "2024" not in str(causes(step))
 
@@ -618,16 +621,14 @@ def test_a_proxy_password_that_can_not_be_sent_is_a_fault_of_the_settings(
 
 def test_a_socks_proxy_takes_any_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5h://bob:%E2%82%AC@127.0.0.1:9")
-    with network.Network(TIMEOUT, Clock(), 1.0) as here:
-        route = here.route("https://login.mypurecloud.ie")
+    route = Route.to("https://login.mypurecloud.ie", requests.Session())
 
     assert route.by == "proxy socks5h://127.0.0.1:9"
 
 
 def test_a_route_prints_without_the_password_of_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"user:{SECRET}@[::1]")
-    with network.Network(TIMEOUT, Clock(), 1.0) as here:
-        route = here.route("https://login.mypurecloud.ie")
+    route = Route.to("https://login.mypurecloud.ie", requests.Session())
 
     assert repr(route) == ("<Route to https://login.mypurecloud.ie by proxy http://[::1]>")
 
@@ -773,8 +774,7 @@ def test_a_socks_proxy_without_pysocks_is_a_fault_of_the_settings(
     step = failed(walk(), Status.MISCONFIGURED)
 
     assert "got no request: the session has no way there" in step.finding
-    assert step.trouble is not None
-    assert step.trouble.causes[0].remedy == "Install it: pip install 'requests[socks]'"
+    assert step.causes[0].remedy == "Install it: pip install 'requests[socks]'"
 
 
 @pytest.mark.usefixtures("trusted")
@@ -784,15 +784,15 @@ def test_a_redirect_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
         own_server(stack, monkeypatch, away, wire.reply(200, GRANTED))
         steps = walk()
 
-    assert steps["login TLS"].trouble is None
-    assert steps["token"].trouble is None
+    assert not steps["login TLS"].status
+    assert not steps["token"].status
 
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("how", ["nothing", "drips"])
 def test_a_server_that_stalls_is_left_behind(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(*_: object) -> object:
-        raise bounded.TooLongError
+        raise network.TooLongError
 
     if how == "drips":  # each read is in time, and the whole is not
         monkeypatch.setattr(network, "within", too_long)
@@ -800,7 +800,7 @@ def test_a_server_that_stalls_is_left_behind(how: str, monkeypatch: pytest.Monke
         own_server(stack, monkeypatch, wire.hang)
         step = failed(walk((5.0, 0.05)), Status.UNREACHABLE)
 
-    assert step.name == "login TLS"
+    assert step.step == "login TLS"
     assert "did not answer in time" in step.finding
 
 
@@ -818,8 +818,9 @@ def test_an_issuer_that_is_not_told_in_time_is_no_trouble(
 
 def test_a_proxy_that_speaks_tls_itself_hides_the_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "https://127.0.0.1:1")
-    with network.Network(TIMEOUT, Clock(), 1.0) as here:
-        assert here._issuer(here.route("https://login.mypurecloud.ie")) is None
+    route = Route.to("https://login.mypurecloud.ie", requests.Session())
+
+    assert issuer_shown(route, 1.0) is None
 
 
 @pytest.mark.usefixtures("environ")
@@ -839,12 +840,12 @@ def test_the_issuer_is_read_from_a_certificate_nobody_trusts() -> None:
     name = trustme.CA(organization_name="Corp Proxy", organization_unit_name="Security")
     der = ssl.PEM_cert_to_DER_cert(name.issue_cert("a").cert_chain_pems[0].bytes().decode())
 
-    assert certificates.issuer_of(der) == "O=Corp Proxy, OU=Security"
+    assert issuer_of(der) == "O=Corp Proxy, OU=Security"
 
 
-#: A name of two parts: 2.5.4.6 (a country), and 2.5.4.3 as a BMPString.
-A_NAME = bytes.fromhex(
-    "3026310b30090603550406" + "130244453117301506035504031e0e" + "00500072006f0078007900200021"
+#: A name of two parts: 2.5.4.6 (a country), and 2.5.4.3.
+A_NAME = (
+    bytes.fromhex("3026310b30090603550406" + "130244453117301506035504030c0e") + b"Proxy of Corp!"
 )
 
 
@@ -853,17 +854,19 @@ def test_names_of_old_certificates_are_read_too(version: str) -> None:
     fields = bytes.fromhex(f"{version}0201013000") + A_NAME
     whole = bytes([0x30, 0x81, len(fields) + 2, 0x30, len(fields)]) + fields
 
-    assert certificates.issuer_of(whole) == "CN=Proxy !"
+    assert issuer_of(whole) == "CN=Proxy of Corp!"
 
 
 @pytest.mark.parametrize("damaged", ["", "30", "3000", "308450", "30063004a0000200", "ff" * 40])
 def test_what_is_no_certificate_is_a_value_error(damaged: str) -> None:
     with pytest.raises(ValueError, match="without an issuer"):
-        certificates.issuer_of(bytes.fromhex(damaged))
+        issuer_of(bytes.fromhex(damaged))
 
 
 def test_an_issuer_that_can_not_be_read_is_none() -> None:
-    assert certificates.issuer_shown("127.0.0.1", wire.closed_port(), None, 1.0) is None
+    route = Route(f"https://127.0.0.1:{wire.closed_port()}", None, None)
+
+    assert issuer_shown(route, 1.0) is None
 
 
 # -- clock ----------------------------------------------------------------------------------------
@@ -872,7 +875,7 @@ def test_an_issuer_that_can_not_be_read_is_none() -> None:
 @pytest.mark.parametrize(
     ("ahead", "finding"),
     [
-        (0, "as the server's"),
+        (0, "the same as the server's"),
         (60, "60 s ahead of the server's"),
         (-60, "60 s behind the server's"),
         (None, "not compared, since the server sends no date"),
@@ -891,8 +894,8 @@ def test_a_wrong_clock_is_a_fault_but_the_walk_goes_on(capsys: pytest.CaptureFix
     steps = walk(clock=Clock(wall=lambda: time.time() - 86400))
 
     assert list(steps) == STEPS
-    assert [name for name, step in steps.items() if step.trouble] == ["clock"]
-    assert status_of(steps.values()) is Status.MISCONFIGURED
+    assert [name for name, step in steps.items() if step.status] == ["clock"]
+    assert steps["clock"].status is Status.MISCONFIGURED
     assert steps["clock"].finding.endswith(" s behind the server's")
 
 
@@ -917,7 +920,7 @@ def test_answers_that_are_no_token_name_what_they_are(
         own_server(stack, monkeypatch, wire.reply(200, ""), act)
         step = failed(walk(), status)
 
-    assert step.name == "token"
+    assert step.step == "token"
     assert finding in step.finding
 
 
@@ -965,12 +968,12 @@ def test_a_403_without_an_oauth_error_may_be_about_the_address(
 @pytest.mark.usefixtures("environ")
 def test_a_token_request_that_stalls_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(*_: object) -> object:
-        raise bounded.TooLongError
+        raise network.TooLongError
 
-    monkeypatch.setattr("gc_requests_auth.commands.check.walk.within", too_long)
+    monkeypatch.setattr("gc_requests_auth.commands.check.steps.within", too_long)
     step = failed(walk(), Status.UNREACHABLE)
 
-    assert (step.name, "did not answer in time" in step.finding) == ("token", True)
+    assert (step.step, "did not answer in time" in step.finding) == ("token", True)
 
 
 # -- the API --------------------------------------------------------------------------------------
@@ -1051,7 +1054,7 @@ def test_what_the_api_answers_instead_is_explained(
         own_api(stack, monkeypatch, act)
         step = failed(walk(), status)
 
-    assert step.name == "client"
+    assert step.step == "client"
     assert finding in step.finding
     assert causes(step)[0].startswith(cause)
     assert TOKEN not in step.finding
@@ -1076,7 +1079,7 @@ def test_what_the_api_does_not_tell_is_said_not_to_be_told(
         own_api(stack, monkeypatch, wire.say(200, **odd))
         client = walk()["client"]
 
-    assert client.trouble is None
+    assert not client.status
     assert client.finding.startswith("'(not told)' of organisation '(not told)'")
     assert set(client.facts.values()) == {None}
 
@@ -1134,15 +1137,18 @@ def test_names_from_elsewhere_are_printed_as_plain_ascii(
 @pytest.mark.parametrize(
     ("said", "finding"),
     [
-        ({"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 1800}, "30 min: a token that"),
-        ({"enableIdleTokenTimeout": True}, "on, of a length that is not told"),
+        (
+            {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 1800},
+            "30 min: a token without",
+        ),
+        ({"enableIdleTokenTimeout": True}, "on, but the API does not tell the length"),
         (
             {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": 10**400},
-            "on, of a length that is not told",
+            "on, but the API does not tell the length",
         ),
         (
             {"enableIdleTokenTimeout": True, "idleTokenTimeoutSeconds": float("nan")},
-            "on, of a length that is not told",
+            "on, but the API does not tell the length",
         ),
         ({"enableIdleTokenTimeout": False, "idleTokenTimeoutSeconds": 1800}, "none"),
         ({"enableIdleTokenTimeout": "no", "idleTokenTimeoutSeconds": 1800}, "none"),
@@ -1189,16 +1195,16 @@ def test_what_is_raised_in_time_is_raised_here() -> None:
     def fail() -> None:
         raise KeyError("here")
 
-    assert bounded.within(5, lambda: 7) == 7
+    assert network.within(5, lambda: 7) == 7
     with pytest.raises(KeyError, match="here"):
-        bounded.within(5, fail)
+        network.within(5, fail)
 
 
 def test_what_takes_too_long_is_left_behind() -> None:
     hanging = Event()
     try:
-        with pytest.raises(bounded.TooLongError):
-            bounded.within(0.01, lambda: hanging.wait(10))
+        with pytest.raises(network.TooLongError):
+            network.within(0.01, lambda: hanging.wait(10))
     finally:
         hanging.set()
 
@@ -1206,7 +1212,7 @@ def test_what_takes_too_long_is_left_behind() -> None:
 def test_python_does_not_wait_for_what_was_left_behind() -> None:
     script = """
 import threading, time
-from gc_requests_auth.commands.check.bounded import TooLongError, within
+from gc_requests_auth.commands.check.network import TooLongError, within
 try:
     within(0.01, threading.Event().wait)
 except TooLongError:
@@ -1224,7 +1230,7 @@ def test_a_number_of_tokens_that_makes_no_sense_is_a_fault_of_the_settings(
     monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "0")
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert step.name == "settings"
+    assert step.step == "settings"
     assert any("GENESYSCLOUD_TOKEN_POOL_SIZE must be a whole" in one for one in causes(step))
     assert sandbox.token_requests == 0
     monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "10")

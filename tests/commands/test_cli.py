@@ -1,4 +1,4 @@
-"""cli.py and demo.py: what a newcomer sees."""
+"""The command as a newcomer sees it: demo, sandbox, help, and how a command ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from conftest import run_python
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 from gc_requests_auth.commands import demo
 from gc_requests_auth.commands import main as cli
-from gc_requests_auth.commands import sandbox as sandbox_command
 
 
 def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +98,7 @@ def test_a_missing_extra_is_no_traceback(
     def missing() -> int:
         raise ModuleNotFoundError(name="trustme")
 
-    monkeypatch.setattr(demo, "main", missing)
+    monkeypatch.setattr(demo, "show_promises", missing)
 
     assert cli.main(["demo"]) == 2
     assert "gc-requests-auth[sandbox]" in capsys.readouterr().err
@@ -126,7 +125,7 @@ def test_another_missing_module_is_not_mistaken_for_the_extra(
     def broken() -> int:
         raise ModuleNotFoundError("of something else", name="something_else")
 
-    monkeypatch.setattr(demo, "main", broken)
+    monkeypatch.setattr(demo, "show_promises", broken)
     with pytest.raises(ModuleNotFoundError, match="something else"):
         cli.main(["demo"])
 
@@ -137,7 +136,7 @@ def test_ctrl_c_ends_a_command_politely(
     def interrupted() -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "main", interrupted)
+    monkeypatch.setattr(demo, "show_promises", interrupted)
 
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
@@ -151,7 +150,7 @@ from gc_requests_auth.commands import demo
 reading, writing = os.pipe()
 os.close(reading)
 os.dup2(writing, 1)
-demo.main = lambda: print("x", flush=True)
+demo.show_promises = lambda: print("x", flush=True)
 sys.exit(cli.main(["demo"]))
 """
     done = run_python(script)
@@ -170,7 +169,7 @@ def test_a_broken_pipe_is_told_as_a_shell_tells_it(monkeypatch: pytest.MonkeyPat
         replaced.append(target)
 
     with monkeypatch.context() as patched:  # not for long: pytest's capturing needs it, too
-        patched.setattr(demo, "main", broken)
+        patched.setattr(demo, "show_promises", broken)
         patched.setattr(os, "dup2", note)
         patched.setattr(sys, "stdout", sys.__stdout__)
         status = cli.main(["demo"])
@@ -185,7 +184,7 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
 import sys
 from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands import demo
-demo.main = lambda: print("printed") or 0
+demo.show_promises = lambda: print("printed") or 0
 sys.exit(cli.main(sys.argv[1:]))
 """
     return subprocess.run(
@@ -214,7 +213,7 @@ from gc_requests_auth.commands import demo
 reading, writing = os.pipe()
 os.close(reading)
 os.dup2(writing, 1)
-demo.main = lambda: print("x") or 0
+demo.show_promises = lambda: print("x") or 0
 sys.exit(cli.main(["demo"]))
 """
     done = run_python(script, env={**os.environ, "PYTHONUNBUFFERED": ""})
@@ -237,7 +236,7 @@ def test_a_full_disk_is_told_in_process(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     dropped: list[bool] = []
-    monkeypatch.setattr(demo, "main", full)
+    monkeypatch.setattr(demo, "show_promises", full)
     monkeypatch.setattr(cli, "_drop_output", lambda: dropped.append(True))
 
     assert cli.main(["demo"]) == 2
@@ -251,7 +250,7 @@ def test_another_failure_of_the_system_is_not_mistaken_for_a_full_disk(
     def broken() -> int:
         raise OSError(errno.EADDRINUSE, "Address in use")
 
-    monkeypatch.setattr(demo, "main", broken)
+    monkeypatch.setattr(demo, "show_promises", broken)
     with pytest.raises(OSError, match="Address in use"):
         cli.main(["demo"])
 
@@ -349,7 +348,7 @@ def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.Monk
     )
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline() for _ in range(16)]
+        lines = [process.stdout.readline() for _ in range(18)]
         exports = [line[7:].strip().partition("=") for line in lines if line.startswith("export")]
         for name, _, value in exports:
             monkeypatch.setenv(name, value)
@@ -361,7 +360,7 @@ def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.Monk
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
 
-    assert [line[0] for line in lines] == [*"##eeeee#$$$$$###"]
+    assert [line[0] for line in lines] == [*"###eeeee#$$$$$####"]
     assert response.json()["name"] == "Sandbox Ltd"
     assert (process.returncode, errors) == (0, "")
     assert not ca_file.exists(), "its files go with it"
@@ -371,8 +370,8 @@ def test_the_sandbox_command_ends_with_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(sandbox_command, "Event", Interrupted)
-    monkeypatch.setattr(sandbox_command, "GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(demo, "Event", Interrupted)
+    monkeypatch.setattr(demo, "GenesysCloudSandbox", Silent)
     try:
         assert cli.main(["sandbox"]) == 0
     finally:
@@ -382,18 +381,17 @@ def test_the_sandbox_command_ends_with_ctrl_c(
     assert "$env:NAME = 'a value'" in said
 
 
-def test_the_sandbox_says_what_its_ca_and_a_region_would_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    posix = list(sandbox_command.instructions({"NAME": "it's"}))
-    monkeypatch.setattr(os, "name", "nt")
-    windows = list(sandbox_command.instructions({"NAME": "it's"}))
+def test_the_sandbox_says_what_its_credentials_its_ca_and_a_region_would_do() -> None:
+    posix = list(demo.instructions({"NAME": "it's"}, windows=False))
+    windows = list(demo.instructions({"NAME": "it's"}, windows=True))
 
     assert "export NAME='it'\"'\"'s'" in posix
     assert "$env:NAME = 'it''s'" in posix
     assert sorted(posix) == sorted(windows)
     assert windows.index("# In PowerShell:") < windows.index("# In a POSIX shell (bash, zsh):")
-    said = " ".join(posix)
+    assert max(map(len, posix)) < 80
+    said = " ".join(line.removeprefix("# ") for line in posix)
+    assert "client id and secret are made up, and are worth nothing elsewhere" in said
     assert "That shell trusts the sandbox alone: pip and other programs fail in it" in said
     assert "unset REQUESTS_CA_BUNDLE (PowerShell: Remove-Item Env:REQUESTS_CA_BUNDLE)" in said
     assert "Pass no region= in your script" in said
@@ -402,8 +400,8 @@ def test_the_sandbox_says_what_its_ca_and_a_region_would_do(
 def test_the_sandbox_command_takes_rate_limits(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_command, "Event", Interrupted)
-    monkeypatch.setattr(sandbox_command, "GenesysCloudSandbox", Silent)
+    monkeypatch.setattr(demo, "Event", Interrupted)
+    monkeypatch.setattr(demo, "GenesysCloudSandbox", Silent)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     options = ["--rate-limit", "60", "--rate-window", "2.5", "--token-rate-limit", "3"]
 

@@ -61,7 +61,7 @@ def test_check_names_cause_and_remedy(
     assert status == scene.status
     assert said(scene.cause, " ".join(out.split()))
     assert said(scene.remedy, causes)
-    assert "ruth" not in out, "not even the last four characters of a secret"
+    assert "RUTH" not in out, "not even the last four characters of a secret"
     assert out.isascii()
     assert max(map(len, out.splitlines())) < 80
 

@@ -11,9 +11,8 @@ import requests
 from conftest import SECRET, Counted
 from wire import closed_port
 
-from gc_requests_auth import ConfigurationError, FileTokenStore
+from gc_requests_auth import FileTokenStore
 from gc_requests_auth.commands import main as cli
-from gc_requests_auth.commands.who import lines_of_stdin
 
 ME = "/api/v2/tokens/me"
 
@@ -142,14 +141,6 @@ def test_what_can_not_be_decoded_is_refused_by_name(shell: Shell) -> None:
     assert "cret-of" not in shell.err
 
 
-def test_a_standard_input_that_is_closed_holds_nothing(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(ConfigurationError, match="must hold client id and client secret"):
-        lines_of_stdin(2, "client id and client secret, a line each")
-
-
 def test_credentials_may_come_from_a_profile(
     sandbox: Counted, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +169,7 @@ def test_no_secret_is_taken_from_an_argument(
     said = capsys.readouterr().err
 
     assert ended.value.code == 2
-    assert f"{argument} is no option: a secret as an argument would be seen" in said
+    assert f"{argument} is no option: every user of this machine would see the secret" in said
     assert "pass --stdin or --secret-command" in said
     assert SECRET not in said
 

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ import requests
 from conftest import SECRET, FakeTime
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth
-from gc_requests_auth.commands.check.api import _json
+from gc_requests_auth.commands.check.api import idle_timeout
+from gc_requests_auth.commands.check.report import Trouble
 from gc_requests_auth.settings.client import Identity
+from gc_requests_auth.settings.hosts import Hosts
 from gc_requests_auth.stores.base import StoreError
 from gc_requests_auth.stores.shared import SignedValue
 from gc_requests_auth.tokens.response import FailedAttempt, TokenResponse
@@ -50,7 +53,10 @@ def of_an_error_of_the_api(text: str) -> None:
 
 
 def of_the_api_asked_by_check(text: str) -> None:
-    assert _json(answered(text)) is None
+    network: Any = SimpleNamespace(send=lambda *_: answered(text))
+    token: Any = None
+    with pytest.raises(Trouble, match="no JSON object"):
+        idle_timeout(network, Hosts.of("mypurecloud.ie", None, None), token)
 
 
 def of_a_store(text: str) -> None:

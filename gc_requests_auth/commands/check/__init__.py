@@ -1,19 +1,6 @@
-"""Why a request is refused: the walk of ``gc-requests-auth check``, and the search for the region.
+"""``gc-requests-auth check``: why a request is refused, and which region a client belongs to.
 
-The rooms, each importing only from rooms before it::
-
-    report        what a step found, and how it is said
-    bounded       no step hangs
-    certificates  who signed what a server shows
-    origins       where each setting came from, and what was found and not used
-    route         the proxy, the CA bundle and the netrc file on the way to a host
-    causes        what a failure may come from, in order, and what to do about each
-    network       names, certificates, clocks, and one request
-    api           what the API says of the token
-    walk          the steps
-    find_region   which region's login service accepts the client
-    command       what is printed, and the exit status
-
-None of them signs in by itself: credentials are read by ``credentials``, the token is asked for by
-``login``, as for any request.
+``check`` does what a request does, step by step, with the library's own settings, token request and
+table of causes. The first step that fails names the cause and the remedy. It sends nothing that the user
+did not ask for: one token request, three questions to the API, and the user's own call.
 """

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
-
-from ...causes.calls import TOKEN_LIMIT
+from ...causes import calls
 from ...causes.examination import Examination
+from ...causes.failure import Failure
 from ...causes.network import NOT_THE_API
 from ...settings.hosts import Hosts
 from ...tokens.token import AccessToken
-from ...util.bodies import BodyTooLongError, parse_json
+from ...util.bodies import parse_json
 from ...util.secret import redacted
-from .network import Network
+from .network import Network, of_failure
 from .report import Finding, Status, Trouble, plain
-from .troubles import of_failure, refused_by_api
 
 _A_YEAR = 366 * 86400
 
@@ -53,11 +51,11 @@ def idle_timeout(network: Network, place: Hosts, token: AccessToken) -> Finding:
     enabled = said.get("enableIdleTokenTimeout") is True
     # A NaN is no JSON, and an integer may be larger than any float.
     if not enabled or not isinstance(seconds, int | float) or not 0 <= seconds <= _A_YEAR:
-        text = "on, of a length that is not told" if enabled else "none"
+        text = "on, but the API does not tell the length" if enabled else "none"
         return Finding(text, facts={"enabled": enabled, "seconds": None})
     text = (
-        f"{seconds / 60:.0f} min: a token that makes no call for so long is revoked; the next call"
-        " is answered 401, and this library gets a new token then"
+        f"{seconds / 60:.0f} min: a token without a call for so long is revoked. The next call is"
+        " answered 401, and this library gets a new token"
     )
     return Finding(text, facts={"enabled": True, "seconds": seconds})
 
@@ -65,26 +63,25 @@ def idle_timeout(network: Network, place: Hosts, token: AccessToken) -> Finding:
 def rate_limit(network: Network, place: Hosts, token: AccessToken) -> Finding | None:
     """How many requests a minute each token may make; None where the API does not say.
 
-    That client credentials are answered here is not documented, so anything but a number is no
+    Genesys does not document that client credentials may ask this. So anything but a number is no
     trouble.
     """
     path = "/api/v2/organizations/limits/namespaces/platform.api"
     try:
-        said = _ask(network, place, token, path)
+        limits = _ask(network, place, token, path).get("entities")
     except Trouble:
         return None
-    limits = said.get("entities")
     for limit in limits if isinstance(limits, list) else ():
-        if isinstance(limit, dict) and limit.get("key") == TOKEN_LIMIT:
+        if isinstance(limit, dict) and limit.get("key") == calls.TOKEN_LIMIT:
             value = limit.get("value")
             if type(value) is int and 0 < value < 1_000_000:
-                text = f"{value} requests a minute for each token ({TOKEN_LIMIT})"
+                text = f"{value} requests a minute for each token ({calls.TOKEN_LIMIT})"
                 return Finding(text, facts={"requests_per_minute": value})
     return None
 
 
 def token_lives(network: Network, place: Hosts, token: AccessToken) -> bool | None:
-    """Whether the API accepts the token now; None if it does not say."""
+    """Whether the API accepts the token now; None if the API does not say."""
     try:
         answer = network.send("HEAD", f"{place.api_url}/api/v2/tokens/me", token)
     except Trouble:
@@ -94,30 +91,49 @@ def token_lives(network: Network, place: Hosts, token: AccessToken) -> bool | No
 
 def _ask(network: Network, place: Hosts, token: AccessToken, path: str) -> dict[str, Any]:
     """The JSON object that the API answers to a GET."""
-    try:
-        answer = network.send("GET", f"{place.api_url}{path}", token)
-    except BodyTooLongError:
-        trouble = endless(place.api_url.removeprefix("https://"))
-    else:
-        said = _json(answer)
-        if answer.status_code == 200 and said is not None:
-            return said
-        trouble = refused_by_api(Examination(answer, place), place)
-    raise trouble
-
-
-def endless(host: str) -> Trouble:
-    """An answer that goes on and on."""
-    kind = "far more than was asked for"
-    return of_failure(NOT_THE_API.filled({"host": host, "kind": kind}), Status.MISCONFIGURED)
-
-
-def _json(answer: requests.Response) -> dict[str, Any] | None:
+    answer = network.send("GET", f"{place.api_url}{path}", token)
     try:
         said = parse_json(answer.content)
     except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
+        said = None
+    if answer.status_code != 200 or not isinstance(said, dict):
+        raise _refused(Examination(answer, place), place)
+    return said
+
+
+def _refused(found: Examination, place: Hosts) -> Trouble:
+    """An answer of the API that is none to a plain question about the token.
+
+    The token is brand-new: it was neither revoked nor has it expired.
+    """
+    facts = {"login_host": place.login_host, "host": found.host, "kind": found.kind}
+    row, status = found.failure, status_of_answer(found)
+    if row is not None and row.name == calls.TOKEN_REFUSED.name:
+        row = calls.NEW_TOKEN_REFUSED.filled(facts)
+    if status is Status.MISCONFIGURED or row is None:
+        row = NOT_THE_API.filled(facts)
+    return answered(found, row, status)
+
+
+def status_of_answer(found: Examination) -> Status:
+    """The exit status for an answer of the API that is none of what was asked for."""
+    if found.status in {401, 403}:
+        return Status.REFUSED
+    busy = found.status in {408, 429} or found.status >= 500
+    return Status.UNREACHABLE if busy else Status.MISCONFIGURED
+
+
+def answered(found: Examination, row: Failure, status: Status) -> Trouble:
+    """A row of the table of causes, followed by host, status, code and words of the answer."""
+    named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
+    row = row._replace(finding=f"{row.finding} ({found.host} answers {named})")
+    return of_failure(row, status, *references(found))
+
+
+def references(found: Examination) -> list[str]:
+    """The words of the answer, for those who ask Genesys Cloud Care."""
+    said = [f'it says "{found.message}"'] if found.message else []
+    return [*said, *([f"correlation id {found.correlation_id}"] if found.correlation_id else [])]
 
 
 def _object(said: dict[str, Any], name: str) -> dict[str, Any]:

@@ -15,12 +15,9 @@ from ...causes.failure import Cause
 from ...errors import ConfigurationError
 from ...settings.hosts import Hosts, url_below
 from ...tokens.token import AccessToken
-from ...util.bodies import BodyTooLongError
-from .api import endless, token_lives
+from .api import answered, references, status_of_answer, token_lives
 from .network import Network
-from .origins import misconfigured
 from .report import Fact, Finding, Status, Trouble, plain
-from .troubles import answered, of_failure, references, status_of_answer
 
 #: Methods that change nothing (RFC 9110, section 9.2.1).
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -35,38 +32,40 @@ class Call(NamedTuple):
     #: A path below the API URL, or a whole URL.
     target: str
     body: bytes | None = None
-    #: Whether it is sent though it may change something.
+    #: Whether to send the call though it may change something.
     send: bool = False
 
     @property
     def is_sent(self) -> bool:
-        """Whether it may be sent."""
+        """Whether the call may be sent."""
         return self.send or self.method in SAFE
 
 
 def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) -> Finding:
     """Make the call, unless it may change something and nobody said that it may.
 
-    :raises Trouble: if it is refused, or could only be refused.
+    :raises Trouble, ConfigurationError: if the call can not be made.
     """
     url = _url(call, place)
     ours = place.takes_token(url)
     parts = urlsplit(url)
     shown = plain(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 150)
-    facts: dict[str, Fact] = {"method": call.method, "url": shown, "token_sent": ours}
-    details = [] if ours else ["sent without a token: the URL is none of your own hosts"]
+    details = [] if ours else ["sent without a token: the host of the URL is none of your own"]
     if call.body is not None and not _is_json(call.body):
         details.append("the body is no JSON")
+    facts: dict[str, Fact] = {
+        "method": call.method,
+        "url": shown,
+        "token_sent": ours and call.is_sent,
+        "sent": call.is_sent,
+    }
     if not call.is_sent:
         text = f"{call.method} {shown} is not sent, since it may change something: --send sends it"
-        return Finding(text, details, {**facts, "sent": False, "token_sent": False})
-    try:
-        answer = network.send(
-            call.method, url, token if ours else None, body=call.body, reads=_is_of_interest
-        )
-    except BodyTooLongError:
-        raise endless(parts.netloc) from None
-    facts |= {"sent": True, "status": answer.status_code}
+        return Finding(text, details, facts)
+    answer = network.send(
+        call.method, url, token if ours else None, body=call.body, reads=_is_of_interest
+    )
+    facts["status"] = answer.status_code
     if not _is_of_interest(answer):
         text = f"{call.method} {shown} is answered {answer.status_code}"
         if answer.is_redirect:
@@ -80,30 +79,25 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
         "message": found.message or None,
         "correlation_id": found.correlation_id,
     }
-    raise _trouble(found, shown, details, facts)
+    refused = _trouble(found).found
+    details = [f"{found.method} {shown}", *details, *refused.details]
+    return refused._replace(details=details, facts=facts)
 
 
-def _trouble(found: Examination, shown: str, details: list[str], facts: dict[str, Fact]) -> Trouble:
+def _trouble(found: Examination) -> Trouble:
     status = status_of_answer(found)
     if status is Status.MISCONFIGURED and found.status >= 400:
         status = Status.REFUSED
-    if found.failure is None:
-        named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
-        trouble = Trouble(
-            f"{found.host} answers {named} to {found.method}",
-            status,
-            [Cause("Nobody here knows what causes this answer", found.unknown)],
-            details=references(found),
-        )
-    else:
-        trouble = of_failure(answered(found, found.failure), status, *references(found))
-    trouble.details = (f"{found.method} {shown}", *details, *trouble.details)
-    trouble.facts = facts
-    return trouble
+    if found.failure is not None:
+        return answered(found, found.failure, status)
+    named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
+    text = f"{found.host} answers {named} to {found.method}"
+    cause = Cause("The cause of this answer is not known here", found.unknown)
+    return Trouble(text, status, [cause], *references(found))
 
 
 def _tell_refused_token(found: Examination, *, lives: bool | None) -> None:
-    """A 401, told from what the API says of the same token at the same moment."""
+    """Tell a 401 from what the API says of the same token at the same moment."""
     general = found.failure is None or found.failure.name == TOKEN_REFUSED.name
     if general and lives is not None:
         row = LIVING_TOKEN_REFUSED if lives else TOKEN_ENDED
@@ -113,28 +107,23 @@ def _tell_refused_token(found: Examination, *, lives: bool | None) -> None:
 def _url(call: Call, place: Hosts) -> str:
     """The URL as requests would send it.
 
-    :raises Trouble: if nothing could be sent there, or the library would not.
+    :raises Trouble, ConfigurationError: if nothing could be sent there, or the library would not.
     """
-    whole = _ABSOLUTE.match(call.target)
     try:
+        whole = _ABSOLUTE.match(call.target)
         url = call.target if whole else url_below(place.api_url, call.target)
         url = str(requests.Request(call.method, url).prepare().url)
-        place.raise_if_mistaken(url)
-    except ConfigurationError as error:
-        trouble = misconfigured(error)
+    except ConfigurationError:
+        raise
     except (requests.RequestException, ValueError):
-        trouble = _no_url()
-    else:
-        return url
-    raise trouble
-
-
-def _no_url() -> Trouble:
-    cause = Cause(
-        "The second argument is neither a URL nor a path of the API",
-        "Write a path such as /api/v2/routing/queues, or a whole URL.",
-    )
-    return Trouble("there is nothing that could be called", Status.MISCONFIGURED, [cause])
+        cause = Cause(
+            "The second argument is neither a URL nor a path of the API",
+            "Write a path such as /api/v2/routing/queues, or a whole URL.",
+        )
+        text = "the call has no URL that can be called"
+        raise Trouble(text, Status.MISCONFIGURED, [cause]) from None
+    place.raise_if_mistaken(url)
+    return url
 
 
 def _is_of_interest(answer: requests.Response) -> bool:

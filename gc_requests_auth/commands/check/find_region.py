@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from queue import Empty, SimpleQueue
-from threading import Thread
+from queue import SimpleQueue
+from threading import Semaphore, Thread
 from typing import NamedTuple
 
 from ...causes import sign_in
 from ...causes.failure import Cause
 from ...errors import (
-    BadTokenAnswerError,
     ConfigurationError,
     CredentialsRefusedError,
     GenesysCloudError,
@@ -18,12 +18,14 @@ from ...errors import (
     LoginThrottledError,
     LoginUnreachableError,
 )
-from ...settings.client import Identity
+from ...settings.client import Identity, Settings
 from ...settings.hosts import Hosts
 from ...settings.regions import DOMAINS, PARENTS, REGIONS, parse_region
+from ...tokens.request import request_token
 from ...util.clock import Clock
-from .bounded import TooLongError, within
-from .report import Status, wrapped
+from .network import TooLongError, within
+from .origins import credentials_found, read_settings
+from .report import Status, Trouble, as_json, happened, listed, misconfigured, not_begun, wrapped
 
 #: Login services that are asked at the same time.
 AT_ONCE = 4
@@ -31,15 +33,44 @@ AT_ONCE = 4
 #: Seconds to connect and to read, of each attempt.
 TIMEOUT = (5.0, 15.0)
 
-#: Seconds for one region: a minute of throttling, which `login` waits out, and the last attempt.
-FOR_A_REGION = 80.0
+#: Seconds for one region: a minute of throttling, which `request_token` waits out, and the last attempt.
+SECONDS_FOR_A_REGION = 80.0
 
-#: Asked only when named: theirs are other worlds, where a stray secret is an incident.
+#: These are asked only when they are named: a stray secret there is an incident.
 _ONLY_WHEN_NAMED = (".us-gov-pure.cloud", ".eusc-pure.cloud")
 
 COMMERCIAL = tuple(
     region.domain for region in REGIONS if not region.domain.endswith(_ONLY_WHEN_NAMED)
 )
+
+
+def search(given: Settings, names: str | None, *, json: bool) -> int:
+    """Ask the regions which of them knows the client; the exit status.
+
+    :param names: Of the regions to ask, with commas between; None for all commercial ones.
+    """
+    try:
+        domains = COMMERCIAL if names is None else named(names)
+        identity, _ = credentials_found(given, read_settings(given))
+    except ConfigurationError as error:
+        return not_begun(misconfigured(error), json=json)
+    except Trouble as trouble:
+        return not_begun(trouble, json=json)
+    # Before anything is sent, also where the answer goes to a machine.
+    announced = wrapped(announcement(identity, domains), indent=0)
+    print(announced, file=sys.stderr if json else sys.stdout, flush=True)
+    answers = []
+    for answer in ask_regions(identity, domains, login_url_of):
+        answers.append(answer)
+        if not json:
+            print(answer, flush=True)
+    region, status, causes = verdict(answers)
+    if json:
+        regions = [one.as_object() for one in answers]
+        print(as_json(status, causes, region=region, regions=regions))
+    else:
+        print(f"\n{listed(causes)}")
+    return status
 
 
 def named(names: str) -> tuple[str, ...]:
@@ -74,8 +105,15 @@ class Answer(NamedTuple):
 
     domain: str
     seconds: float
-    #: None: it accepts the client.
+    #: None: the region accepts the client.
     error: GenesysCloudError | None
+
+    @property
+    def knows_client(self) -> bool | None:
+        """Whether the client lives there, even if it may not sign in this way; None if nobody knows."""
+        if self.error is None or isinstance(self.error, GrantTypeError):
+            return True
+        return False if isinstance(self.error, CredentialsRefusedError) else None
 
     @property
     def finding(self) -> str:
@@ -84,39 +122,27 @@ class Answer(NamedTuple):
             case None:
                 return "accepts this client"
             case GrantTypeError():
-                return "knows this client, which is of another grant type"
+                return "knows this client, but the client has another grant type"
             case CredentialsRefusedError():
                 return "refuses this client"
             case LoginThrottledError():
-                return "throttles, and went on doing so"
+                return "throttles token requests, also after retries"
             case error:
-                return str(error).partition(". ")[0].removesuffix(".")
-
-    @property
-    def silent(self) -> bool:
-        """Whether it neither accepted nor refused."""
-        return not self.knows_client and not isinstance(self.error, CredentialsRefusedError)
-
-    @property
-    def strange(self) -> bool:
-        """Whether something answered that does not speak as a login service does."""
-        match self.error:
-            case BadTokenAnswerError():
-                return True
-            case LoginUnreachableError() | LoginThrottledError():
-                return False
-            case error:
-                return self.silent and getattr(error, "error", None) is None
-
-    @property
-    def knows_client(self) -> bool:
-        """Whether the client lives there, even if it may not sign in this way."""
-        return self.error is None or isinstance(self.error, GrantTypeError)
+                return happened(error)[0]
 
     def __str__(self) -> str:
-        """Its line."""
-        mark = "?" if self.silent else "yes" if self.knows_client else "no"
+        """One line."""
+        mark = {True: "yes", False: "no", None: "?"}[self.knows_client]
         return wrapped(f"{mark:<4}  login.{self.domain}: {self.finding} ({self.seconds:.2f} s)")
+
+    def as_object(self) -> dict[str, object]:
+        """The same for machines."""
+        return {
+            "region": self.domain,
+            "accepts": self.error is None,
+            "finding": self.finding,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def login_url_of(domain: str) -> str:
@@ -135,25 +161,19 @@ def ask_regions(
     A region that throttles is asked again, ever more slowly, by the rules of any token request. The
     tokens that are granted are dropped.
     """
-    waiting: SimpleQueue[str] = SimpleQueue()
+    places = Semaphore(AT_ONCE)
     answers: SimpleQueue[Answer | Exception] = SimpleQueue()
-    for domain in domains:
-        waiting.put(domain)
 
-    def work() -> None:
-        while True:
-            try:
-                domain = waiting.get_nowait()
-            except Empty:
-                return
+    def work(domain: str) -> None:
+        with places:
             try:
                 answers.put(_ask(identity, domain, login_url(domain), clock))
-            except Exception as problem:  # a fault of ours: told, not waited for
+            except Exception as problem:  # a fault of ours: raised below, not waited for
                 answers.put(problem)
 
     # Daemons, not a pool: Ctrl-C must not wait for a region that does not answer.
-    for _ in range(AT_ONCE):
-        Thread(target=work, daemon=True).start()
+    for domain in domains:
+        Thread(target=work, args=(domain,), daemon=True).start()
     for _ in domains:
         answer = answers.get()
         if isinstance(answer, Exception):
@@ -162,15 +182,13 @@ def ask_regions(
 
 
 def _ask(identity: Identity, domain: str, login_url: str, clock: Clock) -> Answer:
-    from ...tokens.request import request_token
-
     def ask() -> None:
         request_token(
             identity,
             f"{login_url}/oauth/token",
             session=None,
             timeout=TIMEOUT,
-            within=FOR_A_REGION - sum(TIMEOUT),
+            within=SECONDS_FOR_A_REGION - sum(TIMEOUT),
             retry=True,
             clock=clock,
         )
@@ -178,7 +196,7 @@ def _ask(identity: Identity, domain: str, login_url: str, clock: Clock) -> Answe
     start = clock.monotonic()
     error: GenesysCloudError | None = None
     try:
-        within(FOR_A_REGION, ask)
+        within(SECONDS_FOR_A_REGION, ask)
     except GenesysCloudError as problem:
         error = problem
     except TooLongError:
@@ -198,38 +216,33 @@ def verdict(answers: Sequence[Answer]) -> tuple[str | None, Status, list[Cause]]
         return found.domain, Status.FINE, [cause]
     if found is not None:
         remedy = sign_in.OTHER_GRANT_TYPE.causes[0].remedy
-        cause = Cause(f"{found.domain} knows this client, but not for this grant type", remedy)
+        cause = Cause(
+            f"{found.domain} knows this client, but the client has another grant type", remedy
+        )
         return found.domain, Status.REFUSED, [cause]
-    refused = [one for one in answers if not one.silent]
-    strange = [one for one in answers if one.strange]
-    silent = [one.domain for one in answers if one.silent and not one.strange]
-    causes = _none_accepts({one.domain for one in answers}) if refused else []
-    if strange:
-        hosts = ", ".join(f"login.{one.domain}" for one in strange)
+    unclear = [one for one in answers if one.knows_client is None]
+    # As `check` says of any of these regions, if all say the same.
+    status = max((Status.of(one.error) for one in unclear if one.error), default=Status.REFUSED)
+    causes = []
+    if len(unclear) < len(answers):
+        causes = _none_accepts({one.domain for one in answers})
+        status = Status.UNREACHABLE if unclear else Status.REFUSED
+    if unclear:
+        unclear.sort(key=lambda one: one.domain)  # the answers came in any order
+        hosts = ", ".join(f"login.{one.domain}" for one in unclear)
         remedy = (
-            "A sign-in page, a firewall or a proxy answers in its place: ask those who run the"
+            f"gc-requests-auth check --region {unclear[0].domain} says why. If a sign-in page, a"
+            " firewall or a proxy answers in place of the login service, ask those who run the"
             " network for a way to these hosts, or for the proxy to set in HTTPS_PROXY."
         )
-        causes.append(Cause(f"What answers is not the login service: {hosts}", remedy))
-    if silent:
-        remedy = "gc-requests-auth check, with one of them as the region, says why."
-        causes.append(Cause(f"Without an answer: {', '.join(silent)}", remedy))
-    return None, _status(answers), causes
-
-
-def _status(answers: Sequence[Answer]) -> Status:
-    """Where none knows the client: as of `check` in any of these regions, if all say the same."""
-    if not all(one.strange for one in answers):
-        return Status.UNREACHABLE if any(one.silent for one in answers) else Status.REFUSED
-    if any(isinstance(one.error, BadTokenAnswerError) for one in answers):
-        return Status.MISCONFIGURED
-    return Status.REFUSED
+        causes.append(Cause(f"No clear answer came from {hosts}", remedy))
+    return None, status, causes
 
 
 def _none_accepts(asked: set[str]) -> list[Cause]:
     causes = [
         Cause(
-            "The secret is the likelier fault: no region that answered accepts it",
+            "The secret is likely wrong: no region that answered accepts the client",
             sign_in.SECRET.remedy,
         ),
         Cause(

@@ -1,96 +1,137 @@
-"""The network under a request: names, certificates, clocks, and a session that follows nothing."""
+"""The network under a request: names, certificates, the clock, and a session that follows nothing."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from typing import Self
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
-from ...causes.failure import Cause
-from ...tokens.request import HeaderAuth, go_by_proxy
+from ...causes import network as rows
+from ...causes.failure import Cause, Failure
+from ...tokens.request import send_as
 from ...tokens.token import AccessToken
+from ...tokens.unreachable import explain, proxy_status
 from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ...util.clock import Clock
-from ...util.http import USER_AGENT
+from ...util.http import chain_of
 from ...util.secret import SecretBox
-from .bounded import TooLongError, within
-from .certificates import issuer_shown
-from .report import Finding, Status, Trouble, plain
-from .route import Route
-from .troubles import no_name, stalled, unreachable
+from .report import Finding, Status, Trouble, happened, plain
+from .route import Route, issuer_shown
 
 #: Seconds added to a request's own time-outs, which bound each read and not the whole.
-SLACK = 5.0
+SLACK_SECONDS = 5.0
 
 #: Seconds the clock may be off; certificates and signed links begin to fail soon after.
-CLOCK_OFF = 300.0
+CLOCK_OFF_SECONDS = 300.0
 
 #: Bytes of an answer that are read; what is asked here has a few hundred.
 LONGEST_ANSWER = 128 * 1024
 
+Result = TypeVar("Result")
+
+
+class TooLongError(Exception):
+    """The work took too long, and was left behind."""
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """What `work` returns or raises, if it does so in time.
+
+    Name resolution has no time-out, and the time-outs of a socket are for each read. So the work is
+    done in a thread of its own, a daemon: it ends with the process at the latest, and Ctrl-C need not
+    wait for it.
+
+    :raises TooLongError: after so many seconds.
+    """
+    outcome: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((work(), None))
+        except BaseException as problem:
+            outcome.put((None, problem))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        result, problem = outcome.get(timeout=seconds)
+    except Empty:
+        raise TooLongError from None
+    if problem is not None:
+        raise problem
+    return result  # type: ignore[return-value]  # None only if `work` returned that
+
 
 class Network:
-    """The way requests goes from here, with the proxies and the CAs of the environment.
+    """The way that requests takes from here, with the proxies and the CAs of the environment.
 
     :param timeout: Seconds to connect and seconds to read.
     :param for_a_name: Seconds that name resolution may take; a resolver that has lost its servers
         tries for half a minute.
+    :param proxy: The proxy that a profile names, or Terraform's variables.
     """
 
-    def __init__(self, timeout: tuple[float, float], clock: Clock, for_a_name: float) -> None:
+    def __init__(
+        self,
+        timeout: tuple[float, float],
+        clock: Clock,
+        for_a_name: float,
+        proxy: SecretBox | None = None,
+    ) -> None:
         self._timeout = timeout
         self._clock = clock
         self._for_a_name = for_a_name
-        self._session = _Session()
+        self._proxy = proxy
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._session.close()
-
-    def go_by_proxy(self, proxy: SecretBox) -> None:
-        """Go by the proxy that a profile names, or Terraform's variables."""
-        go_by_proxy(self._session, proxy)
+    def _session(self) -> requests.Session:
+        """One that closes each connection, and looks at no redirect: malformed redirects raise."""
+        session = requests.Session()
+        send_as(None, session, self._proxy)
+        return session
 
     def route(self, url: str) -> Route:
         """The way to a URL.
 
-        :raises Trouble: if a variable sends it nowhere.
+        :raises Trouble: if the URL of the proxy makes no sense.
         """
-        return Route.to(url, self._session)
+        return Route.to(url, self._session())
 
     def resolve(self, url: str) -> Finding:
-        """Resolve the name of the host, or of the proxy that will do that for us.
+        """Resolve the name of the host, or the name of the proxy, which then resolves the host.
 
-        :raises Trouble: if it has no address.
+        :raises Trouble: if the name has no address.
         """
         route = self.route(url)
         note = f"; the proxy resolves {route.target[0]}" if route.proxy else ""
-        if _is_address(route.host):
+        with suppress(ValueError):
+            ipaddress.ip_address(route.host)
             return Finding(f"{route.host} is an address already{note}", facts={"addresses": []})
         try:
             found = within(self._for_a_name, lambda: socket.getaddrinfo(route.host, None))
         except TooLongError:
             what = f"no DNS server answers for {route.host} within {self._for_a_name:.0f} s"
-        except (OSError, UnicodeError):  # UnicodeError: of a name that can be none
+        except (OSError, UnicodeError):  # UnicodeError: the text can be no name
             what = f"{route.host} has no address"
         else:
             addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
             more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
             text = f"{route.host} is {', '.join(addresses[:3])}{more}{note}"
             return Finding(text, facts={"addresses": addresses})
-        raise no_name(what, route)
+        row = rows.NO_ADDRESS_OF_PROXY if route.proxy else rows.no_address(route.host)
+        raise Trouble(what, Status.UNREACHABLE, row.filled().causes)
 
     def shake_hands(self, url: str) -> tuple[Finding, str | None]:
-        """Connect as a request does; whose certificate is shown, and the server's date.
+        """Connect as a request does; who issued the certificate, and the date of the server.
 
-        :raises Trouble: if there is no connection to be had, or none to be trusted.
+        :raises Trouble: if there is no connection, or the certificate is not trusted.
         """
         route = self.route(url)
         answer = self.send("HEAD", f"{url}/")
@@ -112,56 +153,87 @@ class Network:
 
         :param body: JSON.
         :param reads: Says whether the body of the answer is wanted.
-        :raises Trouble: if the connection fails or stalls.
-        :raises BodyTooLongError: if it answers more than anybody should read.
+        :raises Trouble: if the connection fails or stalls, or the answer does not end.
         """
 
-        def send() -> requests.Response:
-            answer = self._session.request(
-                method,
-                url,
-                data=body,
-                headers={} if body is None else {"Content-Type": "application/json"},
-                auth=HeaderAuth(token and token.bearer),
-                timeout=self._timeout,
-                stream=True,
-            )
-            if method != "HEAD" and reads(answer):
-                read_within(answer, LONGEST_ANSWER, seconds, self._clock.monotonic)
-            answer.close()
-            return answer
+        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            if token is not None:
+                request.headers["Authorization"] = token.header
+            return request
 
-        seconds = sum(self._timeout)
+        def send() -> requests.Response:
+            with self._session() as session:
+                answer = session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers={} if body is None else {"Content-Type": "application/json"},
+                    auth=sign,  # also without a token: any auth= keeps a netrc entry out
+                    timeout=self._timeout,
+                    stream=True,
+                )
+                if method != "HEAD" and reads(answer):
+                    read_within(answer, LONGEST_ANSWER, seconds, self._clock.monotonic)
+                answer.close()
+                return answer
+
+        seconds, host = sum(self._timeout), urlsplit(url).netloc
         try:
-            return within(seconds + SLACK, send)
+            return within(seconds + SLACK_SECONDS, send)
         except (TooLongError, BodyTooSlowError):
-            trouble = stalled(urlsplit(url).netloc)
+            raise stalled(host) from None
         except BodyTooLongError:
-            raise
+            row = rows.NOT_THE_API.filled({"host": host, "kind": "far more than was asked for"})
+            raise of_failure(row, Status.MISCONFIGURED) from None
         except Exception as problem:
-            route = self.route(url)
-            trouble = unreachable(problem, route, lambda: self._issuer(route))
-        raise trouble
+            raise self._unreachable(problem, self.route(url)) from None
+
+    def _unreachable(self, problem: Exception, route: Route) -> Trouble:
+        """What a broken connection comes to.
+
+        :raises Exception: `problem` itself, if it is none of requests.
+        """
+        failed = explain(problem, route.url)
+        if failed is None:
+            raise problem
+        chain = list(chain_of(problem))
+        host, port = route.target
+        facts = {"host": host, "target": f"{host}:{port}", "proxy": route.by}
+        for one in chain:
+            if isinstance(one, ssl.SSLCertVerificationError):
+                facts["issuer"] = self._issuer(route) or "somebody whose name could not be read"
+                facts["trusted"] = route.ca_shown or "those of certifi"
+                row = rows.of_certificate(one.verify_code).filled(facts)
+                return of_failure(row, Status.UNREACHABLE, f"OpenSSL says: {one.verify_message}.")
+        row = rows.of_exception(problem, host) or rows.NOT_REACHED
+        finding, _ = happened(failed.error)
+        if row is rows.PROXY_REFUSES:
+            said = proxy_status(chain)
+            finding = f"{route.by} {f'refuses, it answers {said}' if said else 'fails'}"
+        status = Status.MISCONFIGURED if row is rows.NO_SOCKS else Status.UNREACHABLE
+        return Trouble(finding, status, row.filled(facts).causes)
 
     def _issuer(self, route: Route) -> str | None:
-        """Who signed the certificate that is shown there; None if it could not be read."""
-        if route.proxy is not None and route.proxy.scheme != "http":
-            return None  # TLS within TLS, or SOCKS
-        (host, port), connect = route.target, self._timeout[0]
+        """Who signed the certificate that the host shows; None if it could not be read."""
         try:
-            found = within(
-                sum(self._timeout), lambda: issuer_shown(host, port, route.proxy, connect)
-            )
+            found = within(sum(self._timeout), lambda: issuer_shown(route, self._timeout[0]))
         except TooLongError:
             return None
         return found and plain(found, 200)
 
 
-def compare_clocks(date: str | None, clock: Clock) -> Finding:
-    """This machine's clock against a server's ``Date``.
+def of_failure(row: Failure, status: Status, *details: str) -> Trouble:
+    """A filled row of the table of causes as a trouble."""
+    return Trouble(row.finding, status, row.causes, *details)
 
-    :raises Trouble: if they differ by more than `CLOCK_OFF`.
-    """
+
+def stalled(host: str) -> Trouble:
+    """A connection that was taken, and no answer."""
+    return of_failure(rows.STALLED.filled({"host": host}), Status.UNREACHABLE)
+
+
+def compare_clocks(date: str | None, clock: Clock) -> Finding:
+    """The clock of this machine against the ``Date`` of a server; a wrong clock does not end the walk."""
     try:
         there = parsedate_to_datetime(date or "").timestamp()
     except (ValueError, OverflowError):
@@ -169,31 +241,13 @@ def compare_clocks(date: str | None, clock: Clock) -> Finding:
     ahead = clock.wall() - there
     facts = {"ahead": round(ahead, 1)}
     if abs(ahead) < 2:  # a Date has whole seconds, and was a while on its way
-        return Finding("as the server's", facts=facts)
+        return Finding("the same as the server's", facts=facts)
     text = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
-    if abs(ahead) <= CLOCK_OFF:
+    if abs(ahead) <= CLOCK_OFF_SECONDS:
         return Finding(text, facts=facts)
     cause = Cause(
         f"The clock of this machine is {text}",
-        "Set it, by NTP for instance: certificates and signed links are judged by it.",
+        "Set the clock, by NTP for instance: it decides whether certificates and signed links are"
+        " valid.",
     )
-    raise Trouble(text, Status.MISCONFIGURED, [cause], passing=True)
-
-
-class _Session(requests.Session):
-    """Goes where and how requests goes, and looks at no redirect: malformed ones raise."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headers["User-Agent"] = USER_AGENT
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None is followed."""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return Finding(text, (), facts, Status.MISCONFIGURED, (cause,))

@@ -7,7 +7,6 @@ it is understood to mean.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,16 +24,17 @@ from ...settings.environment import (
     Environment,
     Family,
     halves,
+    read_environment,
 )
 from ...settings.hosts import Hosts
 from ...settings.lookup import Lookup, logger
 from ...settings.profiles import FILE, read_profile
 from ...settings.regions import DOMAINS, REGIONS, parse_region
 from ...util.secret import SecretBox, short_name
-from .report import Fact, Finding, Status, Trouble, in_options
+from .report import Fact, Finding, Status, Trouble, misconfigured
 
-#: How variables of Genesys Cloud's tools begin, the gc CLI's, Terraform's and older ones.
-_PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
+#: What says who signs in, where no variable does.
+_OPTIONS = "the options"
 
 _WHICH_PAIR = "; ".join(
     f"{one.client_id} and {one.client_secret} ({one.users})" for one in FAMILIES
@@ -44,102 +44,83 @@ _WHICH_PAIR = "; ".join(
 def read_settings(settings: Settings) -> Environment:
     """What the environment says, and the profile that it or `settings` name.
 
-    :raises Trouble: if that profile can sign nobody in.
+    :raises ConfigurationError: if that profile can sign nobody in.
     """
-    # What the library would warn of is told by the steps; without a handler Python prints it, too.
+    # The steps tell what the library would warn of. Without a handler, Python prints the warning, too.
     silence = logging.NullHandler()
     logger.addHandler(silence)
     try:
         environ = Lookup(settings).environment()
-        settings.pool_size(environ)
-        return environ
-    except ConfigurationError as error:
-        raise misconfigured(error) from None
     finally:
         logger.removeHandler(silence)
+    settings.pool_size(environ)
+    return environ
 
 
 def credentials_found(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
-    """Who signs in, and who says so.
+    """Who signs in, and what names the client.
 
-    :raises Trouble: if nobody does, or if it can not work.
+    :raises Trouble: if nothing does, or the pair can not work.
     """
-    if not settings.uses_environment and settings.profile is None:
-        return _from_options(settings, environ)
     family = settings.family(environ)
-    not_used = [f"not used: {one}" for one in _not_used(family, environ)]
-    if family is None:
-        raise _nobody(environ, not_used)
+    by_options = settings.given is not None or settings.credentials is not None
+    id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
+    not_used = [] if by_options else list(_not_used(family, environ))
+    details = [f"not used: {one}" for one in not_used]
+    if not by_options and family is None:
+        raise _nobody(environ, details)
     try:
         identity = settings.identity(environ)
     except ConfigurationError as error:
-        raise misconfigured(error, not_used) from None
+        raise misconfigured(error, *details) from None
     facts: dict[str, Fact] = {
         "client_id": identity.name,
-        "client_id_from": family.client_id,
-        "client_secret_from": family.client_secret,
-        "not_used": [one.removeprefix("not used: ") for one in not_used],
+        "client_id_from": id_from,
+        "client_secret_from": secret_from,
+        "not_used": not_used,
     }
-    details = [f"secret from {family.client_secret}", *not_used]
+    if family:
+        details.insert(0, f"secret from {secret_from}")
     profile = settings.profile_in(environ)
     if profile and read_profile(profile).exposed:
-        details.append(f"Others on this machine can read {FILE}, secrets and all: chmod 600 it.")
-    return identity, Finding(f"client {identity.name} from {family.client_id}", details, facts)
-
-
-def _from_options(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
-    """Who signs in by the options of the command."""
-    try:
-        identity = settings.identity(environ)
-    except ConfigurationError as error:
-        raise misconfigured(error) from None
-    source = "the options"
-    facts: dict[str, Fact] = {
-        "client_id": identity.name,
-        "client_id_from": source,
-        "client_secret_from": source,
-        "not_used": [],
-    }
-    return identity, Finding(f"client {identity.name} from {source}", facts=facts)
+        details.append(
+            f"Other users of this machine can read the secrets in {FILE}. Run: chmod 600 {FILE}"
+        )
+    return identity, Finding(f"client {identity.name} from {id_from}", details, facts)
 
 
 def place_found(settings: Settings, environ: Environment) -> tuple[Hosts, Finding]:
-    """Which region and hosts, and who says so.
+    """Which region and hosts, and what names them.
 
-    :raises Trouble: if nobody does, or if the two hosts are of two regions.
+    :raises Trouble: if nothing does, or if the two hosts are of two regions.
     """
     try:
         place = settings.hosts(environ)
     except ConfigurationError as error:
         raise _nowhere(error, settings, environ) from None
-    _same_region(place)
+    _check_same_region(place)
     region_from = None
     if place.region:
         region_from = "--region" if settings.region else settings.region_variable(environ)
     # A region that an option names beats the URLs of the environment.
-    of_environment = (None, None) if settings.region else settings.url_variables(environ)
-    options = ("--login-url", settings.login_url), ("--api-url", settings.api_url)
-    sources = {
-        name: option if given else variable or region_from
-        for name, (option, given), variable in zip(
-            ("login_url_from", "api_url_from"), options, of_environment, strict=True
-        )
-    }
+    login_from, api_from = (None, None) if settings.region else settings.url_variables(environ)
+    login_from = "--login-url" if settings.login_url else login_from or region_from
+    api_from = "--api-url" if settings.api_url else api_from or region_from
     facts = {
         "region": place.region,
         "region_from": region_from,
         "login_url": place.login_url,
         "api_url": place.api_url,
-        **sources,
+        "login_url_from": login_from,
+        "api_url_from": api_from,
     }
-    if place.region:
-        text = f"{_with_label(place.region)} from {region_from}"
-    else:
-        text = "none is needed, both URLs are set"
     details = [
-        f"login {place.login_url} from {sources['login_url_from']}",
-        f"API   {place.api_url} from {sources['api_url_from']}",
+        f"login {place.login_url} from {login_from}",
+        f"API   {place.api_url} from {api_from}",
     ]
+    if not place.region:
+        return place, Finding("none is needed, both URLs are set", details, facts)
+    text = f"{_with_label(place.region)} from {region_from}"
     return place, Finding(text, details, facts)
 
 
@@ -147,27 +128,15 @@ def _nowhere(error: ConfigurationError, settings: Settings, environ: Environment
     """No place, or none that can be; where no region is named, the search for it is offered."""
     trouble = misconfigured(error)
     named = settings.region or settings.region_variable(environ)
-    urls = [one for one in (LOGIN_URL, API_URL) if environ.get(one)]
-    if named or urls or settings.login_url or settings.api_url:
+    if named or settings.login_url or settings.api_url or any(settings.url_variables(environ)):
         return trouble
     search = Cause(
-        "Nobody has told yet which region the client belongs to",
+        "No setting names the region of the client",
         "gc-requests-auth check --find-region asks the login service of every commercial region;"
         " the secret is sent to each of them.",
     )
-    return Trouble(trouble.finding, trouble.status, [*trouble.causes, search])
-
-
-def misconfigured(error: ConfigurationError, details: list[str] | None = None) -> Trouble:
-    """What the library says of a setting; its first sentence is the cause, the rest the remedy."""
-    cause, _, remedy = in_options(str(error)).partition(". ")
-    remedy = remedy or "Correct it where it is set."
-    return Trouble(
-        cause.removesuffix("."),
-        Status.MISCONFIGURED,
-        [Cause(cause.removesuffix("."), remedy)],
-        details=details or (),
-    )
+    found = trouble.found
+    return Trouble(found.finding, found.status, [*found.causes, search])
 
 
 def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
@@ -183,12 +152,12 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
         causes.append(Cause("No variable that holds credentials is set here", remedy))
     causes.append(
         Cause(
-            "They are set, but not for this process",
-            "A cron job, a service, a container or sudo does not read the profile of your shell,"
-            " and a .env file is read by nobody unless told to.",
+            "The variables are set, but not for this process",
+            "A cron job, a service, a container and sudo do not read the profile of your shell. No"
+            " program reads a .env file unless it is told to.",
         )
     )
-    return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, details=not_used)
+    return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, *not_used)
 
 
 def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
@@ -202,9 +171,8 @@ def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
     yield from _regions_not_used(used, environ)
-    for name in sorted(set(os.environ) - KNOWN):
-        if name.startswith(_PREFIXES):
-            yield f"{name}, which this library does not read"
+    for name in sorted(set(read_environment()) - KNOWN):
+        yield f"{name}, which this library does not read"
 
 
 def _exists(file: str) -> bool:
@@ -252,22 +220,17 @@ def _with_label(domain: str) -> str:
     return f"{domain} (not in this release's table)"
 
 
-def _same_region(place: Hosts) -> None:
-    """Refuse what will be answered 401 by every API call: a token is good in one region only."""
+def _check_same_region(place: Hosts) -> None:
+    """Refuse what every API call would answer with 401: a token is good in one region only."""
     login = _domain(place.login_url, "login.")
     api = _domain(place.api_url, "api.")
     if login in DOMAINS and api in DOMAINS and login != api:
-        raise Trouble(
-            f"tokens come from {login}, but the API is that of {api}",
-            Status.MISCONFIGURED,
-            [
-                Cause(
-                    "Login service and API belong to two regions",
-                    f"Unset {LOGIN_URL} and {API_URL} and name the region alone: both follow from"
-                    " it.",
-                )
-            ],
+        cause = Cause(
+            "Login service and API belong to two regions",
+            f"Unset {LOGIN_URL} and {API_URL}, and name only the region: both URLs follow from it.",
         )
+        text = f"tokens come from {login}, but the API belongs to {api}"
+        raise Trouble(text, Status.MISCONFIGURED, [cause])
 
 
 def _domain(url: str, service: str) -> str:

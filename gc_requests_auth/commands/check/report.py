@@ -1,16 +1,22 @@
-"""What a step found, and how it is said: plain ASCII of 79 columns, or JSON."""
+"""What a step found, and how the command says it: as plain ASCII of 79 columns, or as JSON."""
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from json import dumps
+from typing import NamedTuple
 
 from ...causes.failure import Cause, sentence
+from ...errors import (
+    BadTokenAnswerError,
+    ConfigurationError,
+    GenesysCloudError,
+    LoginUnreachableError,
+)
 from ...util.http import VERSION
 
 #: Columns, one less than the narrowest of terminals has.
@@ -30,67 +36,44 @@ class Status(IntEnum):
     MISCONFIGURED = 2
     UNREACHABLE = 3
 
-
-class Trouble(Exception):  # noqa: N818 -- it never leaves this package
-    """What a step found was wrong.
-
-    :param causes: The likeliest first.
-    :param details: Further lines for people.
-    :param passing: Whether the next step is worth taking all the same.
-    """
-
-    def __init__(
-        self,
-        finding: str,
-        status: Status,
-        causes: Iterable[Cause],
-        *,
-        details: Iterable[str] = (),
-        passing: bool = False,
-    ) -> None:
-        super().__init__(finding)
-        self.finding = finding
-        self.status = status
-        self.causes = tuple(causes)
-        self.details = tuple(details)
-        self.passing = passing
-        #: The same for machines.
-        self.facts: Mapping[str, Fact] = {}
+    @classmethod
+    def of(cls, error: GenesysCloudError) -> Status:
+        """The exit status for an error of the library."""
+        if isinstance(error, ConfigurationError | BadTokenAnswerError):
+            return cls.MISCONFIGURED
+        unreachable = error.retryable or isinstance(error, LoginUnreachableError)
+        return cls.UNREACHABLE if unreachable else cls.REFUSED
 
 
 class Finding(NamedTuple):
-    """What a step found, all being well."""
+    """What a step found, and what is wrong if anything is."""
 
     finding: str
     #: Further lines for people.
     details: Sequence[str] = ()
     #: The same for machines.
     facts: Mapping[str, Fact] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step that was taken."""
-
-    name: str
-    finding: str
-    seconds: float
-    details: Sequence[str] = ()
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    #: None if all was well.
-    trouble: Trouble | None = None
+    #: `Status.FINE` if all is well.
+    status: Status = Status.FINE
+    #: The likeliest cause first.
+    causes: tuple[Cause, ...] = ()
+    #: Whether the next step makes sense.
+    goes_on: bool = True
+    #: The name of the step.
+    step: str = "settings"
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Its line, wrapped, and its details below."""
-        mark = "FAIL" if self.trouble else "ok"
-        first = f"{mark:<4}  {self.name}: {self.finding} ({self.seconds:.2f} s)"
+        """One line, wrapped, and the details below."""
+        mark = "FAIL" if self.status else "ok"
+        first = f"{mark:<4}  {self.step}: {self.finding} ({self.seconds:.2f} s)"
         return "\n".join([wrapped(first), *(wrapped(f"      {one}") for one in self.details)])
 
-    def told(self) -> dict[str, object]:
+    def as_object(self) -> dict[str, object]:
         """The same for machines."""
         return {
-            "step": self.name,
-            "ok": self.trouble is None,
+            "step": self.step,
+            "ok": not self.status,
             "seconds": round(self.seconds, 3),
             "finding": self.finding,
             "details": list(self.details),
@@ -98,26 +81,67 @@ class Step:
         }
 
 
-def status_of(steps: Iterable[Step]) -> Status:
-    """The exit status: that of the first step that failed."""
-    return next((step.trouble.status for step in steps if step.trouble), Status.FINE)
+class Trouble(Exception):  # noqa: N818 -- it never leaves this package
+    """Ends a step, with the finding of that step.
+
+    :param causes: The likeliest first.
+    :param details: Further lines for people.
+    """
+
+    def __init__(
+        self, finding: str, status: Status, causes: Iterable[Cause], *details: str
+    ) -> None:
+        super().__init__(finding)
+        self.found = Finding(finding, details, {}, status, tuple(causes), goes_on=False)
 
 
-def causes_in(steps: Iterable[Step]) -> list[Cause]:
-    """All causes, the first trouble's first."""
-    return [cause for step in steps if step.trouble for cause in step.trouble.causes]
+def happened(error: Exception) -> tuple[str, str]:
+    """What an error of the library says, in the words of a command line: what happened, and the rest."""
+    first, _, rest = in_options(str(error)).partition(". ")
+    return first.removesuffix("."), rest
 
 
-def listed(causes: Sequence[Cause]) -> str:
+def misconfigured(error: ConfigurationError, *details: str) -> Trouble:
+    """A setting that can not work. The first sentence of the error is the cause, the rest the remedy."""
+    cause, remedy = happened(error)
+    causes = [Cause(cause, remedy or "Correct it where it is set.")]
+    return Trouble(cause, Status.MISCONFIGURED, causes, *details)
+
+
+def not_begun(trouble: Trouble, *, json: bool) -> int:
+    """Report what is wrong before anything is asked; the exit status."""
+    if not json:
+        print(trouble.found)
+    return report([trouble.found], json=json)
+
+
+def report(steps: Sequence[Finding], *, json: bool, well: str = "") -> int:
+    """Print what all steps come to; the exit status is that of the first step that failed.
+
+    :param well: What to print where no step failed.
+    """
+    status = next((one.status for one in steps if one.status), Status.FINE)
+    causes = [cause for one in steps for cause in one.causes]
+    if json:
+        print(as_json(status, causes, steps=[one.as_object() for one in steps]))
+    elif causes:
+        heading = "Likely causes, the likeliest first" if len(causes) > 1 else "Cause"
+        print(f"\n{heading}:\n{listed(causes)}")
+    else:
+        print(f"\n{wrapped(well, indent=0)}")
+    return status
+
+
+def listed(causes: Iterable[Cause]) -> str:
     """The causes in order, and what to do about each."""
-    lines = []
-    for number, one in enumerate(causes, 1):
-        lines.append(wrapped(f"{number}. {sentence(one.cause)}", indent=3))
-        lines.append(wrapped(f"   {one.remedy}", indent=3))
-    return "\n".join(lines)
+    return "\n".join(
+        f"{wrapped(f'{number}. {sentence(one.cause)}', indent=3)}\n"
+        f"{wrapped(f'   {one.remedy}', indent=3)}"
+        for number, one in enumerate(causes, 1)
+    )
 
 
-def as_json(status: Status, causes: Sequence[Cause], **more: object) -> str:
+def as_json(status: Status, causes: Iterable[Cause], **more: object) -> str:
     """All of it for machines. The keys are public; texts may change in any release."""
     said = {
         "version": VERSION,
@@ -126,7 +150,13 @@ def as_json(status: Status, causes: Sequence[Cause], **more: object) -> str:
         **more,
         "causes": [{"cause": one.cause, "what_to_do": one.remedy} for one in causes],
     }
-    return json.dumps(_plain_all(said), indent=2)
+    return dumps(said, indent=2)
+
+
+def print_error(error: GenesysCloudError) -> int:
+    """Say an error of the library on standard error; the exit status."""
+    print(wrapped(in_options(str(error)), indent=0), file=sys.stderr)
+    return Status.of(error)
 
 
 #: What the library calls by an argument of Python, and the command by an option.
@@ -149,7 +179,7 @@ _OPTIONS = {
 def in_options(text: str) -> str:
     """A message of the library in the words of a command line.
 
-    A clause that speaks of arguments for which there is no option is left out.
+    A clause about an argument without an option is left out.
     """
     for argument, option in _OPTIONS.items():
         text = re.sub(argument, option, text)
@@ -159,10 +189,10 @@ def in_options(text: str) -> str:
 
 
 def plain(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Text that no terminal, pipe or log takes for anything else: printable ASCII, and not endless.
+    """Printable ASCII of a bounded length, which no terminal, pipe or log takes for anything else.
 
-    Names of issuers and organisations, error texts and variables are other people's: an escape
-    sequence in them could repaint the screen.
+    Other people write the names of issuers and organisations, error texts and variables: an escape
+    sequence in one of them could repaint the screen.
     """
     text = text.encode("ascii", "backslashreplace").decode("ascii")
     text = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
@@ -170,15 +200,7 @@ def plain(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def wrapped(text: str, indent: int = 6) -> str:
-    """Text in lines of `WIDTH`, further ones indented."""
+    """Text in lines of `WIDTH`, further lines indented."""
     return textwrap.fill(
         plain(text), width=WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False
     )
-
-
-def _plain_all(said: Any) -> Any:
-    if isinstance(said, str):
-        return plain(said)
-    if isinstance(said, Mapping):
-        return {name: _plain_all(one) for name, one in said.items()}
-    return [_plain_all(one) for one in said] if isinstance(said, list | tuple) else said

@@ -1,6 +1,6 @@
-"""The way to a host: which proxy, which CA bundle, and a netrc file that lies in wait.
+"""The way to a host: the proxy, the CA bundle, a netrc entry, and who signed the certificate there.
 
-As requests decides it, by asking requests.
+requests decides the proxy and the CA bundle, so this module asks requests.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPSConnection
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -28,7 +30,7 @@ class Route:
     """How requests gets to one URL."""
 
     url: str
-    #: Parsed; None: straight. May hold a password, so it is never printed whole.
+    #: None: no proxy. The URL may hold a password, so that it is never printed whole.
     proxy: SplitResult | None
     #: The CA bundle, a file or a folder; None for that of certifi.
     ca_bundle: str | None
@@ -40,7 +42,7 @@ class Route:
     def to(cls, url: str, session: requests.Session) -> Route:
         """As `session` would go there now.
 
-        :raises Trouble: if a variable sends it nowhere.
+        :raises Trouble: if the URL of the proxy makes no sense.
         """
         options = session.merge_environment_settings(url, {}, None, None, None)
         proxy = requests.utils.select_proxy(url, options["proxies"])
@@ -73,84 +75,84 @@ class Route:
         port = f":{self.proxy.port}" if self.proxy.port else ""
         return f"proxy {self.proxy.scheme}://{host}{port}"
 
+    @property
+    def by_and_source(self) -> str:
+        """The same, and what names the proxy."""
+        if self.proxy is None:
+            return self.by
+        source = _first_set(
+            _PROXY_VARIABLES, "the proxy settings of the system or of Genesys Cloud's tools"
+        )
+        return f"{self.by}{' with a user name,' if self.proxy.username else ''} from {source}"
 
-def routes_found(routes: list[Route]) -> Finding:
-    """What is in play on the way to these hosts.
 
-    :raises Trouble: if there is no such CA bundle.
+def routes_found(*routes: Route) -> Finding:
+    """What stands on the way to these hosts.
+
+    :raises Trouble: if the CA bundle can not be used.
     """
     for route in routes:
-        _check_ca_bundle(route.ca_bundle)
-    ways = list(dict.fromkeys(f"{one.by}{_proxy_source(one)}" for one in routes))
-    bundle = routes[0].ca_shown
-    source = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
-    trusted = f"CA bundle {bundle} from {source}" if bundle else "CAs of certifi"
+        _check_ca_bundle(route)
+    first = routes[0]
+    ways = dict.fromkeys(route.by_and_source for route in routes)
     details = []
-    entries = "no netrc"
-    try:
-        netrc = [urlsplit(one.url).hostname or "" for one in routes if _in_netrc(one.url)]
-    except UnicodeError:  # with the password in it
-        netrc, entries = [], "a netrc that can not be read"
-        details.append(
-            "The netrc file is not in this machine's encoding. It is not used, since auth= beats it."
-            " A call without auth= would fail over it."
-        )
-    if netrc:
-        entries = f"a ~/.netrc entry for {', '.join(dict.fromkeys(netrc))}"
     if len(ways) > 1:
-        details += [f"{urlsplit(one.url).netloc} by {one.by}" for one in routes]
-    if netrc:
+        details += [f"{urlsplit(route.url).netloc} by {route.by}" for route in routes]
+    trusted = (
+        f"CA bundle {first.ca_shown} from {_ca_source()}" if first.ca_bundle else "CAs of certifi"
+    )
+    entries, netrc = "no netrc", []
+    try:
+        netrc = [one.target[0] for one in routes if requests.utils.get_netrc_auth(one.url)]
+    except UnicodeError:  # with the password in it
+        entries = "a netrc that can not be read"
         details.append(
-            "The netrc entry is not used, since auth= beats it. A call without auth= would send it"
-            " in place of a token, and be refused."
+            "The netrc file is not in the encoding of this machine. This library does not use the"
+            " file. A call without auth= would fail."
         )
-    details += _of_no_effect(routes[0])
+    netrc = list(dict.fromkeys(netrc))
+    if netrc:
+        entries = f"a ~/.netrc entry for {', '.join(netrc)}"
+        details.append(
+            "The netrc entry is not used, since auth= beats it. A call without auth= would send the"
+            " entry in place of a token, and be refused."
+        )
     facts = {
-        "proxy": None if routes[0].proxy is None else routes[0].by.removeprefix("proxy "),
-        "ca_bundle": bundle,
-        "netrc": list(dict.fromkeys(netrc)),
+        "proxy": None if first.proxy is None else first.by.removeprefix("proxy "),
+        "ca_bundle": first.ca_shown,
+        "netrc": netrc,
     }
+    details += _of_no_effect(first)
     return Finding(f"{' and '.join(ways)}; {trusted}; {entries}", details, facts)
 
 
-def _proxy_source(route: Route) -> str:
-    if route.proxy is None:
-        return ""
-    name = next(
-        (name for name in _PROXY_VARIABLES if os.environ.get(name)),
-        "the proxy settings of the system or of Genesys Cloud's tools",
-    )
-    return f"{' with a user name,' if route.proxy.username else ''} from {name}"
+def _first_set(names: Iterable[str], default: str = "the setting") -> str:
+    """The first of these variables that is set."""
+    return next((name for name in names if os.environ.get(name)), default)
 
 
-def _of_no_effect(route: Route) -> list[str]:
-    """What people set and requests does not heed."""
-    found = []
-    if route.proxy is None and not any(os.environ.get(name) for name in _PROXY_VARIABLES):
-        found += [
-            f"not used: {name}, which is for http:// alone; https:// needs HTTPS_PROXY"
-            for name in ("http_proxy", "HTTP_PROXY")
-            if os.environ.get(name)
-        ]
+def _ca_source() -> str:
+    return _first_set(_CA_VARIABLES)
+
+
+def _of_no_effect(route: Route) -> Iterator[str]:
+    """Variables that people set and that requests does not read."""
+    if route.proxy is None and not _first_set(_PROXY_VARIABLES, ""):
+        for name in ("http_proxy", "HTTP_PROXY"):
+            if os.environ.get(name):
+                yield f"not used: {name}, which is for http:// alone; https:// needs HTTPS_PROXY"
     if route.ca_bundle is None:
-        found += [
-            f"not used: {name}, which requests does not read; it reads REQUESTS_CA_BUNDLE"
-            for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-            if os.environ.get(name)
-        ]
-    return found
-
-
-def _in_netrc(url: str) -> bool:
-    return requests.utils.get_netrc_auth(url) is not None
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            if os.environ.get(name):
+                yield f"not used: {name}, which requests does not read; it reads REQUESTS_CA_BUNDLE"
 
 
 def _parsed(proxy: str) -> SplitResult:
-    """The proxy's URL, as lenient as requests is about its scheme."""
+    """The URL of a proxy, with or without a scheme, as requests takes it."""
     problem = "is no URL of a proxy"
     remedy = (
-        "It looks like http://proxy.example.com:3128; special characters in a user name or password"
-        " are percent-encoded."
+        "Such a URL looks like http://proxy.example.com:3128; special characters in a user name or"
+        " password are percent-encoded."
     )
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -163,30 +165,23 @@ def _parsed(proxy: str) -> SplitResult:
             return parts
     except UnicodeError:  # a ValueError, too
         problem = "holds a user name or password that can not be sent"
-        remedy = "Requests sends Latin-1 there, and no other characters: have the password changed."
+        remedy = "requests sends the characters of Latin-1 alone. Have the password changed."
     except ValueError:
         pass
-    source = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), "the setting")
-    cause = Cause(f"{source} {problem}", remedy)
-    raise Trouble(f"{source} {problem}", Status.MISCONFIGURED, [cause])
+    text = f"{_first_set(_PROXY_VARIABLES)} {problem}"
+    raise Trouble(text, Status.MISCONFIGURED, [Cause(text, remedy)])
 
 
-def _check_ca_bundle(path: str | None) -> None:
-    problem = _ca_problem(path) if path is not None else None
-    if path is None or problem is None:
-        return
-    source = next((name for name in _CA_VARIABLES if os.environ.get(name)), "the setting")
-    raise Trouble(
-        f"{source} {problem}",
-        Status.MISCONFIGURED,
-        [
-            Cause(
-                f"{source} {problem}: {path_shown(path)}",
-                "Point it at a PEM file with the CA certificates to trust, or unset it to trust"
-                " those of certifi.",
-            )
-        ],
-    )
+def _check_ca_bundle(route: Route) -> None:
+    problem = _ca_problem(route.ca_bundle) if route.ca_bundle else None
+    if problem:
+        text = f"{_ca_source()} {problem}"
+        remedy = (
+            "Set the variable to a PEM file with the CA certificates to trust, or unset it to trust"
+            " the CAs of certifi."
+        )
+        cause = Cause(f"{text}: {route.ca_shown}", remedy)
+        raise Trouble(text, Status.MISCONFIGURED, [cause])
 
 
 def _ca_problem(path: str) -> str | None:
@@ -199,7 +194,81 @@ def _ca_problem(path: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return "names a file that is not there"
     except PermissionError:
-        return "names a file that may not be read here"
+        return "names a file that this program may not read"
     except OSError:  # File name too long: the certificates themselves, say
         return "names no file"
     return None
+
+
+# -- who signed the certificate: a proxy that opens TLS signs with its own name --------------------
+
+#: The parts of a name that tell an authority, by their OID (X.520: 2.5.4.3, 2.5.4.10, 2.5.4.11).
+_TELLING = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU"}
+
+
+def issuer_shown(route: Route, seconds: float) -> str | None:
+    """The issuer of the certificate that the host shows, trusted or not.
+
+    A handshake and nothing else. Nothing is sent, so that nothing can reach a wrong host.
+
+    :param seconds: For each step.
+    :returns: None if the issuer could not be read.
+    """
+    proxy, target = route.proxy, route.target
+    if proxy is not None and proxy.scheme != "http":
+        return None  # TLS within TLS, or SOCKS
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # to see what is not trusted is the point
+    port = target[1] if proxy is None else proxy.port or 80
+    connection = HTTPSConnection(route.host, port, timeout=seconds, context=context)
+    if proxy is not None:
+        # As requests makes it from the proxy's URL: Proxy-Authorization, if there is a user in it.
+        credentials = requests.adapters.HTTPAdapter().proxy_headers(proxy.geturl())
+        connection.set_tunnel(*target, credentials)
+    try:
+        connection.connect()
+        return issuer_of(connection.sock.getpeercert(binary_form=True) or b"")
+    except (OSError, ValueError, HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def issuer_of(certificate: bytes) -> str:
+    """The name of the issuer of a DER certificate (RFC 5280, section 4.1), as ``CN=..., O=...``.
+
+    Python decodes a certificate only if it is trusted. So this function reads the bytes.
+
+    :raises ValueError: if it is no certificate.
+    """
+    fields = list(_items(_inside(_inside(certificate))))
+    # version (optional, context-specific 0), serial number, signature algorithm, issuer
+    issuer = fields[3 if fields and fields[0][0] == 0xA0 else 2 :][:1]
+    names: dict[str, str] = {}
+    for _, relative_name in _items(issuer[0][1] if issuer else b""):
+        for _, attribute in _items(relative_name):
+            (_, kind), (_, value) = [*_items(attribute), (0, b""), (0, b"")][:2]
+            if kind in _TELLING:
+                names[_TELLING[kind]] = value.decode(errors="replace")
+    if not names:
+        raise ValueError("a certificate without an issuer")
+    return ", ".join(f"{name}={names[name]}" for name in ("CN", "O", "OU") if name in names)
+
+
+def _inside(encoded: bytes) -> bytes:
+    """The contents of the first item."""
+    return next((content for _, content in _items(encoded)), b"")
+
+
+def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and contents of each item (X.690: one byte of tag, a length, so many bytes)."""
+    at = 0
+    while at + 2 <= len(encoded):
+        tag, size = encoded[at], encoded[at + 1]
+        at += 2
+        if size & 0x80:  # the length of the length
+            end = at + (size & 0x7F)
+            size, at = int.from_bytes(encoded[at:end], "big"), end
+        yield tag, encoded[at : at + size]
+        at += size

@@ -120,7 +120,7 @@ def test_an_unknown_answer_is_called_unknown(
     assert cli.main(["check", "GET", QUEUES]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "answers 418, teapot to GET" in out
-    assert "1. Nobody here knows what causes this answer." in out
+    assert "1. The cause of this answer is not known here." in out
     assert "Take the correlation id to Genesys Cloud Care" in out
     assert "correlation id 5a6d0000" in out
 

@@ -1,0 +1,198 @@
+"""The steps of ``gc-requests-auth check``, in the order in which a request takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from ...causes import sign_in
+from ...causes.failure import Cause
+from ...causes.sign_in import of_sign_in
+from ...errors import BadTokenAnswerError, ConfigurationError, LoginUnreachableError, TokenError
+from ...settings.client import Identity, Settings
+from ...settings.environment import Environment
+from ...settings.hosts import Hosts
+from ...tokens.request import request_token
+from ...tokens.token import AccessToken
+from ...util.clock import Clock
+from ...util.secret import SecretBox, swapped
+from .api import idle_timeout, rate_limit, who_am_i
+from .call import Call, make_call
+from .network import (
+    SLACK_SECONDS,
+    Network,
+    TooLongError,
+    compare_clocks,
+    of_failure,
+    stalled,
+    within,
+)
+from .origins import credentials_found, place_found, read_settings
+from .report import Finding, Status, Trouble, happened, misconfigured, report
+from .route import routes_found
+
+
+def check(given: Settings, call: Call | None, *, json: bool) -> int:
+    """Take the steps of a request, and print a line for each; the exit status.
+
+    :param given: What the options say; the rest comes from the environment.
+    :param call: What to call at the end, if anything.
+    """
+    steps = []
+    for step in Walk(given, call=call).steps():
+        steps.append(step)
+        if not json:
+            print(step, flush=True)
+    well = "All is well: this client can sign in and call the API from here"
+    if call is None:
+        well += "."
+    elif call.is_sent:
+        well += ", and the call is answered."
+    else:
+        well = "This client can sign in. The call was not sent: add --send to send it."
+    return report(steps, json=json, well=well)
+
+
+class Walk:
+    """The steps of one request, and what they have found out so far.
+
+    :param settings: As of an auth; what they leave open is read from the environment, once.
+    :param for_a_name: Seconds that name resolution may take.
+    :param call: What to call at the end, if anything.
+    """
+
+    # Each is found by one step, for the steps after it.
+    _environ: Environment
+    _identity: Identity
+    _place: Hosts
+    _proxy: SecretBox | None
+    _network: Network
+    _date: str | None
+    _token: AccessToken
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock = Clock(),  # noqa: B008 -- immutable
+        for_a_name: float = 10.0,
+        call: Call | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._for_a_name = for_a_name
+        self._call = call
+
+    def steps(self) -> Iterator[Finding]:
+        """Take the steps, each when it is asked for, up to a failure that makes the rest pointless."""
+        for name, act in self._path():
+            start = self._clock.monotonic()
+            try:
+                found = act()
+            except Trouble as trouble:
+                found = trouble.found
+            except ConfigurationError as error:
+                found = misconfigured(error).found
+            if found is None:
+                continue
+            yield found._replace(step=name, seconds=self._clock.monotonic() - start)
+            if not found.goes_on:
+                return
+
+    def _path(self) -> Iterator[tuple[str, Callable[[], Finding | None]]]:
+        """The steps; None of a step that has nothing to say."""
+        yield "settings", self._credentials
+        yield "region", self._region
+        network, place = self._network, self._place
+        login, api = place.login_url, place.api_url
+        yield "route", lambda: routes_found(network.route(login), network.route(api))
+        yield "login DNS", lambda: network.resolve(login)
+        yield "login TLS", self._login_service
+        yield "clock", lambda: compare_clocks(self._date, self._clock)
+        yield "token", self._ask_for_token
+        if urlsplit(api).netloc != urlsplit(login).netloc:
+            yield "API DNS", lambda: network.resolve(api)
+            yield "API TLS", lambda: network.shake_hands(api)[0]
+        yield "client", lambda: who_am_i(network, place, self._token)
+        yield "idle time-out", lambda: idle_timeout(network, place, self._token)
+        yield "rate limit", lambda: rate_limit(network, place, self._token)
+        call = self._call
+        if call is not None:
+            yield "call", lambda: make_call(network, place, self._token, call)
+
+    def _credentials(self) -> Finding:
+        self._environ = read_settings(self._settings)
+        self._identity, found = credentials_found(self._settings, self._environ)
+        return found
+
+    def _region(self) -> Finding:
+        self._place, found = place_found(self._settings, self._environ)
+        self._proxy = self._settings.proxy(self._environ)
+        self._network = Network(
+            self._settings.token_timeout, self._clock, self._for_a_name, self._proxy
+        )
+        return found
+
+    def _login_service(self) -> Finding:
+        found, self._date = self._network.shake_hands(self._place.login_url)
+        return found
+
+    def _ask_for_token(self) -> Finding:
+        timeout = self._settings.token_timeout
+        try:
+            self._token = within(
+                sum(timeout) + SLACK_SECONDS,
+                lambda: request_token(
+                    self._identity,
+                    self._place.token_url,
+                    session=None,
+                    timeout=timeout,
+                    within=sum(timeout),
+                    retry=False,
+                    clock=self._clock,
+                    proxy=self._proxy,
+                ),
+            )
+        except TokenError as error:
+            raise self._refused(error) from None
+        except TooLongError:
+            raise stalled(self._place.login_host) from None
+        hours, minutes = divmod(round(self._token.lifetime / 60), 60)
+        text = f"granted, valid for {hours} h {minutes} min"
+        return Finding(text, facts={"lifetime_seconds": self._token.lifetime})
+
+    def _refused(self, error: TokenError) -> Trouble:
+        """What the answer to the token request comes to."""
+        (finding, remedy), said = happened(error), _words_of(error)
+        status, place = Status.of(error), self._place
+        if isinstance(error, BadTokenAnswerError | LoginUnreachableError):
+            bad = isinstance(error, BadTokenAnswerError)
+            usual = (sign_in.NOT_THE_LOGIN if bad else sign_in.LOGIN_DOWN).causes[0]
+            return Trouble(finding, status, [Cause(usual.cause, remedy or usual.remedy)], said)
+        row = of_sign_in(
+            error.status or 0,
+            error.error,
+            error.description or "",
+            at_region=place.region is not None,
+            swapped=swapped(self._identity.client_id, self._identity.client_secret),
+        )
+        if row is None:
+            cause = Cause("The login service, or a gateway in front of it, refuses", remedy)
+            return Trouble(finding, status, [cause], said)
+        if row is sign_in.LOGIN_FORBIDDEN:
+            row = row._replace(finding=finding)
+        facts = {
+            "host": place.login_host,
+            "login_host": place.login_host,
+            "client": f"The client id {self._identity.name}",
+        }
+        row = row.filled(facts)
+        if status is Status.REFUSED:
+            row = row._replace(finding=f"refused: {row.finding}")
+        return of_failure(row, status, said)
+
+
+def _words_of(error: TokenError) -> str:
+    """The words of the answer, for those who ask Genesys Cloud Care."""
+    said = [f"status {error.status}" if error.status else "", error.error, error.description]
+    said.append(f"correlation id {error.correlation_id}" if error.correlation_id else "")
+    return f"{error.host} said: {', '.join(filter(None, said)) or 'nothing'}"
