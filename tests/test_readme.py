@@ -12,6 +12,7 @@ import requests
 import requests_mock
 from conftest import SECRET, TOKEN, Counted
 from pages import DOCS, ROOT, code_blocks, plain
+from pools import store_of
 
 import gc_requests_auth
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudError
@@ -80,7 +81,7 @@ def test_the_stores_of_the_readme_are_made_each_by_itself() -> None:
     ):
         names: dict[str, Any] = {}
         exec(compile(block, "README.rst", "exec"), names)
-        assert name in repr(names["session"].auth._store)
+        assert name in repr(store_of(names["session"].auth))
 
 
 def test_the_test_of_the_readme_passes_as_it_stands() -> None:
