@@ -47,12 +47,21 @@ def test_tutorial_runs_from_top_to_bottom(
     environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     script = tmp_path / "script.py"
     said = []
-    for text in (page.python[0], page.python[1], "\n".join(page.python[1:])):
+    for text in (page.python[0], page.python[1], "\n".join(page.python[1:3])):
         script.write_text(text)
         said.append(run_python(script, env=environ).stdout)
 
     assert said == ["200 Sandbox Ltd\n", "200\n", "200\n60 queues\n"]
     assert here.token_requests == 2, "the store brings the token to the third run"
+
+
+def test_tutorial_ends_with_a_test_that_passes(tmp_path: Path) -> None:
+    file = tmp_path / "test_script.py"
+    file.write_text(Page("tutorial").python[3])
+    run = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = run_python(run, "-q", "-p", "no:cacheprovider", str(file), env=dict(os.environ))
+
+    assert "1 passed" in done.stdout
 
 
 def test_tutorial_finds_the_wrong_secret(
