@@ -23,8 +23,8 @@ import pytest
 import requests
 import requests_cache
 import requests_mock
-from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, run_python
-from pages import DOCS, ROOT, Page, plain
+from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, by_the_clock, run_python
+from pages import DOCS, QUEUES, ROOT, Page, command_lines, plain, statuses
 from wire import Proxy
 
 from gc_requests_auth import (
@@ -46,19 +46,15 @@ from gc_requests_auth.sandbox.wire import Reply, Request
 from gc_requests_auth.settings.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
 from gc_requests_auth.settings.regions import REGIONS
 
-QUEUES = "/api/v2/routing/queues"
-
-#: Pages that say something and show nothing to run. answers.rst is written from a table: see tests/causes.
+#: Pages without Python. answers.rst is written from a table: see tests/causes.
 PROSE = {
     "answers",
     "api",
     "architecture",
-    "auth-or-session",
     "benchmarks",
     "changes",
     "command",
     "errors",
-    "index",
     "promises",
     "security",
     "unauthorized",
@@ -68,25 +64,17 @@ PAGES = sorted(path.stem for path in DOCS.glob("*.rst") if path.stem not in PROS
 
 
 @pytest.fixture
-def here(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The sandbox, which the environment points to."""
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
+def here(sandbox: Counted, environ: dict[str, str]) -> Counted:
+    """The sandbox, which the environment names."""
     return sandbox
 
 
 @pytest.fixture
-def no_waits(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    """Both clocks of the library, and the sleep of the page."""
-    monkeypatch.setattr(GenesysCloudAuth, "_clock", fake_time.clock)
-    monkeypatch.setattr(GenesysCloudAdapter, "_clock", fake_time.clock)
+def no_waits(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTime]:
+    """The clocks of the library, and the sleep of the page."""
     monkeypatch.setattr(time, "sleep", fake_time.sleep)
-    return fake_time
-
-
-def statuses(sandbox: Counted) -> list[int]:
-    """What the API has answered in this test."""
-    return [one.status for one in list(sandbox.sandbox.api_exchanges)[-sandbox.api_requests :]]
+    with by_the_clock(fake_time):
+        yield fake_time
 
 
 class Scripted:
@@ -120,6 +108,17 @@ def test_every_page_is_run_by_a_test(name: str) -> None:
 
     assert f'Page("{name}")' in source
     assert f"def test_{name.replace('-', '_')}_" in source
+
+
+def test_no_example_of_a_page_is_left_out() -> None:
+    assert [name for name in PROSE if "code-block::" in (DOCS / f"{name}.rst").read_text()] == []
+    assert sum(len(Page(name).python) for name in PAGES) == 51, "a test runs each of them"
+
+
+@pytest.mark.parametrize("name", [*PAGES, *sorted(PROSE), "../README"])
+def test_every_command_of_a_page_is_understood(name: str) -> None:
+    for arguments in command_lines((DOCS / f"{name}.rst").read_text()):
+        parse(arguments)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -859,23 +858,13 @@ def test_testing_page_is_a_file_of_tests_that_pass(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_testing_page_keeps_to_the_lines_it_is_to_take() -> None:
-    fixture, _, mock, double = Page("testing").python
-
-    assert len(fixture[fixture.index("@pytest.fixture") :].splitlines()) == 6
-    assert sum("requests_mock." in line for line in mock.splitlines()) == 2
-    assert sum("responses." in line for line in double.splitlines()) == 3
-
-
 def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
     page = Page("testing")
     inline = re.findall(r"``(GenesysCloudSandbox\(.+?\))``", page.text)
-    command = re.findall(r"``gc-requests-auth (sandbox .+?)``", page.text)
     made = [eval(one, {"GenesysCloudSandbox": GenesysCloudSandbox}) for one in inline]
 
     assert len(made) == 3
     assert {one.throttled_requests for one in made} == {0}, "as the page calls it"
-    assert [parse(one.split()).rate_limit for one in command] == [300]
 
 
 # -- httpie.rst -----------------------------------------------------------------------------------

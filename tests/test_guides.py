@@ -14,27 +14,18 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, run_python
-from pages import DOCS, ROOT, Page
+from pages import DOCS, QUEUES, ROOT, Page, statuses
 
 import gc_requests_auth
 from gc_requests_auth import CredentialsRefusedError, GenesysCloudSession
 from gc_requests_auth.commands import main as cli
 
-QUEUES = "/api/v2/routing/queues"
-
 
 @pytest.fixture
-def here(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The sandbox, which the environment points to."""
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
+def here(sandbox: Counted, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """The sandbox, which the environment names."""
     monkeypatch.setenv("SSL_CERT_FILE", sandbox.ca_file)  # of httpx and aiohttp
     return sandbox
-
-
-def statuses(sandbox: Counted) -> list[int]:
-    """What the API has answered in this test."""
-    return [one.status for one in list(sandbox.sandbox.api_exchanges)[-sandbox.api_requests :]]
 
 
 # -- tutorial.rst ---------------------------------------------------------------------------------
@@ -356,8 +347,23 @@ def test_the_page_of_errors_has_a_row_for_each() -> None:
     assert set(rows) == errors - {"GenesysCloudError"}
 
 
-def test_the_page_on_a_session_makes_one(here: Counted) -> None:
+def test_auth_or_session_makes_a_session(here: Counted) -> None:
     assert Page("auth-or-session").run()["organization"]["name"] == "Sandbox Ltd"
+
+
+def test_index_makes_a_call(here: Counted) -> None:
+    assert Page("index").run()["queues"]["total"] == 60
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    text = Page("architecture").text
+    files = {one for one in re.findall(r"``([\w/]+(?:\.py|/))``", text) if one != "docs/"}
+    package = Path(gc_requests_auth.__file__).parent
+
+    assert len(files) >= 10
+    assert {
+        one for one in files if not (package / one).exists() and not (ROOT / one).exists()
+    } == set()
 
 
 # -- the site -------------------------------------------------------------------------------------
