@@ -295,38 +295,34 @@ asyncio.run(calls())
     assert here.token_requests == 2
 
 
-def test_aiohttp_calls_outlive_their_token(here: Counted, tmp_path: Path) -> None:
+def test_aiohttp_calls_outlive_their_token_and_take_no_token_elsewhere(
+    here: Counted, tmp_path: Path
+) -> None:
     pytest.importorskip("aiohttp", reason="[test] brings aiohttp before Python 3.15")
     script = tmp_path / "script.py"
     script.write_text(
         Page("other-clients").python[2]
-        + "\nprint(asyncio.run(queues())['total'])"
-        + "\nimport requests"
-        + "\nrequests.delete(f'{auth.api_url}/api/v2/tokens/me', auth=auth, timeout=30)"
-        + "\nprint(asyncio.run(queues())['total'])"
+        + """
+from types import SimpleNamespace
+import requests
+
+async def answer(request):
+    return SimpleNamespace(status=200)
+
+print(asyncio.run(queues())["total"])
+requests.delete(f"{auth.api_url}/api/v2/tokens/me", auth=auth, timeout=30)
+print(asyncio.run(queues())["total"])
+for url in (f"{auth.api_url}/x", "https://elsewhere.example/"):
+    request = SimpleNamespace(url=url, headers={})
+    asyncio.run(signed_in(request, answer))
+    print(list(request.headers))
+"""
     )
     done = run_python(script, env=dict(os.environ))
 
-    assert done.stdout == "60\n60\n", done.stderr
+    assert done.stdout == "60\n60\n['Authorization']\n[]\n", done.stderr
     assert statuses(here)[2:] == [401, 200]
     assert here.token_requests == 2
-
-
-def test_aiohttp_sends_no_token_elsewhere(here: Counted, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="[test] brings aiohttp before Python 3.15")
-    script = tmp_path / "script.py"
-    script.write_text(
-        Page("other-clients").python[2]
-        + "\nfrom types import SimpleNamespace"
-        + "\nasync def answer(request): return SimpleNamespace(status=200)"
-        + "\nfor url in (f'{auth.api_url}/x', 'https://elsewhere.example/'):"
-        + "\n    request = SimpleNamespace(url=url, headers={})"
-        + "\n    asyncio.run(signed_in(request, answer))"
-        + "\n    print(list(request.headers))"
-    )
-    done = run_python(script, env=dict(os.environ))
-
-    assert done.stdout == "['Authorization']\n[]\n", done.stderr
 
 
 # -- security.rst, errors.rst, promises.rst ---------------------------------------------------------
