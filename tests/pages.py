@@ -1,4 +1,4 @@
-"""README.rst and the pages of docs/: what they show is run by tests as it stands."""
+"""The examples of README.rst and of the pages of docs/, for the tests that run them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _without_indentation(block: str) -> str:
 
 
 def command_lines(text: str) -> list[list[str]]:
-    """The arguments of gc-requests-auth in each line for a shell, be it in a block or in a sentence."""
+    """The arguments of each gc-requests-auth in a block or in a sentence of a text."""
     in_blocks = re.findall(r"^    (?:.*[/\\ (])?gc-requests-auth (.+)$", text, re.MULTILINE)
     in_sentences = re.findall(r"``(?:\S+[/\\])?gc-requests-auth (.+?)``", plain(text))
     return [re.split(r"[|)]", one)[0].split() for one in in_blocks + in_sentences]
@@ -67,7 +67,7 @@ class Page:
         self._lines = [self.text[: one.end()].count("\n") for one in directives]
 
     def run(self, *numbers: int, names: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run its Python, all of it or the blocks of these numbers; the names it leaves behind."""
+        """Run all Python of the page, or the blocks of these numbers; returns the names."""
         names = {} if names is None else names
         for number in numbers or range(len(self.python)):
             # With the line numbers of the page, for tracebacks.

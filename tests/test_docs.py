@@ -1,4 +1,4 @@
-"""The pages of docs/: the code of each runs as it stands, against the sandbox or a stand-in."""
+"""The pages of docs/: the code of each page runs unchanged, against the sandbox or a stand-in."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def here(sandbox: Counted, environ: dict[str, str]) -> Counted:
 
 @pytest.fixture
 def no_waits(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTime]:
-    """The clocks of the library, and the sleep of the page."""
+    """The library and the page use the clock of the test."""
     monkeypatch.setattr(time, "sleep", fake_time.sleep)
     with by_the_clock(fake_time):
         yield fake_time
 
 
 class Scripted:
-    """Answers of the API that stand in for the sandbox's own, while there are any."""
+    """Answers that the API of the sandbox gives first."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.replies: list[Reply] = []
@@ -152,7 +152,7 @@ class ApiException(Exception):  # noqa: N818 -- the SDK's name
 
 
 class ApiClient:
-    """As in PureCloudPlatformClientV2.api_client, as far as a call goes."""
+    """As in PureCloudPlatformClientV2.api_client, for calls only."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -179,7 +179,7 @@ class RoutingApi:
 
 @pytest.fixture
 def sdk(here: Counted, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the page leaves behind, with a stand-in for the SDK."""
+    """The names of the page, which has run with a stand-in for the SDK."""
     contents: dict[str, dict[str, object]] = {
         "": {"RoutingApi": RoutingApi},
         ".api_client": {"ApiClient": ApiClient},
@@ -230,7 +230,7 @@ def test_sdk_errors_are_the_sdks(
 
 @pytest.fixture
 def cached(here: Counted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """What the page leaves behind, its files in a directory of their own."""
+    """The names of the page, which has run in a directory of its own."""
     monkeypatch.chdir(tmp_path)
     return Page("caching").run()
 
@@ -433,7 +433,7 @@ def test_daemon_works_until_it_is_told_to_end_and_revokes_its_token(
         too_late = threading.Timer(20, daemon.kill)
         too_late.start()
         try:
-            # Two lines, and then it sleeps, or is about to.
+            # After two lines, the daemon sleeps, or is about to sleep.
             seen = list(itertools.islice(daemon.stderr, 2))
             daemon.send_signal(signal.SIGTERM)
             seen += daemon.communicate()[1].splitlines(keepends=True)
@@ -457,7 +457,7 @@ class Over(Exception):  # noqa: N818 -- the end of a test
 
 
 class Rounds:
-    """A sleep between the rounds of a daemon, each of which may begin with an act."""
+    """The sleep between the rounds of a daemon. An act may follow each sleep."""
 
     def __init__(self, fake_time: FakeTime, *acts: Callable[[], object]) -> None:
         self.slept: list[float] = []
@@ -550,7 +550,7 @@ def test_daemon_pauses_grow_to_a_quarter_of_an_hour(
     assert rounds.slept == [120, 240, 480, 900, 900, 900]
 
 
-def test_daemon_log_is_what_the_page_says(
+def test_daemon_logs_the_lines_of_the_page(
     here: Counted, no_waits: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gc_requests_auth")
@@ -577,7 +577,7 @@ def test_daemon_log_is_what_the_page_says(
 
 
 def renewed_by(call: Callable[[], object]) -> None:
-    """Call, and see the renewal through that it starts."""
+    """Call, and wait for the renewal that the call starts."""
     call()
     for thread in threading.enumerate():
         if thread.name == "gc_requests_auth":
@@ -600,7 +600,7 @@ class Vault:
 
 
 class Redis:
-    """As ``redis.Redis``, as far as a store goes."""
+    """As ``redis.Redis``, for a store only."""
 
     kept: ClassVar[dict[str, str]] = {}
 
@@ -733,7 +733,7 @@ def test_adapters_of_ours_work_in_a_plain_session(here: Counted) -> None:
     assert isinstance(names["session"].get_adapter(here.api_url), GenesysCloudAdapter)
 
 
-def test_adapters_of_others_are_told_of_in_these_words(
+def test_adapters_of_others_are_logged_in_the_words_of_the_page(
     here: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     with GenesysCloudSession() as session:
@@ -799,7 +799,7 @@ def test_proxy_that_wants_a_password_is_named(
 
 
 def as_quoted(message: str, number: int) -> bool:
-    """Whether the page quotes it, but for the host and what is left out."""
+    """Whether the page quotes the message, but for the host and for [...]."""
     quoted = Page("proxy").quoted[1].split("\n\n")[number]
     parts = plain(quoted).replace("login.mypurecloud.ie", "[...]").split("[...]")
     return re.fullmatch(".+".join(map(re.escape, parts)), message) is not None
@@ -858,7 +858,7 @@ def test_testing_page_is_a_file_of_tests_that_pass(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
+def test_testing_page_names_arguments_that_the_sandbox_takes() -> None:
     page = Page("testing")
     inline = re.findall(r"``(GenesysCloudSandbox\(.+?\))``", page.text)
     made = [eval(one, {"GenesysCloudSandbox": GenesysCloudSandbox}) for one in inline]
@@ -873,7 +873,7 @@ def test_testing_page_speaks_of_sandboxes_that_can_be_made() -> None:
 def test_httpie_takes_the_commands_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the network: what they send is for test_httpie.py."""
+    """Without the network: test_httpie.py tests the requests."""
     pytest.importorskip("httpie", reason="HTTPie is not installed (it comes with the extra [test])")
     profile = Path.home() / ".gc" / "config.toml"
     profile.parent.mkdir()
@@ -922,7 +922,7 @@ def test_settings_name_every_variable() -> None:
 
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
-    """What stands in for the keyring of an operating system, which a test has no business in."""
+    """A stand-in for the keyring of the operating system, which a test must not touch."""
     kept: dict[tuple[str, str], str] = {}
     module = types.ModuleType("keyring")
     vars(module).update(
@@ -948,7 +948,7 @@ def test_the_store_of_the_page_works_with_a_keyring(
     assert keyring == {}
 
 
-def test_stores_page_makes_both_kinds(here: Counted) -> None:
+def test_stores_page_makes_a_file_store_and_a_redis_store(here: Counted) -> None:
     pytest.importorskip("redis", reason="the extra [redis] is not installed")
     stores = [Page("stores").run(number)["session"].auth._store for number in (0, 1)]
 
@@ -1000,12 +1000,12 @@ def test_check_lists_the_steps_and_the_keys_of_its_json(
 
 
 def _rows(text: str) -> list[tuple[str, str]]:
-    """The keys of the table, and all that is said of each."""
+    """The keys of the table, each with its text."""
     table = text[text.index("Key  ") :]
     return re.findall(r"^``(\w+)`` (.*(?:\n  .*)*)", table, re.MULTILINE)
 
 
-def test_check_says_what_its_exit_statuses_are() -> None:
+def test_check_has_the_exit_statuses_of_the_page() -> None:
     statuses = dict(re.findall(r"^(\d)  +(\w+)", Page("check").text, re.MULTILINE))
 
     assert statuses == {"0": "All", "1": "Refused", "2": "Misconfigured", "3": "Unreachable"}

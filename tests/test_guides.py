@@ -1,4 +1,4 @@
-"""The pages of docs/ on moving a script over, other clients and vaults; the site that the pages become."""
+"""Pages of docs/ on moving a script over, other clients and vaults; the site; the release."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_pages_by_cursor_are_walked_to_the_last() -> None:
 
 @pytest.fixture
 def vaults(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What stands in for the libraries of three vaults; what they were asked for."""
+    """The questions to three vaults, whose libraries have stand-ins."""
     asked: list[str] = []
 
     def read(path: str, **_: Any) -> Any:
@@ -228,7 +228,7 @@ def test_credentials_of_a_command_are_taken(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(params=["httpx", "httpx2"])
 def httpx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Either, under the name that the page imports."""
+    """httpx or httpx2, under the name that the page imports."""
     module = importlib.import_module(request.param)
     monkeypatch.setitem(sys.modules, "httpx", module)
     return module

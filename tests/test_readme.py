@@ -1,4 +1,4 @@
-"""README.rst: what it shows runs, what it quotes is said, what it names exists."""
+"""README.rst: its examples run, its quotations are true, its names exist."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_a_quoted_message_is_what_is_said(name: str, ireland: requests_mock.Mock
     assert str(error).startswith(quoted_errors()[name].removesuffix("[...]").strip())
 
 
-def test_the_tree_of_the_page_is_the_tree() -> None:
+def test_the_tree_of_errors_on_the_page_is_the_tree_of_the_classes() -> None:
     drawn = re.findall(r"^ {4,}[ |+-]*(\w+Error)(?:\(([\w.]+)\))?", ERRORS, re.MULTILINE)
     classes = {name: getattr(gc_requests_auth, name) for name, _ in drawn}
 
