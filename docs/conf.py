@@ -22,15 +22,15 @@ release = version = gc_requests_auth.__version__
 extensions = ["sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"{project} {release}"
-# Nothing is loaded from elsewhere, and a build says nothing of the machine that it ran on.
+# The site loads nothing from other hosts, and does not name the machine of the build.
 html_show_sphinx = False
 html_copy_source = False
 html_last_updated_fmt = None
-# A block behind a double colon is for a shell, or an answer, or a drawing.
+# A block behind a double colon holds lines for a shell, an answer or a drawing.
 highlight_language = "none"
-# What Genesys Cloud or the library says is shown letter by letter.
+# Messages of Genesys Cloud and of the library are shown letter by letter.
 smartquotes = False
-# docstrings mark names of code with single backticks.
+# Docstrings mark names of code with single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

@@ -1,13 +1,18 @@
-"""README.rst and the pages of docs/: what they show is run by tests as it stands."""
+"""The examples of README.rst and of the pages of docs/, for the tests that run them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conftest import Counted
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+
+QUEUES = "/api/v2/routing/queues"
 
 _INDENTED = r"((?:    .*\n|\n)+)"
 
@@ -30,8 +35,20 @@ def _without_indentation(block: str) -> str:
     return re.sub(r"^    ", "", block, flags=re.MULTILINE).rstrip() + "\n"
 
 
+def command_lines(text: str) -> list[list[str]]:
+    """The arguments of each gc-requests-auth in a block or in a sentence of a text."""
+    in_blocks = re.findall(r"^    (?:.*[/\\ (])?gc-requests-auth (.+)$", text, re.MULTILINE)
+    in_sentences = re.findall(r"``(?:\S+[/\\])?gc-requests-auth (.+?)``", plain(text))
+    return [re.split(r"[|)]", one)[0].split() for one in in_blocks + in_sentences]
+
+
+def statuses(sandbox: Counted) -> list[int]:
+    """The statuses that the API has answered in this test."""
+    return [one.status for one in list(sandbox.sandbox.api_exchanges)[-sandbox.api_requests :]]
+
+
 def plain(text: str) -> str:
-    """It on one line."""
+    """The text on one line."""
     return " ".join(text.split())
 
 
@@ -50,7 +67,7 @@ class Page:
         self._lines = [self.text[: one.end()].count("\n") for one in directives]
 
     def run(self, *numbers: int, names: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run its Python, all of it or the blocks of these numbers; the names it leaves behind."""
+        """Run all Python of the page, or the blocks of these numbers; returns the names."""
         names = {} if names is None else names
         for number in numbers or range(len(self.python)):
             # With the line numbers of the page, for tracebacks.

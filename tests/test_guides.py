@@ -1,4 +1,4 @@
-"""The pages of docs/ on moving a script over, other clients and vaults; the site that the pages become."""
+"""Pages of docs/ on moving a script over, other clients and vaults; the site; the release."""
 
 from __future__ import annotations
 
@@ -15,27 +15,18 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, run_python
-from pages import DOCS, ROOT, Page
+from pages import DOCS, QUEUES, ROOT, Page, statuses
 
 import gc_requests_auth
 from gc_requests_auth import CredentialsRefusedError, GenesysCloudSession
 from gc_requests_auth.commands import main as cli
 
-QUEUES = "/api/v2/routing/queues"
-
 
 @pytest.fixture
-def here(sandbox: Counted, monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The sandbox, which the environment points to."""
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
+def here(sandbox: Counted, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """The sandbox, which the environment names."""
     monkeypatch.setenv("SSL_CERT_FILE", sandbox.ca_file)  # of httpx and aiohttp
     return sandbox
-
-
-def statuses(sandbox: Counted) -> list[int]:
-    """What the API has answered in this test."""
-    return [one.status for one in list(sandbox.sandbox.api_exchanges)[-sandbox.api_requests :]]
 
 
 # -- tutorial.rst ---------------------------------------------------------------------------------
@@ -48,12 +39,21 @@ def test_tutorial_runs_from_top_to_bottom(
     environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     script = tmp_path / "script.py"
     said = []
-    for text in (page.python[0], page.python[1], "\n".join(page.python[1:])):
+    for text in (page.python[0], page.python[1], "\n".join(page.python[1:3])):
         script.write_text(text)
         said.append(run_python(script, env=environ).stdout)
 
     assert said == ["200 Sandbox Ltd\n", "200\n", "200\n60 queues\n"]
     assert here.token_requests == 2, "the store brings the token to the third run"
+
+
+def test_tutorial_ends_with_a_test_that_passes(tmp_path: Path) -> None:
+    file = tmp_path / "test_script.py"
+    file.write_text(Page("tutorial").python[3])
+    run = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    done = run_python(run, "-q", "-p", "no:cacheprovider", str(file), env=dict(os.environ))
+
+    assert "1 passed" in done.stdout
 
 
 def test_tutorial_finds_the_wrong_secret(
@@ -151,7 +151,7 @@ def test_pages_by_cursor_are_walked_to_the_last() -> None:
 
 @pytest.fixture
 def vaults(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What stands in for the libraries of three vaults; what they were asked for."""
+    """The questions to three vaults, whose libraries have stand-ins."""
     asked: list[str] = []
 
     def read(path: str, **_: Any) -> Any:
@@ -229,7 +229,7 @@ def test_credentials_of_a_command_are_taken(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(params=["httpx", "httpx2"])
 def httpx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Either, under the name that the page imports."""
+    """httpx or httpx2, under the name that the page imports."""
     module = importlib.import_module(request.param)
     monkeypatch.setitem(sys.modules, "httpx", module)
     return module
@@ -296,38 +296,34 @@ asyncio.run(calls())
     assert here.token_requests == 2
 
 
-def test_aiohttp_calls_outlive_their_token(here: Counted, tmp_path: Path) -> None:
+def test_aiohttp_calls_outlive_their_token_and_take_no_token_elsewhere(
+    here: Counted, tmp_path: Path
+) -> None:
     pytest.importorskip("aiohttp", reason="[test] brings aiohttp before Python 3.15")
     script = tmp_path / "script.py"
     script.write_text(
         Page("other-clients").python[2]
-        + "\nprint(asyncio.run(queues())['total'])"
-        + "\nimport requests"
-        + "\nrequests.delete(f'{auth.api_url}/api/v2/tokens/me', auth=auth, timeout=30)"
-        + "\nprint(asyncio.run(queues())['total'])"
+        + """
+from types import SimpleNamespace
+import requests
+
+async def answer(request):
+    return SimpleNamespace(status=200)
+
+print(asyncio.run(queues())["total"])
+requests.delete(f"{auth.api_url}/api/v2/tokens/me", auth=auth, timeout=30)
+print(asyncio.run(queues())["total"])
+for url in (f"{auth.api_url}/x", "https://elsewhere.example/"):
+    request = SimpleNamespace(url=url, headers={})
+    asyncio.run(signed_in(request, answer))
+    print(list(request.headers))
+"""
     )
     done = run_python(script, env=dict(os.environ))
 
-    assert done.stdout == "60\n60\n", done.stderr
+    assert done.stdout == "60\n60\n['Authorization']\n[]\n", done.stderr
     assert statuses(here)[2:] == [401, 200]
     assert here.token_requests == 2
-
-
-def test_aiohttp_sends_no_token_elsewhere(here: Counted, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp", reason="[test] brings aiohttp before Python 3.15")
-    script = tmp_path / "script.py"
-    script.write_text(
-        Page("other-clients").python[2]
-        + "\nfrom types import SimpleNamespace"
-        + "\nasync def answer(request): return SimpleNamespace(status=200)"
-        + "\nfor url in (f'{auth.api_url}/x', 'https://elsewhere.example/'):"
-        + "\n    request = SimpleNamespace(url=url, headers={})"
-        + "\n    asyncio.run(signed_in(request, answer))"
-        + "\n    print(list(request.headers))"
-    )
-    done = run_python(script, env=dict(os.environ))
-
-    assert done.stdout == "['Authorization']\n[]\n", done.stderr
 
 
 # -- security.rst, errors.rst, promises.rst ---------------------------------------------------------
@@ -348,8 +344,23 @@ def test_the_page_of_errors_has_a_row_for_each() -> None:
     assert set(rows) == errors - {"GenesysCloudError"}
 
 
-def test_the_page_on_a_session_makes_one(here: Counted) -> None:
+def test_auth_or_session_makes_a_session(here: Counted) -> None:
     assert Page("auth-or-session").run()["organization"]["name"] == "Sandbox Ltd"
+
+
+def test_index_makes_a_call(here: Counted) -> None:
+    assert Page("index").run()["queues"]["total"] == 60
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    text = Page("architecture").text
+    files = {one for one in re.findall(r"``([\w/]+(?:\.py|/))``", text) if one != "docs/"}
+    package = Path(gc_requests_auth.__file__).parent
+
+    assert len(files) >= 10
+    assert {
+        one for one in files if not (package / one).exists() and not (ROOT / one).exists()
+    } == set()
 
 
 # -- the site -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""README.rst: what it shows runs, what it quotes is said, what it names exists."""
+"""README.rst: its examples run, its quotations are true, its names exist."""
 
 from __future__ import annotations
 
@@ -41,10 +41,8 @@ def ireland() -> Iterator[requests_mock.Mocker]:
 
 
 def test_the_script_of_the_readme_lists_all_queues(
-    sandbox: Counted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sandbox: Counted, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
     script = blocks("python", "A script")[0]
     exec(compile(script, "README.rst", "exec"), {})
     names = capsys.readouterr().out.splitlines()
@@ -54,10 +52,8 @@ def test_the_script_of_the_readme_lists_all_queues(
 
 
 def test_the_script_of_the_readme_says_why_it_ends(
-    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
     script = blocks("python", "A script")[0]
     with pytest.raises(SystemExit, match="invalid_client"):
@@ -72,10 +68,8 @@ def test_the_auth_of_the_readme_signs_a_call(ireland: requests_mock.Mocker) -> N
 
 
 def test_the_store_of_the_readme_brings_the_token_to_the_next_run(
-    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+    sandbox: Counted, environ: dict[str, str]
 ) -> None:
-    for name, value in sandbox.sandbox.environ.items():
-        monkeypatch.setenv(name, value)
     (block,) = blocks("python", "Between runs and between machines")
     for _ in range(2):
         names: dict[str, Any] = {}
@@ -185,7 +179,7 @@ def test_a_quoted_message_is_what_is_said(name: str, ireland: requests_mock.Mock
     assert str(error).startswith(quoted_errors()[name].removesuffix("[...]").strip())
 
 
-def test_the_tree_of_the_page_is_the_tree() -> None:
+def test_the_tree_of_errors_on_the_page_is_the_tree_of_the_classes() -> None:
     drawn = re.findall(r"^ {4,}[ |+-]*(\w+Error)(?:\(([\w.]+)\))?", ERRORS, re.MULTILINE)
     classes = {name: getattr(gc_requests_auth, name) for name, _ in drawn}
 
