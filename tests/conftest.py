@@ -25,6 +25,7 @@ from gc_requests_auth import GenesysCloudAuth, GenesysCloudError, GenesysCloudSe
 from gc_requests_auth.calls.adapter import GenesysCloudAdapter
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.login import Tokens
+from gc_requests_auth.sandbox.service import Service
 from gc_requests_auth.util.clock import Clock
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class Counted:
         self.login_url = sandbox.login_url
         self.api_url = sandbox.api_url
         self.ca_file = sandbox.ca_file
+        #: The scripted answers that are still to come.
+        self.scripted = sandbox._login.scripted
         self._before = sandbox.token_requests, sandbox.api_requests
         self._sessions: list[requests.Session] = []
 
@@ -191,24 +194,26 @@ class Counted:
 def sandbox(_running_sandbox: GenesysCloudSandbox) -> Iterator[Counted]:
     """The sandbox of the whole run, with no token valid and nothing scripted."""
     _running_sandbox.revoke_all()
-    _running_sandbox._login.scripted.clear()
     counted = Counted(_running_sandbox)
+    counted.scripted.clear()
     yield counted
     counted.close()
-    assert not _running_sandbox._login.scripted, "scripted answers that nobody asked for"
+    assert not counted.scripted, "scripted answers that nobody asked for"
 
 
 @pytest.fixture
-def limited(fake_time: FakeTime, sweep: Sweep) -> Iterator[Callable[..., Counted]]:
+def limited(
+    fake_time: FakeTime, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Counted]]:
     """Starts a sandbox with limits; it and all that is ours go by one clock, which stands still.
 
     Those who sign in to it know the limit of a token.
     """
+    monkeypatch.setattr(Service, "clock", lambda _: fake_time.monotonic)
     with by_the_clock(fake_time), ExitStack() as stack:
 
         def start(**limits: Any) -> Counted:
             running = stack.enter_context(GenesysCloudSandbox(**limits))
-            running._api.clock = running._login.clock = lambda: fake_time.monotonic
             sweep.secrets.add(running.client_secret)
             known = {"rate_limit": limits["rate_limit"]} if "rate_limit" in limits else {}
             counted = Counted(running, **known)

@@ -42,7 +42,7 @@ from gc_requests_auth.commands.check.report import Status
 from gc_requests_auth.commands.parser import parse
 from gc_requests_auth.sandbox import GenesysCloudSandbox
 from gc_requests_auth.sandbox.api import Api
-from gc_requests_auth.sandbox.wire import Reply, Request
+from gc_requests_auth.sandbox.service import Reply, Request
 from gc_requests_auth.settings.environment import API_URL, FAMILIES, LOGIN_URL, POOL_SIZE, PROFILE
 from gc_requests_auth.settings.regions import REGIONS
 
@@ -486,7 +486,7 @@ def test_daemon_goes_on_after_an_outage_of_the_login_service(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    scripted = here.sandbox._login.scripted
+    scripted = here.scripted
     rounds = Rounds(no_waits, scripted.clear, lambda: None)
     monkeypatch.setattr(time, "sleep", rounds)
     here.sandbox.answer_tokens(40, 503, "down")

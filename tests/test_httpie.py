@@ -25,7 +25,7 @@ from httpie.context import Environment
 from httpie.core import main
 
 from gc_requests_auth.sandbox.api import Api
-from gc_requests_auth.sandbox.wire import Reply, Request
+from gc_requests_auth.sandbox.service import Reply, Request
 
 ME = "/api/v2/tokens/me"
 

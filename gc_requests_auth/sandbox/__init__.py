@@ -1,18 +1,18 @@
 """A Genesys Cloud look-alike on loopback, with real TLS and a real OAuth server.
 
-The double in our tests, the other side of the demo, and a tool for testing one's own scripts
-offline::
+Users test their scripts with the sandbox, offline; our tests and the demo use it, too::
 
     with GenesysCloudSandbox() as sandbox:
         subprocess.run([sys.executable, "script.py"], env={**os.environ, **sandbox.environ})
 
-It imports nothing of the library around it: it is a witness, and must not share our mistakes.
-Statuses, headers and bodies are those that Genesys' own clients and tools report. Needs the extra
-``[sandbox]`` (trustme).
+The sandbox imports nothing of the library around it: a witness must not share our mistakes.
+Statuses, headers and bodies are those that Genesys' own clients and tools report. The sandbox needs
+the extra ``[sandbox]`` (trustme).
 """
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import ssl
@@ -25,9 +25,8 @@ from typing import Self
 import trustme
 
 from .api import Api
-from .limits import MINUTE, ResourceLimits, limit_of
 from .login import LoginService
-from .wire import Exchange, Reply, Server
+from .service import MINUTE, Exchange, RateLimit, Reply, Server
 
 __all__ = ["Exchange", "GenesysCloudSandbox"]
 
@@ -36,30 +35,30 @@ class GenesysCloudSandbox:
     """A login service and an API, each on its own free port of 127.0.0.1. A context manager.
 
     :param lifetime: Seconds, the ``expires_in`` of its tokens.
-    :param latency: Seconds the login service takes for an answer.
+    :param latency: Seconds that the login service takes for an answer.
     :param rate_limit: API requests a window that each token is allowed (Genesys Cloud: 300); None
-        is no limit. All that a valid token sends counts, and beyond the limit is answered 429 with
-        ``Retry-After``. No other answer says anything of a limit: Genesys Cloud removed its headers
-        ``inin-ratelimit-*`` in June 2021 (developer forum, thread 10506).
-    :param rate_window: Seconds of a window. One shorter than Genesys Cloud's minute plays it faster;
-        the seconds it speaks of have decimals then, or a rounded one would cost half a window.
-        HTTP knows no decimals in ``Retry-After``: the retries of urllib3 raise `InvalidHeader`.
-    :param token_rate_limit: Token requests a window, of whomever; beyond it the login service
-        answers Genesys Cloud's 400 "rate limit exceeded". None is no limit.
+        is no limit. All that a valid token sends counts. Requests beyond the limit are answered 429
+        with ``Retry-After``. No other answer says anything of a limit: Genesys Cloud removed its
+        headers ``inin-ratelimit-*`` in June 2021 (developer forum, thread 10506).
+    :param rate_window: Seconds of a window. A window shorter than Genesys Cloud's minute makes tests
+        faster. Its ``Retry-After`` has decimals, or rounding would cost half a window. HTTP knows no
+        decimals there: the retries of urllib3 raise `InvalidHeader`.
+    :param token_rate_limit: Token requests a window, of all clients together. Beyond the limit the
+        login service answers Genesys Cloud's 400 "rate limit exceeded". None is no limit.
     :param resource_limits: For each path, API requests a window that go to the path and to what is
         below it, of all tokens together. ``{"/api/v2/routing/queues": 100}``: beyond 100, a 429
-        names ``queues.rate.per.minute`` of ``routing``. What is refused counts for the token, too.
+        names ``queues.rate.per.minute`` of ``routing``. A refused request counts for the token, too.
     :param limit_in_body: Whether a 429 says in its body which limit was hit, as most of Genesys
         Cloud's do: ``"limit": {"key": ..., "namespace": ..., "value": ...}``.
 
-    It knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
+    The sandbox knows one client, one organisation and these endpoints: ``/oauth/token`` of the login
     service; ``/api/v2/tokens/me``, ``/api/v2/tokens/timeout``, ``/api/v2/organizations/me``,
-    ``/api/v2/users/me`` and ``/api/v2/routing/queues`` of the API. For tests there are, for
-    anybody, ``/sandbox/status/<code>`` and ``/sandbox/redirect?to=<url>&status=<code>``; for a
-    token's bearer, any method of ``/sandbox/echo``, ``/sandbox/slow?seconds=<n>`` and
+    ``/api/v2/users/me`` and ``/api/v2/routing/queues`` of the API. For tests there are two endpoints
+    that need no token: ``/sandbox/status/<code>`` and ``/sandbox/redirect?to=<url>&status=<code>``.
+    Three more need a token and take any method: ``/sandbox/echo``, ``/sandbox/slow?seconds=<n>`` and
     ``/sandbox/busy?seconds=<n>``, whose 429 is of a limit of its own. The 429 of
-    ``/sandbox/status/429?seconds=<n>`` never says of which. A ``set-cookie=<name>=<value>`` in any
-    query sets a cookie.
+    ``/sandbox/status/429?seconds=<n>`` names no limit. A ``set-cookie=<name>=<value>`` in any query
+    sets a cookie.
     """
 
     def __init__(
@@ -79,11 +78,16 @@ class GenesysCloudSandbox:
         self.api_url = ""
         #: A PEM file with the certificate to trust; it exists while the sandbox runs.
         self.ca_file = ""
-        limit = limit_of("rate_limit", rate_limit, rate_window)
-        token_limit = limit_of("token_rate_limit", token_rate_limit, rate_window)
+        if not 0 < rate_window < math.inf:
+            raise ValueError(f"rate_window is {rate_window!r}; it is a number of seconds above 0")
+        limit = _limit_of("rate_limit", rate_limit, rate_window)
+        token_limit = _limit_of("token_rate_limit", token_rate_limit, rate_window)
+        resources = {
+            path.rstrip("/") + "/": _limit_of_resource(path, allowed, rate_window)
+            for path, allowed in resource_limits.items()
+        }
         pair = self.client_id, self.client_secret
         self._login = LoginService(*pair, lifetime, latency, token_limit)
-        resources = ResourceLimits(resource_limits, rate_window)
         self._api = Api(
             self._login.tokens, self.client_id, limit, resources, limit_in_body=limit_in_body
         )
@@ -107,7 +111,7 @@ class GenesysCloudSandbox:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Variables that point a script here, if it takes region and URLs from the environment."""
+        """Variables for a script that takes region and URLs from the environment."""
         return {
             "GENESYSCLOUD_OAUTHCLIENT_ID": self.client_id,
             "GENESYSCLOUD_OAUTHCLIENT_SECRET": self.client_secret,
@@ -117,7 +121,7 @@ class GenesysCloudSandbox:
         }
 
     def revoke_all(self) -> None:
-        """Make every token issued so far worthless, as an administrator or an idle time-out does."""
+        """End every token issued so far, as an administrator or an idle time-out does."""
         self._login.tokens.revoke_all()
 
     def answer_tokens(
@@ -127,7 +131,7 @@ class GenesysCloudSandbox:
         body: str | bytes,
         headers: Mapping[str, str] = {},
     ) -> None:
-        """Answer the next `count` token requests like this, whatever they ask."""
+        """Answer the next `count` token requests like this, whatever they send."""
         body = body.encode() if isinstance(body, str) else body
         self._login.scripted.extend([Reply(status, body, dict(headers))] * count)
 
@@ -160,3 +164,23 @@ class GenesysCloudSandbox:
     def api_exchanges(self) -> deque[Exchange]:
         """The last 10,000 requests to the API."""
         return self._api.exchanges
+
+
+def _limit_of(name: str, allowed: int | None, seconds: float) -> RateLimit | None:
+    """The limit for an option of this name; None is no limit."""
+    if allowed is None:
+        return None
+    if allowed < 1:
+        raise ValueError(f"{name} is {allowed!r}; it is 1 or more, or None")
+    return RateLimit(allowed, seconds)
+
+
+def _limit_of_resource(path: str, allowed: int, seconds: float) -> RateLimit:
+    """The limit of a path. Few names of Genesys Cloud's own limits are known, so this makes one."""
+    if not path.startswith("/"):
+        raise ValueError(f"resource_limits: {path!r} is no path; it begins with a slash")
+    if allowed < 1:
+        raise ValueError(f"resource_limits[{path!r}] is {allowed!r}; it is 1 or more")
+    parts = path.removeprefix("/api/v2").strip("/").split("/")
+    name = f"{parts[-1]}.rate.per.minute", parts[0]
+    return RateLimit(allowed, seconds, name)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .limits import RateLimit, Refusal, ResourceLimits
 from .login import Tokens
-from .wire import CORRELATION_ID, Reply, Request, Service
+from .service import CORRELATION_ID, RateLimit, Refusal, Reply, Request, Service
 
 _QUEUES = 60
 
-#: A limit that only ``/sandbox/busy`` knows.
+#: The limit of ``/sandbox/busy``: its key, its namespace and its value.
 _BUSY = "busy.rate.per.minute", "sandbox", 1
 
 
@@ -24,7 +24,7 @@ class Api(Service):
         tokens: Tokens,
         client_id: str,
         limit: RateLimit | None,
-        resources: ResourceLimits,
+        resources: Mapping[str, RateLimit],
         *,
         limit_in_body: bool,
     ) -> None:
@@ -36,7 +36,7 @@ class Api(Service):
         self._limit_in_body = limit_in_body
 
     def answer(self, request: Request) -> Reply:
-        """What the endpoint says, or the 401 or 429 that Genesys Cloud would answer."""
+        """The answer of the endpoint, or the 401 or 429 that Genesys Cloud would answer."""
         parts = urlsplit(request.target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         token = _bearer(request)
@@ -45,19 +45,24 @@ class Api(Service):
         reply = reply or _for_anybody(parts.path, query)
         reply = reply or self._for_bearers(request, parts.path, query, token)
         if "set-cookie" in query:
-            reply = _with(reply, {"Set-Cookie": query["set-cookie"]})
+            reply = replace(reply, headers={**reply.headers, "Set-Cookie": query["set-cookie"]})
         return reply
 
     def _count(self, token: str | None, path: str, at: float) -> Refusal | None:
-        """What a valid token sends counts, whatever it is answered; by the token's limit first."""
+        """Count all that a valid token sends: first by the limit of the token, then by resource."""
         if token is None or not self._tokens.accept(token):
             return None
-        refusal = self._limit.count(token, at) if self._limit else None
-        return refusal or self._resources.count(path, at)
+        if self._limit and (refusal := self._limit.count(token, at)):
+            return refusal
+        for above, limit in self._resources.items():
+            if f"{path}/".startswith(above) and (refusal := limit.count("", at)):
+                return refusal
+        return None
 
     def _too_many(self, refusal: Refusal) -> Reply:
-        limit = {"limit": refusal.limit} if self._limit_in_body else {}
-        return _too_many(refusal.seconds, **limit)
+        """A 429; the field ``limit`` exists since 2023-06-26 (developer forum, thread 20613)."""
+        said = {name: value for name, value in vars(refusal).items() if name != "seconds"}
+        return _too_many(refusal.seconds, **({"limit": said} if self._limit_in_body else {}))
 
     def _for_bearers(
         self, request: Request, path: str, query: dict[str, str], token: str | None
@@ -68,7 +73,7 @@ class Api(Service):
         if not self._tokens.accept(token):
             return _bad_credentials()
         if path == "/sandbox/slow":
-            self.closing.wait(float(query["seconds"]))
+            self.wait(float(query["seconds"]))
         if path in {"/sandbox/slow", "/sandbox/echo"}:
             return _echo(request)
         if path == "/api/v2/tokens/me" and request.method == "DELETE":
@@ -132,7 +137,7 @@ def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
 
 
 def _page(number: int, size: int) -> dict[str, Any]:
-    """One page of the queues, in the form of every paged resource."""
+    """One page of the queues, in the form that all paged resources have."""
     first = (number - 1) * size + 1
     last = min(first + size - 1, _QUEUES)
     pages = -(-_QUEUES // size)
@@ -151,7 +156,7 @@ def _page(number: int, size: int) -> dict[str, Any]:
 
 
 def _echo(request: Request) -> Reply:
-    """What arrived; of the bearer only that there was one."""
+    """The request as it arrived, without its bearer."""
     parts = urlsplit(request.target)
     headers = {
         name: value for name, value in request.headers.items() if name.lower() != "authorization"
@@ -166,21 +171,18 @@ def _echo(request: Request) -> Reply:
     return Reply.json(200, said)
 
 
-def _fault(status: int, code: str, message: str, **more: object) -> Reply:
+def _fault(
+    status: int, code: str, message: str, headers: Mapping[str, str] = {}, **more: object
+) -> Reply:
     said = {"message": message, "code": code, "status": status, **more, "details": [], "errors": []}
-    return Reply.json(status, said)
+    return Reply.json(status, said, headers)
 
 
 def _too_many(seconds: str, **more: object) -> Reply:
-    """As every 429 since 2021-11-10 (developer forum, thread 12028)."""
+    """A 429 as it is since 2021-11-10 (developer forum, thread 12028)."""
+    code = "too.many.requests.retry.after"
     text = f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
-    fault = _fault(429, "too.many.requests.retry.after", text, contextId=CORRELATION_ID, **more)
-    return _with(fault, {"Retry-After": seconds})
-
-
-def _with(reply: Reply, headers: dict[str, str]) -> Reply:
-    """The same, saying this as well."""
-    return replace(reply, headers={**reply.headers, **headers})
+    return _fault(429, code, text, {"Retry-After": seconds}, contextId=CORRELATION_ID, **more)
 
 
 def _bad_credentials() -> Reply:

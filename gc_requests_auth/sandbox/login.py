@@ -1,60 +1,47 @@
-"""The login service of the sandbox: oauthlib's own server, answering the way Genesys Cloud does."""
+"""The login service of the sandbox: oauthlib's own server, which answers as Genesys Cloud does."""
 
 from __future__ import annotations
 
 import base64
 import hmac
 import json
-import logging
-import threading
+import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationServer, OAuth2Error, RequestValidator
 
-from .limits import RateLimit
-from .wire import Reply, Request, Service
+from .service import RateLimit, Reply, Request, Service
 
-_SAID = {
-    "invalid_client": "authentication failed",
-    "unauthorized_client": "client is not authorized to use the client_credential grant type",
-}
-
-# What follows the semicolon is ours: nobody has published more than the beginning.
+# Only the beginning is published. The words after the semicolon are ours.
 _TOO_MANY = "rate limit exceeded; too many token requests"
 
 
 class Tokens:
-    """The tokens that are worth something, and until when."""
+    """The valid tokens, and when each ends. Each method is one operation of a dict, so needs no lock."""
 
     def __init__(self) -> None:
         self._deadlines: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     def issue(self, token: str, lifetime: float) -> None:
-        """From now on it is worth something."""
-        with self._lock:
-            self._deadlines[token] = time.monotonic() + lifetime
+        """The token is valid from now on."""
+        self._deadlines[token] = time.monotonic() + lifetime
 
     def accept(self, token: str) -> bool:
-        """Whether it is now."""
-        with self._lock:
-            return self._deadlines.get(token, 0.0) > time.monotonic()
+        """Whether the token is valid now."""
+        return self._deadlines.get(token, 0.0) > time.monotonic()
 
     def revoke(self, token: str) -> None:
-        """It no longer is."""
-        with self._lock:
-            self._deadlines.pop(token, None)
+        """End one token."""
+        self._deadlines.pop(token, None)
 
     def revoke_all(self) -> None:
-        """None is."""
-        with self._lock:
-            self._deadlines.clear()
+        """End every token."""
+        self._deadlines.clear()
 
 
 class LoginService(Service):
@@ -70,64 +57,64 @@ class LoginService(Service):
     ) -> None:
         super().__init__()
         self.tokens = Tokens()
-        #: Answers to give instead of one's own, each once.
+        #: Answers that a test has scripted. Each is given once, before any answer of the service.
         self.scripted: deque[Reply] = deque()
-        self._lifetime = lifetime
+        self.lifetime = lifetime
         self._latency = latency
         self._limit = limit
         self._throttling = _fault("invalid_request", _TOO_MANY)
-        validator = _OneClient(client_id, client_secret)
-        self._oauth = BackendApplicationServer(validator)
+        # oauthlib writes the token to the log at DEBUG. So its token is a word, and ours replaces it.
+        self._oauth = BackendApplicationServer(
+            _OneClient(client_id, client_secret), token_generator=lambda *_: "a token"
+        )
 
     def counts(self, request: Request) -> bool:
-        """Whether it asks for a token."""
+        """Whether this request asks for a token."""
         return urlsplit(request.target).path == "/oauth/token"
 
     def throttles(self, reply: Reply) -> bool:
-        """Whether it says so of its own accord: what is scripted is known to who wrote it."""
+        """Whether the service itself says so; a scripted answer does not count."""
         return reply is self._throttling
 
     def answer(self, request: Request) -> Reply:
-        """A token, or Genesys Cloud's words for what is wrong."""
+        """A token, or the error in Genesys Cloud's words."""
         if not self.counts(request):
             return Reply.json(404, {"message": "HTTP 404 Not Found", "code": "not found"})
-        self.closing.wait(self._latency)
-        try:
+        self.wait(self._latency)
+        with suppress(IndexError):
             return self.scripted.popleft()
-        except IndexError:
-            pass
         if self._limit and self._limit.count("", request.at):
             return self._throttling
-        error, text = self._verdict(request)
-        if error:
-            return _fault(error, text)
-        self.tokens.issue(text, self._lifetime)
-        return Reply.json(
-            200, {"access_token": text, "token_type": "bearer", "expires_in": self._lifetime}
-        )
+        if refusal := self._refusal(request):
+            return refusal
+        token = secrets.token_urlsafe(64)  # 86 characters, as Genesys Cloud's
+        self.tokens.issue(token, self.lifetime)
+        said = {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime}
+        return Reply.json(200, said)
 
-    def _verdict(self, request: Request) -> tuple[str, str]:
-        """An error and its description, or no error and a token."""
+    def _refusal(self, request: Request) -> Reply | None:
+        """The answer to a request that gets no token."""
         try:
-            with _muted():
-                _, body, status = self._oauth.create_token_response(
-                    f"https://sandbox{request.target}",
-                    request.method,
-                    request.body.decode("latin-1"),
-                    dict(request.headers),
-                )
+            _, body, status = self._oauth.create_token_response(
+                f"https://sandbox{request.target}",
+                request.method,
+                request.body.decode("latin-1"),
+                dict(request.headers),
+            )
         except OAuth2Error as refused:  # GET, or a query
-            return refused.error, refused.description or ""
+            return _fault(refused.error, refused.description or "")
         except ValueError:
-            return "invalid_request", "The body is no form."
-        said = json.loads(body)
+            return _fault("invalid_request", "The body is no form.")
         if status == 200:
-            return "", said["access_token"]
-        return said["error"], _SAID.get(said["error"]) or said.get("error_description", "")
+            return None
+        said = json.loads(body)
+        if said["error"] == "invalid_client":
+            return _fault("invalid_client", "authentication failed")
+        return _fault(said["error"], said.get("error_description", ""))
 
 
 def _fault(error: str, text: str) -> Reply:
-    """Genesys Cloud answers 400 where RFC 6749 has 401 (or 429), and says everything twice."""
+    """Genesys Cloud answers 400 where RFC 6749 has 401 (or 429), and gives the description twice."""
     said = {"error": error, "description": text, "error_description": text}
     return Reply.json(400, said)
 
@@ -146,11 +133,14 @@ class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped
         except ValueError:  # binascii.Error is one; text that is not ASCII is another
             return False
         if not scheme:
-            # Accepted in the form as well: Airbyte's connector has them there in production.
+            # Airbyte's connector sends the credentials in the form, in production.
             pair = f"{request.client_id}:{request.client_secret}".encode()
         elif scheme != "Basic":
             return False
-        request.client = _Client(pair.partition(b":")[0].decode("utf-8", "replace"))
+        # oauthlib wants an object that has the id of the client.
+        request.client = SimpleNamespace(
+            client_id=pair.partition(b":")[0].decode("utf-8", "replace")
+        )
         return hmac.compare_digest(pair, self._pair)
 
     def validate_grant_type(self, *_: Any, **__: Any) -> bool:
@@ -160,32 +150,7 @@ class _OneClient(RequestValidator):  # type: ignore[misc]  # oauthlib is untyped
         return []
 
     def validate_scopes(self, *_: Any, **__: Any) -> bool:
-        return True  # ignored, as far as anybody knows: no client of Genesys sends one
+        return True  # no client of Genesys sends a scope; the sandbox ignores scopes
 
     def save_bearer_token(self, *_: Any, **__: Any) -> None:
-        """The service keeps them."""
-
-
-class _Client:
-    def __init__(self, client_id: str) -> None:
-        self.client_id = client_id
-
-
-_muting: ContextVar[bool] = ContextVar("sandbox_muting", default=False)
-
-
-def _let_pass(_: logging.LogRecord) -> bool:
-    return not _muting.get()
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """No log record of oauthlib's server in this context: at DEBUG they hold the issued token."""
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith("oauthlib."):  # a filter does not see the records of loggers below
-            logging.getLogger(name).addFilter(_let_pass)
-    reset = _muting.set(True)
-    try:
-        yield
-    finally:
-        _muting.reset(reset)
+        """Keep nothing: `Tokens` does."""

@@ -138,8 +138,7 @@ def token_of(place: Place) -> str:
 def serve(*, on_the_clock: bool, **options: Any) -> None:
     """Be that process: a line of JSON says where it is, and one answers each line that comes in."""
     from gc_requests_auth.sandbox import GenesysCloudSandbox
-    from gc_requests_auth.sandbox.limits import TOKEN, RateLimit
-    from gc_requests_auth.sandbox.wire import Reply, Request
+    from gc_requests_auth.sandbox.service import TOKEN_LIMIT, RateLimit, Reply, Request
 
     RateLimit.on_the_clock = on_the_clock
     with GenesysCloudSandbox(**options) as sandbox:
@@ -154,7 +153,7 @@ def serve(*, on_the_clock: bool, **options: Any) -> None:
 
         def noted_api(request: Request) -> Reply:
             reply = answer_api(request)
-            by_token = reply.status == 429 and TOKEN[0].encode() in reply.body
+            by_token = reply.status == 429 and TOKEN_LIMIT[0].encode() in reply.body
             exchanges.append(Exchange(request.at, reply.status, request.target, by_token))
             return reply
 
@@ -172,5 +171,5 @@ def serve(*, on_the_clock: bool, **options: Any) -> None:
             elif line == "revoke_all\n":
                 sandbox.revoke_all()
             else:
-                login._lifetime = int(line.removeprefix("lifetime "))
+                login.lifetime = int(line.removeprefix("lifetime "))
             print(json.dumps(said), flush=True)

@@ -26,7 +26,7 @@ from gc_requests_auth import (
 )
 from gc_requests_auth.calls import adapter as adapters
 from gc_requests_auth.calls.adapter import Pacing
-from gc_requests_auth.sandbox.limits import RateLimit
+from gc_requests_auth.sandbox.service import RateLimit
 
 ME = "/api/v2/tokens/me"
 ECHO = "/sandbox/echo"

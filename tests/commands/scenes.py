@@ -18,7 +18,7 @@ import trustme
 import wire
 from conftest import SECRET, TOKEN, Counted
 
-from gc_requests_auth.sandbox.wire import Reply, Request
+from gc_requests_auth.sandbox.service import Reply, Request
 
 ID, SECRET_NAME = "GENESYSCLOUD_OAUTHCLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_SECRET"
 REGION, LOGIN, API = "GENESYSCLOUD_REGION", "GENESYSCLOUD_LOGIN_URL", "GENESYSCLOUD_API_URL"

@@ -14,7 +14,7 @@ from conftest import TOKEN, Counted
 from scenes import GRANTED, QUEUES, Stage, fault
 
 from gc_requests_auth.commands import main as cli
-from gc_requests_auth.sandbox.wire import Reply
+from gc_requests_auth.sandbox.service import Reply
 
 pytestmark = pytest.mark.usefixtures("trusted", "only_loopback")
 

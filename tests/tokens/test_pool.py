@@ -209,7 +209,7 @@ def test_growth_that_fails_is_tried_ever_more_rarely(
     assert 48 <= pauses[-1] <= 60
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
 
-    api.sandbox._login.scripted.clear()
+    api.scripted.clear()
     caplog.set_level(logging.INFO, "gc_requests_auth")
     fake_time.advance(60)
     send_with(auth, token, int(left(auth, token)))
@@ -1043,7 +1043,7 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
     api.sandbox.answer_tokens(100, *DOWN)
     assert get(api, auth, plain).status_code == 200
     assert in_hand(auth) == [first, second]
-    api.sandbox._login.scripted.clear()
+    api.scripted.clear()
     fake_time.advance(USED_LAST)
     send_with(auth, second, 20)
     for _ in range(40):

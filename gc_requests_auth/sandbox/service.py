@@ -1,8 +1,9 @@
-"""HTTP over TLS on loopback: what the two services of the sandbox have in common."""
+"""What both services of the sandbox share: HTTP over TLS on loopback, a record, rate limits."""
 
 from __future__ import annotations
 
 import json
+import math
 import socket
 import ssl
 import threading
@@ -10,14 +11,21 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from requests.structures import CaseInsensitiveDict
 
-#: Of every answer.
+#: Every answer has this one.
 CORRELATION_ID = "5a6d0000-0000-4000-8000-00000000c0de"
+
+#: The window of Genesys Cloud, in seconds.
+MINUTE = 60.0
+
+#: The limit of a token of the client-credentials grant: its key and its namespace.
+TOKEN_LIMIT = "client.credentials.token.rate.per.minute", "platform.api"
 
 
 @dataclass(frozen=True)
@@ -29,27 +37,28 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
-    #: Seconds of the service's clock when it had arrived.
+    #: When the request had arrived, in seconds of the clock of the service.
     at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What it is answered."""
+    """The answer to a request."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, status: int, said: object) -> Self:
-        """Said as JSON."""
-        return cls(status, json.dumps(said).encode(), {"Content-Type": "application/json"})
+    def json(cls, status: int, said: object, headers: Mapping[str, str] = {}) -> Self:
+        """An answer whose body is JSON."""
+        content = {"Content-Type": "application/json"}
+        return cls(status, json.dumps(said).encode(), {**content, **headers})
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and the status it was answered with, kept for the asserts of a test."""
+    """One request and the status of its answer, for the asserts of a test."""
 
     method: str
     #: Path and query.
@@ -57,34 +66,99 @@ class Exchange:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    #: Seconds of a monotonic clock when the request had arrived; rate limits go by it.
+    #: When the request had arrived, in seconds of a monotonic clock; rate limits go by this time.
     at: float = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is answered 429, and when to send it again."""
+
+    #: Seconds until the window ends, as ``Retry-After`` has them.
+    seconds: str
+    #: The limit that was hit, and how many requests a window it allows.
+    key: str
+    namespace: str
+    value: int
+
+
+class RateLimit:
+    """A limit of requests in each fixed window.
+
+    Genesys Cloud says seconds in whole numbers, rounded up. In a window that is shorter than its
+    minute, rounding would cost a client up to a second of, say, two. There the limit says
+    milliseconds.
+
+    :param allowed: Requests a window.
+    :param seconds: The length of a window.
+    :param name: The key and the namespace of this limit, which a 429 may name.
+    """
+
+    #: Where a window begins. Nobody has published this, so clients have to be right with both. False:
+    #: with the first request of a key after its last window. True: with the minute of the clock.
+    on_the_clock: ClassVar[bool] = False
+
+    def __init__(
+        self, allowed: int, seconds: float = MINUTE, name: tuple[str, str] = TOKEN_LIMIT
+    ) -> None:
+        self._allowed = allowed
+        self._seconds = seconds
+        self._name = name
+        #: For each key, when its window ends, and the requests in it.
+        self._windows: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def count(self, key: str, now: float) -> Refusal | None:
+        """Count one request; None lets the request through.
+
+        :param key: The token whose window the request falls into, or "" for a window that all share.
+        :param now: When the request arrived, in seconds of a monotonic clock.
+        """
+        with self._lock:
+            end, count = self._windows.get(key, (now, 0))
+            if now >= end:
+                begun = now - now % self._seconds if self.on_the_clock else now
+                end, count = begun + self._seconds, 0
+            self._windows[key] = end, count + 1
+        if count < self._allowed:
+            return None
+        # Another thread may have counted a later request first, so `now` may be before the window.
+        left = min(end - now, self._seconds)
+        scaled = self._seconds < MINUTE
+        seconds = f"{math.ceil(left * 1000) / 1000:.3f}" if scaled else f"{math.ceil(left)}"
+        return Refusal(seconds, *self._name, self._allowed)
+
+
 class Service(ABC):
-    """Answers requests, counts those it is there for, and keeps a record of all."""
+    """Answers requests, counts them, and keeps a record of all."""
+
+    #: Tests set another clock.
+    clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
+        #: How many requests the service has had, and how many of them were too many.
         self.count = 0
-        #: How many requests were answered that they are too many.
         self.throttled = 0
         self.exchanges: deque[Exchange] = deque(maxlen=10_000)
-        #: Set when the sandbox ends; what is slow waits on it.
+        #: Set when the sandbox ends.
         self.closing = threading.Event()
-        self.clock: Callable[[], float] = time.monotonic
         self._lock = threading.Lock()
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
         """The answer to one request; called in many threads at once."""
 
-    def counts(self, request: Request) -> bool:  # noqa: ARG002 -- most services look at nothing
-        """Whether this is a request that the service is there for."""
+    def counts(self, request: Request) -> bool:  # noqa: ARG002 -- the API counts every request
+        """Whether the service counts this request."""
         return True
 
     def throttles(self, reply: Reply) -> bool:
-        """Whether this says that there were too many requests."""
+        """Whether this answer says that there were too many requests."""
         return reply.status == 429
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until the sandbox ends."""
+        self.closing.wait(seconds)
 
     def serve(self, request: Request) -> Reply:
         """The answer to one request, counted and recorded."""
@@ -93,8 +167,7 @@ class Service(ABC):
         reply = self.answer(request)
         with self._lock:
             self.throttled += self.throttles(reply)
-        kept = request.method, request.target, reply.status, request.headers, request.body
-        self.exchanges.append(Exchange(*kept, request.at))
+        self.exchanges.append(Exchange(status=reply.status, **vars(request)))
         return reply
 
 
@@ -114,7 +187,7 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept; the handshake is left to the thread of the connection, since it may hang."""
+        """Accept a connection; the thread of the connection makes the handshake, which may hang."""
         plain, address = super().get_request()
         connection = self._context.wrap_socket(
             plain, server_side=True, do_handshake_on_connect=False
@@ -128,7 +201,7 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up or distrust the certificate are what some tests are about."""
+        """Say nothing of a client that hangs up or distrusts the certificate: some tests do so."""
 
     def stop(self) -> None:
         """End every connection and wait for its thread."""
@@ -136,10 +209,8 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self._thread.join()
         for connection in list(self._connections):
-            try:
+            with suppress(OSError):  # it ended by itself
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it ended by itself
         self.server_close()
 
     # socketserver joins the threads of its connections in server_close() only if they may outlive
@@ -162,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("ININ-Correlation-Id", CORRELATION_ID)
-        if self.close_connection:  # as asked; unsaid, the client may send its next request here
+        if self.close_connection:  # or the client may send its next request on this connection
             self.send_header("Connection", "close")
         bodiless = reply.status in {204, 304}  # RFC 9110, section 6.4.1
         if not bodiless:
