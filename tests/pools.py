@@ -1,4 +1,4 @@
-"""A pool of tokens, with the one look into it that its tests need: which token stands where."""
+"""What tests look at inside an auth: which token stands where, and which store holds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from gc_requests_auth import GenesysCloudAuth
+from gc_requests_auth import GenesysCloudAuth, TokenStore
 
 if TYPE_CHECKING:
     from conftest import Counted
@@ -20,8 +20,13 @@ def slots(auth: GenesysCloudAuth) -> list[TokenSource]:
     return auth._tokens.slots()
 
 
+def store_of(auth: GenesysCloudAuth) -> TokenStore | None:
+    """The store of an auth."""
+    return auth._store
+
+
 def fill(auth: GenesysCloudAuth) -> None:
-    """Have all tokens fetched, though those in hand do not run short."""
+    """Fetch all tokens, though those that live do not run short."""
     for slot in slots(auth):
         slot.current()
 

@@ -77,7 +77,7 @@ class Api:
         request: Received | None = peer.requests[-1]
         while request is not None:
             if "chunked" in request.values("Transfer-Encoding"):
-                peer._until(b"0\r\n\r\n")
+                peer.until(b"0\r\n\r\n")
             if "/oauth/token" in request.line:
                 value = f"{TOKEN}-{self.token_requests}"
                 issued = f'{{"access_token": "{value}", "expires_in": {self.lifetime}}}'

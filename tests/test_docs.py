@@ -25,6 +25,7 @@ import requests_cache
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, run_python
 from pages import DOCS, ROOT, Page, plain
+from pools import slots, store_of
 from wire import Proxy
 
 from gc_requests_auth import (
@@ -373,8 +374,8 @@ def test_export_fetches_all_pages_in_order_with_one_token(here: Counted) -> None
     assert numbered(names["queues"]) == list(range(1, 61))
     assert (here.token_requests, here.api_requests) == (1, 3)
     adapter = names["session"].get_adapter(here.api_url)
-    assert adapter._pool_maxsize == names["THREADS"]
-    assert names["session"].auth._settings.tokens == 4
+    assert adapter.poolmanager.connection_pool_kw["maxsize"] == names["THREADS"]
+    assert len(slots(names["session"].auth)) == 4
 
 
 def test_export_outlives_a_revocation_and_waits_out_a_429(
@@ -961,7 +962,7 @@ def test_the_store_of_the_page_works_with_a_keyring(
 
 def test_stores_page_makes_both_kinds(here: Counted) -> None:
     pytest.importorskip("redis", reason="the extra [redis] is not installed")
-    stores = [Page("stores").run(number)["session"].auth._store for number in (0, 1)]
+    stores = [store_of(Page("stores").run(number)["session"].auth) for number in (0, 1)]
 
     assert list(map(type, stores)) == [FileTokenStore, RedisTokenStore]
     assert here.token_requests == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import os
 import re
@@ -208,8 +209,8 @@ def test_credentials_of_a_vault_sign_in(
         mocker.get(f"https://api.mypurecloud.ie{QUEUES}")
         session.get(QUEUES)
 
-    expected = requests.auth._basic_auth_str(client_id, SECRET)
-    assert mocker.request_history[0].headers["Authorization"] == expected
+    basic = base64.b64encode(f"{client_id}:{SECRET}".encode()).decode()
+    assert mocker.request_history[0].headers["Authorization"] == f"Basic {basic}"
     assert vaults == wanted
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import SECRET, Counted, FakeTime, run_python
+from conftest import SECRET, Counted, FakeTime, by_the_clock, run_python
 from pools import filled, in_hand, left, send_with, slots
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession, RateLimitError
@@ -239,24 +239,39 @@ print([os.waitpid(child, 0)[1] for child in children])
 
 
 @pytest.mark.parametrize("make_copy", COPIES[1:], ids=["deepcopy", "pickle"])
-def test_a_copied_session_signs_in_for_itself(sandbox: Counted, make_copy: Any) -> None:
-    with GenesysCloudSession(
-        sandbox.client_id,
-        sandbox.client_secret,
-        login_url=sandbox.login_url,
-        api_url=sandbox.api_url,
-        timeout=(3, 4),
-        retries=1,
-    ) as session:
+def test_a_copied_session_signs_in_for_itself(
+    sandbox: Counted, fake_time: FakeTime, make_copy: Any
+) -> None:
+    asked: list[str] = []
+
+    class Noting(requests.adapters.HTTPAdapter):
+        def send(self, request: requests.PreparedRequest, *more: Any, **options: Any) -> Any:
+            asked.append(str(request.method))
+            return super().send(request, *more, **options)
+
+    with (
+        by_the_clock(fake_time),
+        GenesysCloudSession(
+            sandbox.client_id,
+            sandbox.client_secret,
+            login_url=sandbox.login_url,
+            api_url=sandbox.api_url,
+            timeout=(3, 4),
+            retries=1,
+        ) as session,
+    ):
         session.verify = sandbox.ca_file
         session.headers["X-Mine"] = "1"
         session.get(ME)
         with make_copy(session) as twin:
+            twin.mount(sandbox.login_url, Noting())
             assert twin.get("/sandbox/echo").json()["headers"]["X-Mine"] == "1"
             assert twin.auth is not session.auth
-            assert twin.auth._session is twin, "it goes its own way"
-            assert (twin.timeout, twin.get_adapter(sandbox.api_url)._policy.retries) == ((3, 4), 1)
+            assert asked == ["POST"], "the copy signs in by its own adapters"
             assert twin.auth.access_token() != session.auth.access_token()
+            before = sandbox.api_requests
+            assert twin.get("/sandbox/status/503").status_code == 503
+            assert (twin.timeout, sandbox.api_requests - before) == ((3, 4), 2)
 
 
 def test_a_session_pickled_into_a_spawned_interpreter_works(

@@ -1,4 +1,4 @@
-"""The package as a whole: the ladder, what an import costs, the public list, the metadata."""
+"""The package as a whole: its wings, what an import costs, the public list, the metadata."""
 
 from __future__ import annotations
 
@@ -79,9 +79,54 @@ def test_only_the_command_needs_the_sandbox() -> None:
     assert needing <= {"sandbox", "commands"}
 
 
-def test_no_file_is_longer_than_400_lines() -> None:
-    for file in FILES:
-        assert len(file.read_text().splitlines()) <= 400, file.name
+#: How many modules of the package may have less than 60 lines; ``__init__.py`` does not count.
+MOST_SMALL_MODULES = 7
+
+
+def test_no_module_has_more_than_400_lines_and_few_have_less_than_60() -> None:
+    lengths = {
+        str(file.relative_to(PACKAGE)): len(file.read_text().splitlines())
+        for file in FILES
+        if file.name != "__init__.py"
+    }
+    small = [name for name, lines in lengths.items() if lines < 60]
+
+    assert [name for name, lines in lengths.items() if lines > 400] == []
+    assert len(small) <= MOST_SMALL_MODULES, small
+
+
+TESTS = Path(__file__).parent
+
+#: How often tests may reach into a private member of something that is not their own.
+MOST_PRIVATE_REACHES = 81
+
+#: The documented methods of a named tuple begin with an underscore, so that no field has their name.
+NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
+
+
+def private_reaches(file: Path) -> list[str]:
+    """Where a test file says ``x._name``, of an `x` that is neither ``self`` nor ``cls``."""
+    return [
+        f"{file.relative_to(TESTS)}:{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and node.attr not in NAMED_TUPLE
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls", "mcs"})
+    ]
+
+
+def test_tests_reach_into_few_private_members() -> None:
+    """So that the package can be rebuilt under its tests."""
+    files = [
+        file
+        for file in sorted(TESTS.rglob("*.py"))
+        if file.relative_to(TESTS).parts[0] not in {"bench", "foreign"}
+    ]
+    found = [reach for file in files for reach in private_reaches(file)]
+
+    assert len(found) <= MOST_PRIVATE_REACHES, "\n".join(found)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Peer:
 
     def read(self) -> Received | None:
         """The next request, None if the client hung up."""
-        head, body = self._until(b"\r\n\r\n"), b""
+        head, body = self.until(b"\r\n\r\n"), b""
         if not head:
             return None
         lines = head.decode("latin-1").split("\r\n")
@@ -89,7 +89,8 @@ class Peer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def _until(self, end: bytes) -> bytes:
+    def until(self, end: bytes) -> bytes:
+        """All bytes to this end; none if the client hung up first."""
         while end not in self._buffer:
             more = self.socket.recv(65536)
             if not more:
