@@ -1,8 +1,8 @@
-"""A Genesys Cloud in memory: a login service, an API and the rest of the world, without a socket.
+"""A Genesys Cloud in memory: a login service, an API and a foreign host, without a socket.
 
-The double stands in for urllib3's connections. So the adapters are those of requests and of the
-library themselves, and what is sent is read as the bytes that would have left. A test says what the
-services do; the double keeps a record, and notes what no client may do in `Cloud.faults`.
+The double replaces urllib3's connections. So the adapters of requests and of the library run as they
+are, and the double reads the bytes that they send. A test says what the services do. The double
+notes in `Cloud.faults` what no client may do.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ CROWDED, AWAY = "/api/v2/crowded", "/api/v2/away"
 #: Status, headers and body.
 Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 
-
 #: Names a call in the record, with all its replays and retries.
 CALL = "X-Call"
 
-#: What the login service answers when something is wrong with it.
+#: What the login service answers when something is wrong.
 ANSWERS = {
     "is down": (503, "<html>"),
     "throttles": (400, '{"error": "invalid_request", "error_description": "rate limit exceeded;"}'),
@@ -52,7 +51,7 @@ ANSWERS = {
     "answers garbage": (200, "<html>"),
 }
 
-#: All that can be wrong with it.
+#: All that can be wrong with the login service.
 TROUBLES = ["is not there", "hangs", *ANSWERS]
 
 #: The key in the ``limit`` of a 429: of the token, and of a resource.
@@ -101,11 +100,8 @@ class Token:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request to the API, and what became of it."""
+    """A request to the API, and its answer."""
 
-    method: str
-    #: Path and query.
-    target: str
     status: int
     #: Whether the service took the token for a live one.
     alive: bool
@@ -125,7 +121,7 @@ class Call:
 
 
 class Cloud:
-    """The services. Everything may be changed at any time; each answer is one step under a lock."""
+    """The services. A test may change everything at any time; each answer is made under a lock."""
 
     def __init__(self) -> None:
         self.time = ServiceTime()
@@ -135,45 +131,40 @@ class Cloud:
         #: What a client did against the rules.
         self.faults: list[str] = []
         # The login service.
-        #: Seconds.
-        self.lifetime = 86400
         self.tokens: dict[str, Token] = {}
+        #: Seconds that a token lives, and that a token request takes.
+        self.lifetime, self.latency = 86400, 0.0
+        #: What is wrong with the login service, and for how many token requests.
         self.trouble: str | None = None
-        #: For how many token requests the trouble lasts.
         self.lasts = math.inf
-        #: When a token request was not answered with a token, by true time, and why.
-        self.failures: list[tuple[float, str]] = []
-        #: Seconds that a token request takes.
-        self.latency = 0.0
+        #: When token requests failed, by true time.
+        self.failures: list[float] = []
         #: How many of the next tokens are revoked while they are on their way.
         self.stillborn = 0
-        #: All of them; and those that were answered with a token while the one before lived.
+        #: All token requests; and those that brought a token while the token before lived.
         self.token_requests, self.early_ones = 0, 0
         # The API.
-        #: What this client may not use: paths and queries, or what is below a path.
+        #: What this client may not use: targets, and all that is below them.
         self.forbidden: set[str] = {"/api/v2/forbidden"}
-        #: How many times more a path answers 401 to a live token, and is well afterwards.
+        #: How many times more a target answers 401 to a live token.
         self.moments: Counter[str] = Counter()
-        #: What the API was asked of tokens with HEAD.
+        #: The questions whether a token lives, and the status of their answers; None for the truth.
         self.questions: list[Exchange] = []
-        #: The status that this is answered; None for the true one.
         self.question: int | None = None
         #: Requests that a token may make in a minute, and whether the ``limit`` of a 429 says so.
         self.rate_limit = math.inf
         self.named = True
+        #: For each token, the requests of the last minute that were let through, whoever sent them.
         self.minutes: dict[str, deque[float]] = {}
-        #: Whether a client has to keep each token below that by its own count; and what it has sent.
+        #: Whether a client has to keep each token below the limit; and what the client has sent.
         self.paced = False
         self.sent: dict[str, deque[float]] = {}
         #: Tokens that were answered 401, in order.
         self.refusals: list[str] = []
-        #: Whether other threads may move the clocks at any moment, also since a request was signed.
+        #: Whether other threads may move the clocks between the signing and the sending of a request.
         self.races = False
-        #: Seconds for which the answer that a token lives may be taken for true; and since when,
-        #: where that is longer ago.
-        self.lives_for, self.lives_since = 2.0, math.inf
-
-    # -- what a test does -------------------------------------------------------------------------
+        #: Seconds for which a client may believe the answer that a token lives.
+        self.lives_for = 2.0
 
     def revoke(self, *values: str) -> None:
         """End these tokens, or all; a second time changes nothing."""
@@ -183,27 +174,21 @@ class Cloud:
                 token.revoked = min(token.revoked, next(self.events))
 
     def begin(self) -> Call:
-        """Have it known when a call begins. Its requests say in their header `CALL` whose they are."""
+        """Note when a call begins. Its requests carry the name of the call in the header `CALL`."""
         with self.lock:
             event = next(self.events)
             call = self.calls[f"call-{event}"] = Call(f"call-{event}", event, self.time.true)
             return call
-
-    # -- what is so -------------------------------------------------------------------------------
 
     def lives(self, value: str) -> bool:
         """Whether the API takes the token."""
         token = self.tokens.get(value)
         return token is not None and token.revoked == math.inf and self.time.true < token.end
 
-    def forbids(self, target: str) -> bool:
-        """Whether this client may not use it."""
-        return any(target == one or target.startswith(one + "/") for one in self.forbidden)
-
     def judge(
         self, call: Call, answer: requests.Response, body: bytes = b"", *, repeatable: bool = True
     ) -> None:
-        """Whether this is the right answer to the caller, and came about in the right way."""
+        """Check the answer to the caller, and the requests of the call."""
         sent = call.exchanges
         refused = [one.token for one in sent if one.status == 401]
         done = [one.status for one in sent if one.status < 400]
@@ -236,10 +221,8 @@ class Cloud:
         again = len(refused) > 1 and not known
         return last.alive or again or unclear or lived_just_now
 
-    # -- what the services do ---------------------------------------------------------------------
-
     def check(self, kept: bool, rule: str) -> None:
-        """Note that a rule was broken. Raised here, it would be taken for a failure of the network."""
+        """Note a broken rule. An error raised here would look like a failure of the network."""
         self.faults += [] if kept else [rule]
 
     def answer(self, host: str, sent: Sent, patience: float) -> Answer:
@@ -260,7 +243,7 @@ class Cloud:
         if self.lasts <= 0:
             self.trouble, self.lasts = None, math.inf
         if trouble is not None:
-            self.failures.append((self.time.true, trouble))
+            self.failures.append(self.time.true)
         return trouble
 
     def _sign_in(self, sent: Sent, patience: float) -> Answer:
@@ -269,7 +252,7 @@ class Cloud:
         trouble = self.is_asked()
         if trouble == "hangs" or self.latency > patience:
             self.time.advance(patience)
-            self.failures.append((self.time.true, "hangs"))
+            self.failures.append(self.time.true)
             raise TimeoutError("no answer")
         content = {"Content-Type": "application/json"}
         if trouble is not None:
@@ -300,7 +283,7 @@ class Cloud:
             answer: Answer = self.question, {}, b""
         else:
             answer = self._resource(sent, path, value) if alive else _refusal()
-        made = Exchange(sent.method, sent.target, answer[0], alive, self.time.true, value)
+        made = Exchange(answer[0], alive, self.time.true, value)
         self.refusals += [value] if made.status == 401 else []
         if asks:
             self.questions.append(made)
@@ -317,7 +300,7 @@ class Cloud:
         if self.moments[sent.target] > 0:
             self.moments[sent.target] -= 1
             return _refusal()
-        if self.forbids(sent.target):
+        if any(f"{sent.target}/".startswith(one + "/") for one in self.forbidden):
             return _refusal()
         if (sent.method, path) == ("DELETE", ME):
             self.revoke(value)
@@ -326,9 +309,12 @@ class Cloud:
         return 200, {}, sent.body
 
     def _wait(self, value: str, method: str) -> float:
-        """Seconds until the token may make a request, if it may not now; a refused one counts not."""
+        """Seconds until the token may make a request; 0 lets the request through."""
         now = self.time.true
-        sent, minute = self._last_minute(self.sent, value), self._last_minute(self.minutes, value)
+        sent, minute = (one.setdefault(value, deque()) for one in (self.sent, self.minutes))
+        for times in (sent, minute):
+            while times and times[0] <= now - 60:
+                times.popleft()
         sent.append(now)
         # The end of a token and the question whether it lives do not wait for their turn.
         counts = self.paced and not self.races and method not in {"DELETE", "HEAD"}
@@ -340,12 +326,6 @@ class Cloud:
             return minute[0] + 60 - now
         minute.append(now)
         return 0.0
-
-    def _last_minute(self, all_of_them: dict[str, deque[float]], value: str) -> deque[float]:
-        times = all_of_them.setdefault(value, deque())
-        while times and times[0] <= self.time.true - 60:
-            times.popleft()
-        return times
 
     def _too_many(self, seconds: float, key: str) -> Answer:
         said: dict[str, Any] = {"code": "too.many.requests.retry.after", "status": 429}
@@ -371,7 +351,7 @@ class Sent:
 
     @classmethod
     def read(cls, raw: bytes) -> Sent:
-        """Out of the bytes that were sent."""
+        """The request in these bytes."""
         stream = io.BytesIO(raw)
         method, target, _ = stream.readline().decode().split(" ")
         headers = parse_headers(stream)
@@ -426,16 +406,12 @@ class NoAnswer(io.RawIOBase):
 
 
 class Client:
-    """Someone who calls the API, with a session of the library or a bare ``auth=``.
-
-    :param options: For the auth.
-    """
+    """Calls the API, with a session of the library or a bare ``auth=``; the options are the auth's."""
 
     def __init__(self, cloud: Cloud, *, own_session: bool, **options: Any) -> None:
-        self._cloud = cloud
-        self._own_session = own_session
-        options = {"rate_limit": None, **options}
-        self.go_on_with(GenesysCloudAuth("client-12345678", SECRET, region=REGION, **options))
+        self._cloud, self._own_session = cloud, own_session
+        options = {"region": REGION, "rate_limit": None, **options}
+        self.go_on_with(GenesysCloudAuth("client-12345678", SECRET, **options))
 
     def go_on_with(self, auth: GenesysCloudAuth) -> None:
         """Call with this auth from now on."""

@@ -74,7 +74,7 @@ def file_at_seven() -> io.BytesIO:
     return file
 
 
-#: Methods and bodies: how they are made, how they arrive, and whether they can be sent twice.
+#: The method of a body, how a body is made and arrives, and whether a client can send it twice.
 BODIES: dict[str, tuple[str, Callable[[], Any], bytes, bool]] = {
     "nothing": ("GET", lambda: None, b"", True),
     "text": ("POST", lambda: "text", b"text", True),
@@ -87,16 +87,12 @@ BODIES: dict[str, tuple[str, Callable[[], Any], bytes, bool]] = {
 class Shelf(TokenStore):
     """A store in memory, which all clients share."""
 
-    #: The one of the example that is played, where a pickle finds it.
-    current: ClassVar[Shelf]
-
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
-        self.broken: frozenset[str] = frozenset()
-        Shelf.current = self
+        self.broken: set[str] = set()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _current_shelf, ()
+    def __reduce__(self) -> str:
+        return "SHELF"  # a copy is the same
 
     def _do(self, what: str) -> dict[str, str]:
         if what in self.broken:
@@ -113,8 +109,7 @@ class Shelf(TokenStore):
         self._do("delete").pop(key, None)
 
 
-def _current_shelf() -> Shelf:
-    return Shelf.current
+SHELF = Shelf()
 
 
 def no_thread(_: threading.Thread) -> None:
@@ -133,7 +128,7 @@ class Life(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.cloud = self.stack.enter_context(running())
         self.time = self.cloud.time
-        self.shelf = Shelf()
+        SHELF.__init__()  # type: ignore[misc]
         self.clients: list[Client] = []
         self.shortest = self.cloud.lifetime
 
@@ -149,13 +144,13 @@ class Life(RuleBasedStateMachine):
     def begin(
         self,
         *,
-        own_session: bool = False,
-        in_background: bool = False,
-        uses_store: bool = False,
-        threads: bool = True,
-        clock: str = "is right",
-        limit: float = math.inf,
-        named: bool = True,
+        own_session: bool,
+        in_background: bool,
+        uses_store: bool,
+        threads: bool,
+        clock: str,
+        limit: float,
+        named: bool,
     ) -> None:
         cloud = self.cloud
         self.threads, self.clock, self.uses_store = threads, clock, uses_store
@@ -166,7 +161,7 @@ class Life(RuleBasedStateMachine):
         self.making: dict[str, Any] = {
             "own_session": own_session,
             "background_renewal": in_background,
-            "store": self.shelf if uses_store else None,
+            "store": SHELF if uses_store else None,
             "tokens": self.size,
             "rate_limit": None if limit == math.inf else limit,
         }
@@ -180,7 +175,6 @@ class Life(RuleBasedStateMachine):
         cloud.races = races or self.in_background
         self.time.advance(3)  # what is known of a live token is over
         self.start, self.failed = self.time.true, len(cloud.failures)
-        cloud.lives_since = self.start if cloud.races else math.inf
         before, refused, threads = len(cloud.tokens), len(cloud.refusals), threading.enumerate()
         none = patch.object(threading.Thread, "start", no_thread)
         with nullcontext() if self.threads else none:
@@ -209,7 +203,7 @@ class Life(RuleBasedStateMachine):
     def is_due(self, error: GenesysCloudError) -> None:
         """An error of ours says that signing in has failed, now or less than 30 s ago."""
         recent = self.cloud.failures[self.failed :]
-        recent += [one for one in self.cloud.failures if one[0] > self.start - 30]
+        recent += [at for at in self.cloud.failures if at > self.start - 30]
         # While a thread waits for something, another's token request seems to take as long.
         waits = self.cloud.races and self.time.true - self.start > 15
         assert recent or (waits and isinstance(error, LoginTimeoutError)), error
@@ -340,12 +334,12 @@ class Life(RuleBasedStateMachine):
         self.cloud.question = status
 
     @rule(trouble=st.none() | st.sampled_from(TROUBLES), lasts=st.sampled_from([math.inf, 1, 2]))
-    def login(self, trouble: str | None, lasts: float = math.inf) -> None:
+    def login(self, trouble: str | None, lasts: float) -> None:
         """What is wrong with the login service, and for how many token requests."""
         self.cloud.trouble, self.cloud.lasts = trouble, lasts
 
     @rule(lifetime=st.sampled_from([8, 300, 3600, 86400]), latency=st.sampled_from([0, 0, 3, 12]))
-    def tokens_are(self, lifetime: int, latency: float = 0) -> None:
+    def tokens_are(self, lifetime: int, latency: float) -> None:
         """How long the next are good for, and how long it takes to get them."""
         self.cloud.lifetime, self.cloud.latency = lifetime, latency
         self.shortest = min(lifetime, self.shortest)
@@ -375,10 +369,9 @@ class Life(RuleBasedStateMachine):
         how=st.sampled_from(["is emptied", "is cut", "is swapped", "works"]),
         broken=st.sets(st.sampled_from(["get", "set", "delete"])),
     )
-    def the_store(self, how: str, broken: set[str] | frozenset[str] = frozenset()) -> None:
-        """What it holds is lost or damaged, and some of its methods raise."""
-        kept = self.shelf.kept
-        self.shelf.broken = frozenset(broken)
+    def the_store(self, how: str, broken: set[str]) -> None:
+        """What the store holds is lost or damaged, and some of its methods raise."""
+        kept, SHELF.broken = SHELF.kept, broken
         values = list(kept.values())
         if how == "is emptied":
             kept.clear()
@@ -407,7 +400,7 @@ class Life(RuleBasedStateMachine):
         cloud.trouble, cloud.question, cloud.stillborn, cloud.latency = None, None, 0, 0.0
         cloud.rate_limit, cloud.paced = math.inf, False
         cloud.moments.clear()
-        self.shelf.broken = frozenset()
+        SHELF.broken = set()
         self.time.advance(31)  # that credentials were refused is forgotten
         for who in range(len(self.clients)):
             self.call(who, OK[:1])
@@ -437,50 +430,3 @@ STEADY = settings(
 def test_whatever_happens_in_whatever_order(life: type[Life], sweep: Sweep) -> None:
     life.sweep = sweep
     run_state_machine_as_test(life, settings=STEADY)
-
-
-@pytest.fixture
-def life(sweep: Sweep) -> Iterator[Life]:
-    """One that a test tells."""
-    Life.sweep = sweep
-    life = Life()
-    yield life
-    life.no_rule_was_broken()
-    life.teardown()
-
-
-def test_where_the_token_in_the_store_is_over_as_well_a_new_one_is_asked_for(life: Life) -> None:
-    life.begin(uses_store=True)
-    life.call(0, OK)
-    life.another_process_comes()
-    life.access_token(1, "the newest")
-    assert len(life.cloud.tokens) == 2
-
-    life.tokens_are_revoked(0, None, 0, OK)
-    assert len(life.cloud.tokens) == 3
-
-
-def test_a_retry_that_has_waited_sends_no_token_that_is_over_by_now(life: Life) -> None:
-    life.begin(own_session=True)
-    life.tokens_are(8)
-    life.call_what_redirects_or_is_crowded(0, CROWDED)
-
-
-def test_a_token_that_may_make_no_more_requests_is_forgotten_when_it_can_not_be_revoked(
-    life: Life,
-) -> None:
-    life.begin(limit=5)
-    life.call(0, OK)
-    life.others_call_with_the_same_tokens(10)
-    life.revoke(0)
-    assert life.cloud.lives(next(iter(life.cloud.tokens)))
-
-
-@pytest.mark.parametrize("clock", ["is right", "stands still at times", "is set at times"])
-def test_a_session_waits_until_its_token_may_make_another_request(life: Life, clock: str) -> None:
-    life.begin(own_session=True, limit=5, clock=clock)
-    for seconds in (0.5, 6, 31, 61, 3700):
-        life.call(0, OK)
-        life.time_passes(seconds)
-        life.call(0, OK)
-    assert all(one.status == 200 for call in life.cloud.calls.values() for one in call.exchanges)
