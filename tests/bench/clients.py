@@ -233,7 +233,7 @@ def our_auth(place: Place) -> Client:
     return client
 
 
-def our_session(place: Place) -> Client:
+def our_session(place: Place, tokens: int = 1) -> Client:
     from gc_requests_auth import GenesysCloudSession
 
     store = None
@@ -248,6 +248,7 @@ def our_session(place: Place) -> Client:
         login_url=place.login_url,
         api_url=place.api_url,
         store=store,
+        tokens=tokens,
     )
     session.verify = place.ca_file
     return Client(session, partial(session.get, PATH))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tempfile
 
-from . import children, threads
+from .measuring import Spread, at_once
 from .neighbours import OURS, OURS_AUTH, Neighbour, installed
 from .processes import NO_SIGN_IN, NO_STORE
-from .rounds import Spread
-from .servers import Sandbox
+from .servers import Sandbox, end, go, line, start
 from .tables import Column, Scale, Section, Table, Target
 
 ABOUT = """\
@@ -77,10 +76,10 @@ def run(scale: Scale) -> Table:
 def _threads(one: Neighbour, sandbox: Sandbox, count: int) -> tuple[int, ...]:
     """Token requests of cold threads, and how many calls failed; the same after a revocation."""
     client = one.client(sandbox.place)
-    _, upset = threads.at_once(count, lambda: client.first().ok)
+    _, upset = at_once(count, lambda: client.first().ok)
     cold = len(sandbox.token_requests())
     sandbox.revoke_all()
-    _, failed = threads.at_once(count, lambda: client.first().ok)
+    _, failed = at_once(count, lambda: client.first().ok)
     revoked = len(sandbox.token_requests())
     client.session.close()
     return cold, upset, revoked, failed
@@ -89,14 +88,14 @@ def _threads(one: Neighbour, sandbox: Sandbox, count: int) -> tuple[int, ...]:
 def _processes(one: Neighbour, sandbox: Sandbox, count: int) -> float:
     with tempfile.TemporaryDirectory() as store:
         place = sandbox.place._replace(store=store if one.stores else "")
-        fleet = [children.start(one.client.__name__, place, wait=True) for _ in range(count)]
+        fleet = [start(one.client.__name__, place, wait=True) for _ in range(count)]
         for process in fleet:
-            children.line(process)
+            line(process)
         for process in fleet:
-            children.go(process)
+            go(process)
         for process in fleet:
-            answered = children.line(process)
-            children.end(process)
+            answered = line(process)
+            end(process)
             if answered != "200":
                 raise RuntimeError(f"{one.name} was answered {answered}")
     return len(sandbox.token_requests())

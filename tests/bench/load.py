@@ -22,9 +22,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from . import children
 from .clients import PATH, POOL, Bearer, Place
-from .transport import quiet
+from .measuring import quiet
+from .servers import end, go, line, spawn
 
 
 class Job(NamedTuple):
@@ -54,15 +54,15 @@ def run(jobs: Sequence[Job]) -> int:
     with ExitStack() as stack:
         processes: list[subprocess.Popen[str]] = []
         for job in jobs:
-            processes.append(children.spawn("bench.load", "be_one", job))
+            processes.append(spawn("bench.load", "be_one", job))
             stack.enter_context(processes[-1])
             stack.callback(processes[-1].kill)
         for process in processes:
-            if children.line(process) != "ready":
-                children.end(process)
+            if line(process) != "ready":
+                end(process)
         for process in processes:
-            children.go(process)
-        return sum(int(children.end(process)) for process in processes)
+            go(process)
+        return sum(int(end(process)) for process in processes)
 
 
 def be_one() -> None:

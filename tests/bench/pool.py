@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from . import load, plot, redis_server, report
+from . import load, plot
 from .clients import PATH
+from .measuring import Spread
 from .neighbours import OURS
-from .rounds import Spread
-from .servers import Exchange, Sandbox
-from .tables import Column, Scale, Section, Table, Target
+from .servers import Exchange, Sandbox, redis_program, redis_running
+from .tables import Column, Scale, Section, Table, Target, wrapped
 
 ABOUT = """\
 Threads that call without a break, over TLS, a sandbox which limits each token as Genesys Cloud does, but
@@ -114,7 +114,7 @@ def run(scale: Scale) -> Table:
     if not load.counts_for_itself():
         table.about = UNSCALED + "\n\n"
     about = ABOUT.format(slow=slow.said, fast=fast.said, most=most)
-    table.about += "\n".join(report.wrapped(about))
+    table.about += "\n".join(wrapped(about))
     runs = [(who, pace) for who in EVERYBODY for pace in (slow, fast)]
     if scale.quick:
         runs = [(who, pace) for who, pace in runs if pace is slow or who.name == OURS]
@@ -141,7 +141,7 @@ def run(scale: Scale) -> Table:
 
 def _measure(who: Who, pace: Pace) -> Found | None:
     """What there is to say; nothing, if it needs a Redis that is not there."""
-    if who.store == "redis" and redis_server.program() is None:
+    if who.store == "redis" and redis_program() is None:
         return None
     resources = {LIMITED: pace.limit // 3} if who.to_limited else {}
     paths = [LIMITED] * who.to_limited + [PATH] * (who.threads - who.to_limited)
@@ -168,7 +168,7 @@ def _store(kind: str) -> Iterator[tuple[str, str]]:
     """A store that is empty."""
     with tempfile.TemporaryDirectory() as directory:
         if kind == "redis":
-            with redis_server.running(directory) as socket:
+            with redis_running(directory) as socket:
                 yield kind, socket
         else:
             yield kind, directory

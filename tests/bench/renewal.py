@@ -9,8 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from . import clients
+from .measuring import Spread
 from .neighbours import CALLABLE, NON_BLOCKING, OURS, OURS_AUTH, installed
-from .rounds import Spread
 from .servers import Sandbox
 from .tables import Column, Scale, Section, Table, Target
 

