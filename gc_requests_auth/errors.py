@@ -14,9 +14,9 @@
          +- LoginUnreachableError(TokenError, requests.ConnectionError)
              +- LoginTimeoutError(LoginUnreachableError, requests.Timeout)
 
-Each is also what the caller of requests already catches. Each message says what happened, at which
-host, and what to do; none holds a secret. The texts may change in any release, the classes and
-their attributes may not.
+Each class derives from the exception of requests that callers already catch. Each message says what
+happened, at which host, and what to do. No message holds a secret. The texts may change in any
+release, the classes and their attributes may not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import requests
 
 
 class GenesysCloudError(requests.RequestException):
-    """The root of the tree: ``except GenesysCloudError`` catches all that is ours.
+    """The root of the tree: ``except GenesysCloudError`` catches every error of this library.
 
     ``request`` is the API request that could not be sent, without its credentials, cookies, hooks
     and body; None where there was none. ``response`` is always None.
@@ -40,8 +40,8 @@ class GenesysCloudError(requests.RequestException):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy or a pickle carries the facts. The request and the response stay behind: they
-        # belong to one call in one process.
+        # A copy or a pickle carries the facts. The request and the response belong to one call in one
+        # process, and stay behind.
         facts = {
             name: fact for name, fact in vars(self).items() if name not in ("request", "response")
         }
@@ -49,7 +49,7 @@ class GenesysCloudError(requests.RequestException):
 
 
 class ConfigurationError(GenesysCloudError, ValueError):
-    """What the caller or the environment says can not work; nothing was sent."""
+    """An argument or a setting of the environment can not work; nothing was sent."""
 
 
 class RegionMismatchError(ConfigurationError):
@@ -57,18 +57,18 @@ class RegionMismatchError(ConfigurationError):
 
 
 class RateLimitError(GenesysCloudError):
-    """The tokens at hand may make no more requests for now (``pacing="raise"``); nothing was sent."""
+    """The living tokens may make no more requests for now (``pacing="raise"``); nothing was sent."""
 
     retryable = True
 
     def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        #: Seconds until they may.
+        #: Seconds until they may make more.
         self.retry_after = retry_after
 
 
 class TokenError(GenesysCloudError):
-    """No access token could be obtained. The leaves say why; this class itself means "otherwise"."""
+    """No access token could be obtained. The subclasses say why; this class stands for any other cause."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class LoginThrottledError(TokenError):
 
 
 class BadTokenAnswerError(TokenError):
-    """What answered is not, or not soundly, the login service of Genesys Cloud."""
+    """The answer is not, or not in full, an answer of the login service of Genesys Cloud."""
 
 
 class LoginUnreachableError(TokenError, requests.ConnectionError):
@@ -125,7 +125,7 @@ class LoginTimeoutError(LoginUnreachableError, requests.Timeout):
 
 
 def without_secrets(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """What an error may carry of a request: method, URL, and the headers that are no secrets."""
+    """A copy for an error: method, URL, and the headers that are no secrets."""
     told = requests.PreparedRequest()
     told.method, told.url, told.headers = request.method, request.url, request.headers.copy()
     for name in ("Authorization", "Proxy-Authorization", "Cookie"):

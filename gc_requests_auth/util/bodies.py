@@ -1,4 +1,8 @@
-"""Bodies: whether a request's can be sent twice, and reading an answer's without waiting for ever."""
+"""Bodies.
+
+Whether the body of a request can be sent twice; the body of an answer, read within a size and a time;
+and JSON that is nested too deep for a parser.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ from requests.utils import super_len
 
 from .secret import Secret, SecretBox
 
-#: Bytes and seconds spent on the body of a 401 that its caller will not see, to keep its
-#: connection. Genesys Cloud's have some 200 bytes.
+#: The body of a 401 that the caller does not see is read up to so many bytes and seconds, to keep the
+#: connection. The bodies of Genesys Cloud have some 200 bytes.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
 
 
-#: What a file, or what passes for one, raises where it can not go back: closed, a pipe, half an
-#: imitation, or text where requests warns of text and warnings are errors.
+#: A file, or an object like a file, raises these where it can not go back: it is closed, a pipe, or half
+#: an imitation; or it is a text file, of which requests warns, and warnings are errors.
 _FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError, RuntimeError),
     requests.exceptions.FileModeWarning,
@@ -29,7 +33,7 @@ _FAILURES = (
 
 
 class BodyTooLongError(Exception):
-    """The body has more bytes than anybody should read."""
+    """The body has too many bytes."""
 
 
 class BodyTooSlowError(Exception):
@@ -37,19 +41,19 @@ class BodyTooSlowError(Exception):
 
 
 class Body(bytes):
-    """A body, of which the frames that hold it show the length only: it may be that of a token."""
+    """A body that prints its length alone, in frames as well: it may hold a token."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} bytes>"
 
 
 def rewind(request: requests.PreparedRequest) -> bool:
-    """Whether the body can be sent once more, whole. A file is put back to where it started.
+    """Whether the whole body can be sent once more. A file is put back to where it started.
 
     A generator, a pipe or a MultipartEncoder is used up: a second sending would be empty or
-    truncated, and may well be answered 200. A file may have changed since ``Content-Length`` was
-    computed from it: the server takes what is more for the next request on that connection, and
-    waits for what is less. So call this function right before the body is sent again.
+    truncated, and may still be answered 200. A file may have changed since ``Content-Length`` was
+    computed. The server takes more bytes for the next request on the connection, and waits for missing
+    ones. So call this function right before the body is sent again.
     """
     body: Any = request.body
     if body is None or isinstance(body, str | bytes | memoryview):  # none of these can change
@@ -67,7 +71,7 @@ def rewind(request: requests.PreparedRequest) -> bool:
 
 
 def _put_back(file: Any, start: object) -> bool:
-    """Seek, and have the file prove it: some imitations of a file seek nowhere, and tell the same always."""
+    """Seek, and test that the file did: some imitations have a `seek` that does nothing."""
     if not isinstance(start, int):
         return False
     file.seek(start)
@@ -83,9 +87,9 @@ def read_within(
     seconds: float,
     monotonic: Callable[[], float] | None = None,
 ) -> Body:
-    """The body, decoded, if it is no longer than `size` bytes and ends within `seconds`.
+    """The decoded body, if it has `size` bytes at most and ends within `seconds`.
 
-    Afterwards it is the ``content`` of the response, and the connection is free for the next call.
+    Afterwards the body is the ``content`` of the response, and the connection is free.
 
     :raises BodyTooLongError, BodyTooSlowError: The connection is closed then.
     :raises requests.RequestException: as requests itself would.
@@ -97,9 +101,9 @@ def read_within(
     monotonic = monotonic or time.monotonic  # looked up now: see `Clock`
     deadline = monotonic() + seconds
     pieces = io.BytesIO()
-    # Byte by byte: a longer read returns only when it is complete, and so a peer that sends a byte
-    # a second, each in good time for the socket's time-out, would keep us for hours. The bytes come
-    # from a buffer; an answer of Genesys Cloud has some 150.
+    # Byte by byte, since a longer read returns only when it is complete. A peer that sends a byte a
+    # second never meets the time-out of the socket, and would keep us for hours. The bytes come from a
+    # buffer, and an answer of Genesys Cloud has some 150.
     try:
         for piece in response.iter_content(1):
             pieces.write(piece)
@@ -107,7 +111,7 @@ def read_within(
                 raise BodyTooLongError
             if monotonic() > deadline:
                 raise BodyTooSlowError
-        if monotonic() > deadline:  # what dripped was the frame around an empty body
+        if monotonic() > deadline:  # the frame around an empty body was slow
             raise BodyTooSlowError
     except BaseException:  # Ctrl-C included
         response.close()
@@ -117,28 +121,28 @@ def read_within(
 
 
 def drain(response: requests.Response) -> None:
-    """Read what is left of an answer, so that its connection is free; or give up both."""
+    """Read the rest of an answer, to free its connection; or give up both."""
     with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
         read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
 
 
 # -- JSON -----------------------------------------------------------------------------------------
 
-#: Lists and objects within one another. Nothing that is read here has more than four.
+#: So many lists and objects may stand within one another. The texts that are read here have four.
 DEEPEST = 64
 
 
 class TooDeepError(ValueError):
-    """Nobody means it: a parser would run into the recursion limit.
+    """The text is nested so deep that a parser would run into the recursion limit.
 
-    What the garbage collector finalizes at that depth fails as well, in objects of anybody.
+    At that depth finalizers of foreign objects fail as well, if the garbage collector runs then.
     """
 
 
 def parse_json(text: str | bytes | bytearray) -> Any:
     """The value of a JSON text.
 
-    :raises ValueError: if it is none, or nested too deep.
+    :raises ValueError: if the text is no JSON, or is nested too deep.
     """
     if isinstance(text, bytes | bytearray):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
@@ -147,9 +151,9 @@ def parse_json(text: str | bytes | bytearray) -> Any:
 
 
 def refuse_too_deep(text: str) -> None:
-    """Look at the brackets of a text outside of its double-quoted strings, before it is parsed.
+    """Count the brackets of a text outside of its double-quoted strings, before it is parsed.
 
-    :raises TooDeepError: if there are too many within one another.
+    :raises TooDeepError: if too many brackets stand within one another.
     """
     if text.count("[") + text.count("{") <= DEEPEST:
         return
@@ -162,11 +166,11 @@ def refuse_too_deep(text: str) -> None:
 
 
 def hidden_json(body: bytes) -> Any:
-    """The JSON of a body that may hold a token: tokens in boxes, and each other text as a Secret.
+    """The JSON of a body that may hold a token. Tokens are in boxes; every other text is a Secret.
 
-    :raises ValueError: if it is no JSON, or nested too deep; the error holds the text.
+    :raises ValueError: if the body is no JSON, or is nested too deep. The error holds the text.
     """
-    # In a box, and a Secret where it is parsed: Ctrl-C may show these frames and the parser's.
+    # A box here, and a Secret for the parser: Ctrl-C may show these frames and those of the parser.
     text = SecretBox(body.decode(json.detect_encoding(body), "surrogatepass"))
     refuse_too_deep(text.open())
     return json.loads(text.open(), object_pairs_hook=_with_hidden_texts)

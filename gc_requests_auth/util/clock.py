@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-# freezegun and time-machine replace the functions of the module `time` for a while. Whoever keeps
-# one of the functions from such a while keeps a clock that stands still. So each use looks it up.
+# freezegun and time-machine replace the functions of the module `time` for a while. Who keeps such a
+# function keeps a clock that stands still. So each use looks the function up.
 
 
 def _monotonic() -> float:
@@ -48,16 +48,17 @@ class Moment(NamedTuple):
 
     @classmethod
     def now(cls, clock: Clock) -> Moment:
-        """This one."""
+        """The present moment."""
         return cls(clock.monotonic(), clock.wall())
 
     def age(self, clock: Clock) -> float:
         """Seconds since then, by the clock that has gone further.
 
-        Suspended, only the wall clock went on; set back, only the monotonic one. Either way the
-        larger figure is the safe one: what lives too short is renewed, what lives too long fails.
-        A monotonic clock never goes back: if it did, the clocks of `time` were replaced meanwhile
-        (freezegun, say), and nothing is known of the time between. That counts as very old.
+        During a suspension only the wall clock goes on. When the wall clock is set back, only the
+        monotonic clock is right. The larger figure is the safe one in both cases: a token that seems
+        too old is renewed, a token that seems too young fails. A monotonic clock never goes back. If it
+        did, the clocks of `time` were replaced meanwhile (by freezegun, say), and nothing is known of
+        the time between. Such a moment counts as very old.
         """
         passed = clock.monotonic() - self.monotonic
         return math.inf if passed < 0 else max(passed, clock.wall() - self.wall)

@@ -1,7 +1,7 @@
 """Forks and threads.
 
 Which process this is; what a child of a fork must not share with its parent; threads for work that no
-call waits for, and that a fork waits for; and whose call stack something runs on.
+call waits for, and that a fork waits for; and the call stack of a thread or a greenlet.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from types import BuiltinFunctionType
 from typing import Any
 from weakref import ref
 
-#: Forks between the first import and this process, as far as they have been noticed.
+#: The number of forks between the first import and this process, as far as they have been noticed.
 forks = 0
 
-#: Held where a fork in the midst would leave the child with something half done that no thread of
-#: its own will ever finish: Python's import locks are not reset in a child.
+#: Who holds this lock keeps forks away. A fork in the midst would leave the child with work that is
+#: half done, and no thread in the child would finish the work. An import is such work: Python does
+#: not reset its import locks in a child.
 no_fork = threading.RLock()
 
 _pid = os.getpid()
@@ -31,9 +32,9 @@ _locks: dict[int, threading.RLock] = {}
 
 
 def process() -> int:
-    """The number of this process, another one in each child. What was made under another is stale.
+    """The number of this process, which differs in each child. Things of another number are stale.
 
-    Python's own hooks see `os.fork` alone; uWSGI forks in C. So the process id is compared as well,
+    Python's own hooks see `os.fork` alone, and uWSGI forks in C. So the process id is compared as well,
     which takes some 0.2 us at most.
     """
     if os.getpid() != _pid:
@@ -44,7 +45,7 @@ def process() -> int:
 def at_fork(reset: Callable[[], object]) -> None:
     """Have this method of an object called in each child, as long as the object lives.
 
-    At once where Python's hooks are called, and else by the next call of :func:`process`.
+    The child calls it at once where Python's hooks are called, and else in its next :func:`process`.
     """
     method: Any = reset
     # Not a WeakMethod: its callback is Python code, which fails at the end of an interpreter.
@@ -70,7 +71,7 @@ def _start_afresh(pid: int) -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
     os.register_at_fork(
-        # The lock of the moment, which is another one in each child.
+        # The current lock, which is another lock in each child.
         before=lambda: no_fork.acquire(),  # noqa: PLW0108
         after_in_parent=lambda: no_fork.release(),  # noqa: PLW0108
         after_in_child=process,
@@ -78,9 +79,8 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no for
 
 
 #: Seconds that a fork waits for our threads. Python 3.12 warns of a fork while other threads run, and
-#: many test suites make that an error. A child is also better off without half-done work. But a login
-#: service that hangs must not hold up a fork. The end of an interpreter waits as long: a thread that is
-#: cut off may leave a lock in a store behind.
+#: a child should inherit no work that is half done. But a login service that hangs must not hold up a
+#: fork. The end of an interpreter waits as long: a thread that is cut off may leave a lock in a store.
 FORK_WAITS = 0.5
 
 #: Seconds from one look at those threads to the next.
@@ -88,7 +88,7 @@ NAP = 0.005
 
 
 class BackgroundThread(threading.Thread):
-    """A thread of ours: a daemon, so that it never keeps a process from ending."""
+    """A thread of ours. It is a daemon, which never keeps a process from ending."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(target=work, name="gc_requests_auth", daemon=True)
@@ -107,14 +107,14 @@ class BackgroundThread(threading.Thread):
         )
 
 
-#: Those that may be there. `threading.enumerate` forgets a thread before the system does.
+#: The threads that may be there. `threading.enumerate` forgets a thread before the system does.
 _threads: set[BackgroundThread] = set()
 
 
 def in_background(work: Callable[[], None]) -> bool:
-    """Do the work in a thread of its own; False if no thread can be started.
+    """Do the work in a thread of its own. Returns False if no thread can be started.
 
-    That is so at the exit of an interpreter (Python 3.12), or where there are too many threads.
+    At the exit of an interpreter (Python 3.12) none can, nor where there are too many threads.
     """
     if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
         return False
@@ -133,16 +133,16 @@ def in_background(work: Callable[[], None]) -> bool:
 def precede_at_forks(library: str) -> None:  # noqa: ARG001 -- once for each
     """Have a fork wait for our threads before this library prepares for the fork.
 
-    To be called when the library has been imported: of the functions registered, the last is called
-    first. A library (filelock) may hold its locks through a fork. A thread of ours may need such a
-    lock to come to its end, so that waiting for the thread only afterwards would be in vain.
+    Call this function when the library has been imported: Python calls the function first that was
+    registered last. A library (filelock) may hold its locks through a fork. A thread of ours may need
+    such a lock to come to its end. A fork that waits for the thread after that waits in vain.
     """
     if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
         os.register_at_fork(before=wait_for_threads)
 
 
 def wait_for_threads() -> None:
-    """Wait for our threads, for all of them together no longer than `FORK_WAITS`."""
+    """Wait until our threads have ended, `FORK_WAITS` at most for all of them together."""
     this = threading.current_thread()
     threads = [one for one in list(_threads) if one is not this and not one.hangs]
     naps = FORK_WAITS // NAP  # counted: by a clock that a test has frozen, this would never end
@@ -155,14 +155,14 @@ def wait_for_threads() -> None:
 
 atexit.register(wait_for_threads)
 
-# A thread of ours may be waiting for `no_fork`, which a fork holds: wait for the thread first.
+# A fork holds `no_fork`, and a thread of ours may need that lock to come to its end.
 precede_at_forks("forks")
 
 
 def call_stack() -> tuple[int, object]:
-    """Whose call stack this runs on: the thread, and its greenlet, None for the thread's own.
+    """The call stack of the caller: the thread, and the greenlet, None for the thread's own.
 
-    gevent and eventlet run many greenlets in a thread.
+    gevent and eventlet run many greenlets in one thread.
     """
     # Not by a ContextVar: a greenlet or a thread may be started with a copy of another's context.
     current = getattr(sys.modules.get("greenlet"), "getcurrent", None)

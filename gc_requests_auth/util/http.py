@@ -1,4 +1,4 @@
-"""What HTTP says in headers, and what a request of ours says of itself."""
+"""The headers of an answer, the fields of an error, and the name that our requests go by."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .secret import SecretBox, redacted
 #: The release. setup.cfg reads this very line, so the two can not differ.
 VERSION = "0.1.0"
 
-#: What every request of ours is sent by; requests names itself behind it.
+#: The ``User-Agent`` of every request of ours. The name of requests stands behind ours.
 USER_AGENT = f"gc_requests_auth/{VERSION} {requests.utils.default_user_agent()}"
 
 
 def number(value: str | None) -> float | None:
-    """A header that is a plain number, with or without a fraction; None if it is anything else."""
+    """The number that a header is, with or without a fraction; None if the header is no number."""
     if value is None or not value.isascii() or not value.strip().replace(".", "", 1).isdigit():
         return None
     return float(value)
@@ -30,7 +30,7 @@ def number(value: str | None) -> float | None:
 def retry_after_seconds(value: str | None, now: float) -> float | None:
     """Seconds that a ``Retry-After`` asks for (RFC 9110, section 10.2.3: a number or a date).
 
-    :param now: Seconds since 1970, to count a date from.
+    :param now: Seconds since 1970, from which a date is counted.
     """
     seconds = number(value)
     if value is None or seconds is not None:
@@ -49,7 +49,7 @@ def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) ->
     :param hidden: Secrets that the server may have echoed.
     """
     if response._content is False and response._content_consumed:
-        return "unknown"  # its body was given up
+        return "unknown"  # the body was given up
     try:
         code = parse_json(response.content)["code"]
     except (ValueError, KeyError, TypeError):
@@ -58,7 +58,7 @@ def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) ->
 
 
 def error_message(response: requests.Response) -> str:
-    """The ``message`` of a Genesys Cloud error body, to be compared; not for a log. Empty without one."""
+    """The ``message`` of a Genesys Cloud error body, or an empty text. It must not be logged."""
     try:
         message = parse_json(response.content)["message"]
     except (ValueError, KeyError, TypeError):
@@ -69,7 +69,7 @@ def error_message(response: requests.Response) -> str:
 def correlation_id_of(
     headers: Mapping[str, str], hidden: Iterable[SecretBox] = (), client_id: SecretBox | None = None
 ) -> str | None:
-    """What Genesys Cloud Care asks for, under its newer or its older name; None if there is none.
+    """The correlation id, which Genesys Cloud Care asks for, by its newer or its older name; or None.
 
     :param hidden: Secrets that the server may have echoed.
     """
@@ -83,7 +83,7 @@ def correlation_id_of(
 def _loggable(
     said: object, hidden: Iterable[SecretBox], client_id: SecretBox | None = None
 ) -> str | None:
-    """What may stand in a log; not what a server echoes of the request's own credentials."""
+    """The text if it may stand in a log: it is short, and repeats no credentials of the request."""
     if not isinstance(said, str) or not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", said):
         return None
     return said if redacted(said, hidden, client_id) == said else None
@@ -92,7 +92,8 @@ def _loggable(
 def has_correlation_id(response: requests.Response) -> bool:
     """Whether an answer has the correlation id that every answer of Genesys Cloud has.
 
-    A proxy, a firewall or a test double that answers in its place has not counted the request.
+    An answer of a proxy, a firewall or a test double has none: Genesys Cloud has not counted the
+    request.
     """
     headers = response.headers
     return "ININ-Correlation-Id" in headers or "Genesys-Correlation-Id" in headers
@@ -104,7 +105,7 @@ def is_patched() -> bool:
 
 
 def chain_of(problem: BaseException) -> Iterator[BaseException]:
-    """The exception and all it was made from: urllib3 nests them in arguments and reasons."""
+    """The exception and all exceptions within: urllib3 keeps them in arguments and reasons."""
     seen: set[int] = set()
     queue: list[object] = [problem]
     while queue:

@@ -1,8 +1,8 @@
-"""Proxies and the CA bundle of the environment, looked up once for each change of it.
+"""The proxies and the CA bundle of the environment, looked up once for each change of a variable.
 
-For every call requests goes through all variables twice, to see which proxies there are and whether
-the host is to bypass them. On Python 3.11 with 35 variables that is more than half of its own time.
-Here the answer of requests is kept for each host while no variable changes.
+For every call requests goes through all variables twice: which proxies are there, and does the host
+bypass them? On Python 3.11 with 35 variables that takes more than half of the time of requests itself.
+This module keeps the answer of requests for each host while no variable changes.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ HOSTS = 256
 #: dict with a copy of it takes a microsecond.
 _VARIABLES: object = getattr(os.environ, "_data", None)
 
-#: Elsewhere proxies come from the registry (Windows) or the system settings (macOS) as well.
+#: On Windows proxies come from the registry as well, and on macOS from the system settings.
 _ONLY_VARIABLES = isinstance(_VARIABLES, dict) and os.name == "posix" and sys.platform != "darwin"
 
 
 class _Environment:
-    """The environment at some time, and what requests makes of it.
+    """The variables at some time, and what requests makes of them.
 
-    The client secret may be a variable, so that neither a `repr` nor a local variable has them.
+    The client secret may be a variable. So no `repr` and no local variable holds the variables.
     """
 
     def __init__(self) -> None:
-        # The variables first: one that changes meanwhile makes them differ, and all is read again.
+        # The variables first. If one changes meanwhile, the next look finds them changed.
         self.variables = dict(_VARIABLES)  # type: ignore[call-overload]  # a dict, if it is called
         self.ca_bundle = _ca_bundle()
         #: By host, as it stands in the URL, and by the `no_proxy` of the call.
         self.proxies: dict[tuple[str, str | None], dict[str, str]] = {}
 
 
-#: The latest, for all sessions and threads of the process.
+#: The latest environment, for all sessions and threads of the process.
 _latest: _Environment | None = None
 
 
@@ -55,8 +55,8 @@ def proxies_and_ca_bundle(url: str, no_proxy: str | None) -> tuple[dict[str, str
     proxies = environment.proxies.get(key)
     if proxies is None:
         proxies = requests.utils.get_environ_proxies(url, no_proxy=no_proxy)
-        # Not kept where a variable has changed meanwhile: requests itself changes NO_PROXY for a
-        # moment when a call has a `no_proxy` of its own.
+        # The answer is not kept where a variable has changed meanwhile: requests itself changes
+        # NO_PROXY for a moment when a call has a `no_proxy` of its own.
         if environment is _look():
             if len(environment.proxies) >= HOSTS:
                 environment.proxies.clear()

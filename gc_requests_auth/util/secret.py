@@ -1,5 +1,7 @@
-"""Secrets: a box that is no text, for what we keep; text that hides itself, for a header; and what
-may be quoted of other people's text, which is nothing that has a part of a secret in it.
+"""Secrets, and what may be quoted of the texts of others.
+
+A `SecretBox` is no text: the library keeps secrets in it. A `Secret` is a text that hides itself: the
+library sets headers with it. A text that repeats a part of a secret is not quoted.
 """
 
 from __future__ import annotations
@@ -14,22 +16,22 @@ from urllib.parse import quote, quote_plus
 
 from requests.structures import CaseInsensitiveDict
 
-#: Is shown in place of a secret, and stands in its place in a pickle and in YAML.
+#: Stands in the place of a secret wherever it is printed, in a pickle and in YAML.
 HIDDEN: Final = "<hidden>"
 
 
 class Secret(str):
     """Text that is sent as it is and shown as ``<hidden>``: the value of a header.
 
-    What is cut from it, joined to it or formatted with it is hidden as well. Its characters can be
-    had by :meth:`encode`, which is what ``http.client`` calls, and by whatever reads the text of a
+    A text that is cut from a Secret, joined to it or formatted with it is hidden as well. The
+    characters come out of :meth:`encode`, which ``http.client`` calls, and of everything that reads a
     `str` without asking its class: ``"".join()``, ``json.dumps()``, the ``write()`` of a file.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: object = "") -> Self:
-        """The text; of a Secret the text as well, and not its placeholder."""
+        """A Secret of this text. A Secret of a Secret has the same text, not its placeholder."""
         tell_yaml()
         return super().__new__(cls, plain(text) if isinstance(text, str) else text)
 
@@ -76,9 +78,9 @@ for _name in (  # noqa: SIM905 -- a list would take a line for each name
 
 
 class SecretBox:
-    """A secret that is kept. It is no text, so nothing that prints, cuts or serializes text gets it.
+    """A secret that is kept. A box is no text: what prints, cuts or serializes texts does not get it.
 
-    Two boxes are equal if their contents are; a box is also equal to the text in it.
+    Two boxes are equal if their texts are equal. A box is also equal to the text in it.
     """
 
     __slots__ = ("_content",)
@@ -87,7 +89,7 @@ class SecretBox:
         self._content = Secret(plain(content))
 
     def open(self) -> Secret:
-        """The text, to set a header, to compute Basic or an HMAC, or to search for it in a text."""
+        """The text, for a header, for Basic or an HMAC, or to search for it in another text."""
         return self._content
 
     def __repr__(self) -> str:
@@ -108,8 +110,8 @@ class SecretBox:
 
 
 def plain(secret: str | SecretBox) -> str:
-    """The text itself, for whoever asked for it."""
-    # Not str(): a Secret, an Enum member or a redacting subclass has a text of its own for that.
+    """The text itself."""
+    # Not str(): a Secret, a member of an Enum and other subclasses of `str` print another text.
     return str.__str__(secret.open() if isinstance(secret, SecretBox) else secret)
 
 
@@ -122,31 +124,31 @@ class Absent:
 
 ABSENT: Final = Absent()
 
-#: What a `credentials=` callable is: asked before every token request, answers (id, secret).
+#: A `credentials=` function. It is called before every token request, and returns id and secret.
 CredentialsCallable = Callable[[], tuple[str, str]]
 
 
 class Vault:
-    """Such a function, without a printable form: it may be bound to what it returns."""
+    """A `credentials=` function that does not print: it may be bound to the secret that it returns."""
 
     __slots__ = ("ask", "error")
 
     def __init__(self, ask: CredentialsCallable) -> None:
         self.ask = ask
-        #: What it raised last.
+        #: The latest exception of the function.
         self.error: Exception | None = None
 
     @classmethod
     def of(cls, credentials: Any) -> Vault | None:
-        """The function so wrapped, if it is not yet; None if there is none."""
+        """The function as a Vault; a Vault and None stay as they are."""
         return credentials if isinstance(credentials, cls | None) else cls(credentials)
 
 
 def boxed(value: Any) -> Any:
-    """A text in a box; of anything else that is no text, the class.
+    """A text in a box. Of a value that is no text, the class.
 
-    For the first line of a function that is handed a secret, or something that may be one by
-    mistake, such as a URL with a password: no frame of ours then shows it when something raises.
+    A function calls this in its first line for an argument that is a secret, or may be one by mistake,
+    such as a URL with a password. No frame of ours then shows the argument when something raises.
     """
     if isinstance(value, str):
         return SecretBox(value)
@@ -157,8 +159,8 @@ def boxed(value: Any) -> Any:
 def tell_yaml() -> None:
     """Let PyYAML write a Secret, once there is a PyYAML: VCR.py and requests-cache use it.
 
-    PyYAML looks at the exact class of a value, so that no subclass of `str` is text to it. Called
-    for each signed request, since PyYAML may be imported at any time; takes 0.05 us.
+    PyYAML looks at the exact class of a value: a subclass of `str` is no text to it. Every signed
+    request calls this, since PyYAML may be imported at any time. The call takes 0.05 us.
     """
     global _yaml_knows  # noqa: PLW0603 -- PyYAML is told once in a process
     if not _yaml_knows and "yaml" in sys.modules:
@@ -177,27 +179,26 @@ def _represent(dumper: Any, _: Secret) -> Any:
     return dumper.represent_str(HIDDEN)
 
 
-# -- what may be quoted of other people's text ------------------------------------------------------
+# -- what may be quoted of the texts of others ------------------------------------------------------
 
-#: So many characters of a secret in a row are no accident; fewer stand in many a word.
+#: A text with so many characters of a secret in a row repeats the secret. Many words have fewer.
 GIVES_AWAY = 6
 
-#: The same for the client id, which words like "client" may be part of, and whose end is shown
-#: anyway.
+#: The same for a client id. Words like "client" may be a part of it, and messages show its end.
 GIVES_ID_AWAY = 8
 
-#: The form of a client id. A secret that has this form beside an id that has not was swapped with it.
+#: The form of a client id. Where the secret has this form and the id has not, they were swapped.
 _UUID = r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-#: Characters of a text that are looked at and returned. No message shows as many.
+#: A longer text is cut to so many characters. No message shows as many.
 LOOKED_AT = 1000
 
-#: Stands for a text that is not quoted.
+#: Stands in the place of a text that is not quoted.
 NOT_QUOTED = "..."
 
 
 def short_name(client_id: SecretBox) -> str:
-    """``...1a2b``: enough to tell one's clients apart, too little to be worth anything."""
+    """``...1a2b``: enough to tell the clients of one user apart, and of no use to anybody else."""
     text = client_id.open()
     return f"...{plain(text[-4:])}" if len(text) > 8 else "..."
 
@@ -217,7 +218,7 @@ def name_of(client_id: SecretBox, client_secret: SecretBox) -> str:
 
 
 def forms_of(secret: SecretBox) -> list[SecretBox]:
-    """The secret, and what becomes of it in Base64, in a path, in a query and in a form."""
+    """The secret, and the same in Base64, in a path, in a query and in a form."""
     return [
         secret,
         SecretBox(base64.b64encode(secret.open().encode()).decode("ascii")),
@@ -230,14 +231,14 @@ def forms_of(secret: SecretBox) -> list[SecretBox]:
 def redacted(
     text: str, hidden: Iterable[SecretBox], client_id: SecretBox | None = None, name: str = "..."
 ) -> str:
-    """The text, unless it has six characters in a row in common with a hidden value, in any case.
+    """The text, or "..." if it has six characters in a row of a hidden value, in upper or lower case.
 
-    A server may repeat ``client_secret=`` and half of the secret, so a part of it is enough.
+    A part is enough, since a server may repeat ``client_secret=`` and half of the secret.
 
-    :param client_id: Becomes `name` where it is whole; a text with eight characters of it in a row
-        is not quoted either.
+    :param client_id: Is replaced by `name`. A text with eight characters in a row of the client id is
+        not quoted either.
     """
-    # A little more than is shown, so that what begins within the text is recognised.
+    # A little more than is returned, to recognise a client id that begins at the end of the text.
     text = plain(text)[: LOOKED_AT + GIVES_ID_AWAY]
     if any(_have_in_common(text, value, GIVES_AWAY) for value in hidden):
         return NOT_QUOTED
@@ -257,8 +258,8 @@ def _have_in_common(text: str, secret: SecretBox, enough: int) -> bool:
 def _hide_echo(record: logging.LogRecord) -> bool:
     """Take out of a warning of urllib3 what a server may have repeated of the credentials.
 
-    With "Failed to parse headers", urllib3 quotes what it could not read, in an exception. An answer
-    to a request that carries no secret of ours is quoted as ever.
+    With "Failed to parse headers", urllib3 logs an exception that quotes the lines it could not read.
+    An answer to a request that carries no secret of ours is still quoted.
     """
     if record.exc_info and _carries_a_secret():
         # In the words of urllib3: "Failed to parse headers (url=%s): %s".
@@ -269,9 +270,10 @@ def _hide_echo(record: logging.LogRecord) -> bool:
 
 
 def _carries_a_secret() -> bool:
-    """Whether the request that urllib3 logs this for does, as the frames of urllib3 have it.
+    """Whether the request of this warning carries a secret, by the headers in the frames of urllib3.
 
-    Frames cost something when there is such a warning; a mark on each request would cost each call.
+    To look at frames costs time when there is such a warning. A mark on each request would cost each
+    call.
     """
     frame = sys._getframe()
     while frame.f_back is not None:

@@ -309,7 +309,7 @@ print(over.wait(30))
 
 @forking
 def test_a_fork_right_after_a_background_thread_is_a_fork_of_one_thread() -> None:
-    """Python 3.12 warns of others, and here a warning is fatal."""
+    """Of other threads Python 3.12 warns, on standard error."""
     done = run_python("""
 import os, threading
 from gc_requests_auth.util.forks import in_background
@@ -380,7 +380,7 @@ print(FORK_WAITS - 0.05 < time.monotonic() - start < 2 * FORK_WAITS, os.waitpid(
 
 @forking
 def test_a_fork_waits_for_a_background_thread_that_needs_no_fork() -> None:
-    """The hook comes before `no_fork` is held, which such a thread needs to come to its end."""
+    """A fork waits for the thread before it holds `no_fork`, which the thread needs to end."""
     done = run_python("""
 import os, threading, time
 from gc_requests_auth.util import forks
