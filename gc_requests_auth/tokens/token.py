@@ -95,12 +95,6 @@ class AccessToken(NamedTuple):
         """Whether this is the token of that value."""
         return self.value == value
 
-    def lives(self, now: Moment, margin: float = 0.0) -> bool:
-        """Whether it is good for more than so many seconds."""
-        born = self.born
-        age = max(now.monotonic - born.monotonic, now.wall - born.wall)
-        return now.monotonic >= born.monotonic and age + margin < self.lifetime
-
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
         born = self.born

@@ -110,7 +110,7 @@ def test_a_greenlet_that_can_not_let_its_leader_run_asks_for_itself() -> None:
     assert said_by(WITHOUT_A_SLEEP_OF_ITS_OWN) == "2 2\n"
 
 
-def test_a_greenlet_whose_token_request_calls_itself_is_told_so() -> None:
+def test_a_greenlet_whose_token_request_uses_the_same_auth_gets_an_error() -> None:
     assert said_by(A_CALL_OF_ITS_OWN) == "[True, 'token-1', 'token-1'] 1\n"
 
 

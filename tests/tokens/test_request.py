@@ -725,7 +725,7 @@ def test_hostile_answer_is_an_error_that_names_its_cause(name: str, fake_time: F
     assert fake_time.slept == []
 
 
-def test_of_an_answer_that_is_too_long_no_more_is_read() -> None:
+def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
     adapter = Recorder()
     with wire.Server(wire.message(200, b"x" * 10_000_000)) as server:
         session = trusting(server)
@@ -735,7 +735,7 @@ def test_of_an_answer_that_is_too_long_no_more_is_read() -> None:
     assert adapter.answers[0].raw.tell() == 64 * 1024 + 1
 
 
-def test_of_a_gzip_bomb_no_more_is_in_memory_than_was_read() -> None:
+def test_a_gzip_bomb_fills_no_memory() -> None:
     with wire.Server(wire.message(200, BOMB, {"Content-Encoding": "gzip"})) as server:
         session = trusting(server)
         tracemalloc.start()
@@ -992,7 +992,7 @@ def test_failing_connection_is_an_error_that_names_its_cause(name: str) -> None:
     assert isinstance(error, requests.Timeout) is (case.kind is LoginTimeoutError)
 
 
-def test_host_without_an_address_is_said_to_have_none() -> None:
+def test_host_without_an_address_is_named_as_such() -> None:
     error = unreachable("https://login.invalid")
 
     assert type(error) is LoginUnreachableError
@@ -1000,7 +1000,7 @@ def test_host_without_an_address_is_said_to_have_none() -> None:
     assert error.retryable
 
 
-def test_refused_connection_is_said_to_be_refused() -> None:
+def test_refused_connection_is_named_as_such() -> None:
     error = unreachable(f"https://127.0.0.1:{wire.closed_port()}")
 
     assert type(error) is LoginUnreachableError
@@ -1028,7 +1028,7 @@ def test_connection_that_is_not_taken_is_a_time_out() -> None:
     assert error.retryable
 
 
-def test_certificate_nobody_trusts_names_the_ca_bundle_and_the_session() -> None:
+def test_a_certificate_that_nobody_trusts_leads_to_the_ca_bundle_and_the_session() -> None:
     with wire.Server(wire.reply(200, GOOD)) as server:
         error = unreachable(server.url, requests.Session())
 
@@ -1273,7 +1273,7 @@ def assert_backed_off(slept: list[float], first: float) -> None:
     ],
     ids=["429", "400 rate limit exceeded", "503", "500"],
 )
-def test_what_may_pass_is_tried_again_within_its_budget(
+def test_a_passing_failure_is_tried_again_within_its_budget(
     act: wire.Act, kind: type[TokenError], first: float, most: float, fake_time: FakeTime
 ) -> None:
     with wire.Server(act) as server:
@@ -1286,7 +1286,7 @@ def test_what_may_pass_is_tried_again_within_its_budget(
 
 
 @pytest.mark.parametrize("act", PASSING.values(), ids=PASSING)
-def test_what_passes_is_a_token(act: wire.Act, fake_time: FakeTime) -> None:
+def test_a_failure_that_passes_ends_in_a_token(act: wire.Act, fake_time: FakeTime) -> None:
     with wire.Server(act, act, wire.reply(200, GOOD)) as server:
         token = ask(server.url, trusting(server), retry=True, clock=fake_time.clock)
 
@@ -1587,7 +1587,7 @@ def test_no_logger_at_debug_tells_a_secret_or_what_a_gateway_repeats_in_a_header
     assert sweep.find() == []
 
 
-def test_what_urllib3_can_not_read_of_an_answer_is_in_no_log(
+def test_headers_that_urllib3_can_not_read_are_in_no_log(
     caplog: pytest.LogCaptureFixture, sweep: Sweep
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="urllib3")
@@ -1620,7 +1620,7 @@ class OwnConnectionError(requests.ConnectionError):
     ids=repr,
 )
 @pytest.mark.parametrize("retry", [True, False])
-def test_what_a_mounted_adapter_raises_by_itself_passes_unwrapped(
+def test_an_exception_of_a_mounted_adapter_passes_unwrapped(
     problem: Exception, retry: bool
 ) -> None:
     adapter = Double(raising(problem))
@@ -1658,7 +1658,7 @@ def test_keyboard_interrupt_passes() -> None:
     ],
     ids=repr,
 )
-def test_what_requests_raises_becomes_ours(problem: Exception, kind: type[TokenError]) -> None:
+def test_an_exception_of_requests_becomes_ours(problem: Exception, kind: type[TokenError]) -> None:
     error = refusal("https://login.mypurecloud.ie", mounted(Double(raising(problem))))
 
     assert type(error) is kind
@@ -1686,7 +1686,7 @@ class Breaking(io.BytesIO):
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
-def test_what_requests_and_urllib3_raise_of_an_answer_becomes_ours(
+def test_an_exception_of_requests_or_urllib3_while_an_answer_is_read_becomes_ours(
     problem: Exception, kind: type[TokenError]
 ) -> None:
     adapter = Double(body=lambda _: Breaking(problem))
@@ -1701,7 +1701,7 @@ def test_what_requests_and_urllib3_raise_of_an_answer_becomes_ours(
     [OwnError("time is up"), ValueError("mine"), OSError("mine"), LookupError()],
     ids=type,
 )
-def test_what_anybody_else_raises_while_an_answer_is_read_leaves_as_it_is(
+def test_an_exception_of_others_while_an_answer_is_read_leaves_as_it_is(
     problem: Exception,
 ) -> None:
     adapter = Double(body=lambda _: Breaking(problem))
@@ -1713,7 +1713,7 @@ def test_what_anybody_else_raises_while_an_answer_is_read_leaves_as_it_is(
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals between threads here")
-def test_what_a_signal_handler_raises_while_a_token_is_read_is_its_callers_alone() -> None:
+def test_an_exception_of_a_signal_handler_while_a_token_is_read_is_its_callers_alone() -> None:
     """As the time limits of Celery and of pytest-timeout do."""
     problem = OwnError("time is up")
 
@@ -1801,7 +1801,7 @@ def test_the_connection_of_a_token_request_is_closed_after_it() -> None:
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_it_works_with_a_response_made_by_hand(good: bool) -> None:
+def test_a_response_made_by_hand_is_read(good: bool) -> None:
     class ByHand(Double):
         def send(self, *args: Any, **options: Any) -> Any:
             response = super().send(*args, **options)
@@ -1816,7 +1816,7 @@ def test_it_works_with_a_response_made_by_hand(good: bool) -> None:
 
 
 @pytest.mark.parametrize("lent", [True, False])
-def test_it_works_under_requests_mock(lent: bool) -> None:
+def test_a_token_can_be_had_under_requests_mock(lent: bool) -> None:
     with requests_mock.Mocker() as double:
         double.post("https://login.mypurecloud.ie/oauth/token", text=GOOD)
         token = ask("https://login.mypurecloud.ie", requests.Session() if lent else None)
@@ -1827,7 +1827,7 @@ def test_it_works_under_requests_mock(lent: bool) -> None:
 
 
 @pytest.mark.parametrize("lent", [True, False])
-def test_it_works_under_responses(lent: bool) -> None:
+def test_a_token_can_be_had_under_responses(lent: bool) -> None:
     with responses.RequestsMock() as double:
         double.post("https://login.mypurecloud.ie/oauth/token", body=GOOD)
         token = ask("https://login.mypurecloud.ie", requests.Session() if lent else None)

@@ -171,7 +171,7 @@ def test_no_answer_is_an_error_that_names_the_api(
 
 
 @pytest.mark.parametrize("problem", [ZeroDivisionError(), OSError("mine")], ids=type)
-def test_what_a_mounted_adapter_raises_by_itself_passes(
+def test_an_exception_of_a_mounted_adapter_passes_unwrapped_through_revoke(
     auth: GenesysCloudAuth, mocked: requests_mock.Mocker, problem: Exception
 ) -> None:
     mocked.delete(API, exc=problem)

@@ -105,21 +105,24 @@ def login(fake_time: FakeTime) -> Login:
     return Login(fake_time)
 
 
+@pytest.fixture(autouse=True)
+def jitter(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Each source renews as early as it may, or at the given share of that time."""
+    share = getattr(request, "param", 1.0)
+    monkeypatch.setattr(source_module, "uniform", lambda *_: share)
+
+
 @pytest.fixture
 def source(login: Login, fake_time: FakeTime) -> TokenSource:
-    """One that starts no threads."""
-    source = TokenSource(identify, login, clock=fake_time.clock, background=False)
-    source._jitter = 1.0
-    return source
+    """A source that starts no threads."""
+    return TokenSource(identify, login, clock=fake_time.clock, background=False)
 
 
 @pytest.fixture
 def renewing(login: Login, fake_time: FakeTime) -> Iterator[TokenSource]:
-    """One that renews in the background."""
-    source = TokenSource(identify, login, clock=fake_time.clock)
-    source._jitter = 1.0
-    yield source
-    land()
+    """A source that renews in the background."""
+    yield TokenSource(identify, login, clock=fake_time.clock)
+    wait_for_renewal()
 
 
 def identify() -> Identity:
@@ -131,7 +134,7 @@ def in_background() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if isinstance(one, BackgroundThread)]
 
 
-def land() -> None:
+def wait_for_renewal() -> None:
     """Wait until no renewal is under way."""
     for thread in in_background():
         thread.join(30)
@@ -280,7 +283,7 @@ def test_a_failed_renewal_costs_no_call_anything(
     assert "stays in use" in warned[0].getMessage()
 
 
-def test_a_renewal_that_works_again_is_said_once(
+def test_a_renewal_that_works_again_is_logged_once(
     source: TokenSource, login: Login, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gc_requests_auth")
@@ -357,7 +360,6 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
 
 def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
     """Let the token grow so old that a successor is due; how long it still lives."""
-    source._jitter = 1.0
     token = source.current()
     fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
     return token.early
@@ -374,7 +376,7 @@ def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
         calls = everybody(pool, renewing.current, 32)
         assert {call.result(30).value for call in calls} == {f"{TOKEN}-1"}
         assert [one.daemon for one in in_background()] == [True]
-    land()
+    wait_for_renewal()
 
     assert renewing.current().value == f"{TOKEN}-2"
     assert [call["retry"] for call in login.calls] == [True, False]
@@ -395,48 +397,45 @@ def test_no_token_is_renewed_before_it_is_due(
     assert in_background() == []
 
 
-def test_each_process_begins_at_a_time_of_its_own(
-    renewing: TokenSource,
-    login: Login,
-    fake_time: FakeTime,
-    monkeypatch: pytest.MonkeyPatch,
+def test_each_process_begins_to_renew_at_a_time_of_its_own(
+    renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also the children of one parent, which inherit its token."""
-    shares = set()
-    for _ in range(200):
-        fork(monkeypatch)
-        shares.add(renewing._jitter)
-    assert 0.8 <= min(shares) < 0.82
-    assert 0.98 < max(shares) <= 1.0
-
-    renewing._jitter = 1.0
+    """The children of one parent, which inherit its token, as well."""
     begin_to_renew(renewing, fake_time)
-    renewing._jitter = 0.9
+    shares: list[tuple[float, float]] = []
+
+    def late(*between: float) -> float:
+        shares.append(between)  # type: ignore[arg-type]
+        return 0.9
+
+    monkeypatch.setattr(source_module, "uniform", late)
+    fork(monkeypatch)
+    assert set(shares) == {(0.8, 1.0)}
     fake_time.advance(L / 4 * 0.1 - 0.01)
     assert renewing.current().value == f"{TOKEN}-1"
     assert len(login.calls) == 1
     fake_time.advance(0.02)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 2
 
 
+@pytest.mark.parametrize("jitter", [0.8], indirect=True)
 def test_processes_that_failed_together_do_not_try_again_together(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     renewing.current()
     fake_time.advance(L - 150)
-    renewing._jitter = 0.8
     login.failure = LoginUnreachableError("down")
     renewing.current()
-    land()
+    wait_for_renewal()
     fake_time.advance(3.99)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 2
     fake_time.advance(0.02)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 3
 
 
@@ -447,7 +446,7 @@ def test_processes_that_failed_together_do_not_try_again_together(
         RuntimeError(f"the vault says {SECRET}"),
     ],
 )
-def test_a_failed_renewal_in_the_background_is_said_once_and_tried_ever_more_rarely(
+def test_a_failed_renewal_in_the_background_is_logged_once_and_tried_ever_more_rarely(
     renewing: TokenSource,
     login: Login,
     fake_time: FakeTime,
@@ -459,12 +458,12 @@ def test_a_failed_renewal_in_the_background_is_said_once_and_tried_ever_more_rar
     login.failure = failure
     for tries, pause in enumerate((5, 10, 20, 40, 60, 60), 2):
         assert renewing.current().value == f"{TOKEN}-1"
-        land()
+        wait_for_renewal()
         assert len(login.calls) == tries
         fake_time.advance(pause - 0.01)
         renewing.current()
-        land()
-        assert len(login.calls) == tries, "it rests"
+        wait_for_renewal()
+        assert len(login.calls) == tries, "it pauses"
         fake_time.advance(0.02)
 
     warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
@@ -472,11 +471,11 @@ def test_a_failed_renewal_in_the_background_is_said_once_and_tried_ever_more_rar
     assert "stays in use" in warned[0]
     login.failure = None
     renewing.current()
-    land()
+    wait_for_renewal()
     assert renewing.current().value == f"{TOKEN}-8"
 
 
-def test_a_rest_is_shorter_than_the_life_that_is_left(
+def test_a_pause_after_a_failed_renewal_is_shorter_than_the_life_that_is_left(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     login.lifetime = 4000.0
@@ -484,19 +483,19 @@ def test_a_rest_is_shorter_than_the_life_that_is_left(
     login.failure = LoginUnreachableError("down")
     for advance in (61, 61, 61, 61, 61, left - 5 * 61 - 40):
         renewing.current()
-        land()
+        wait_for_renewal()
         fake_time.advance(advance)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 8, "with 40 s left"
 
     fake_time.advance(13.2)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 8
     fake_time.advance(0.2)
     renewing.current()
-    land()
+    wait_for_renewal()
     assert len(login.calls) == 9
 
 
@@ -519,7 +518,7 @@ def test_in_the_last_moments_a_call_waits_for_the_renewal(
     assert len(login.calls) == 2
 
 
-def test_it_waits_briefly(
+def test_in_the_last_moments_a_call_waits_half_a_second_at_most_for_the_renewal(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert source_module.PATIENCE == 0.5
@@ -531,7 +530,7 @@ def test_it_waits_briefly(
         assert renewing.current().value == f"{TOKEN}-1"
 
 
-def test_it_does_not_wait_for_one_that_has_kept_others_waiting(
+def test_no_call_waits_for_a_renewal_that_has_kept_others_waiting(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_module, "PATIENCE", 3.0)
@@ -551,7 +550,7 @@ def never(*_: object) -> bool:  # pragma: no cover
     raise AssertionError("it waits")
 
 
-def test_a_call_without_a_live_token_waits_for_the_renewal_under_way(
+def test_a_call_without_a_living_token_waits_for_the_renewal_under_way(
     renewing: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
     begin_to_renew(renewing, fake_time)
@@ -566,7 +565,7 @@ def test_a_call_without_a_live_token_waits_for_the_renewal_under_way(
     assert len(login.calls) == 2
 
 
-def test_whoever_starts_a_renewal_may_wait_for_it_as_well(
+def test_the_thread_that_starts_a_renewal_may_wait_for_its_token(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     """The thread leads, not the caller, for whom this would be to wait for itself."""
@@ -587,7 +586,7 @@ def test_whoever_starts_a_renewal_may_wait_for_it_as_well(
     helping.join(30)
 
 
-def test_a_renewal_that_hangs_is_given_up_as_any_flight_is(
+def test_a_renewal_that_hangs_is_given_up_as_any_token_request_is(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     login.lifetime = 4000.0
@@ -604,7 +603,7 @@ def test_a_renewal_that_hangs_is_given_up_as_any_flight_is(
         renewing.current()
         until(lambda: len(login.calls) == 3)
         until(lambda: renewing.current().value == f"{TOKEN}-3")
-    land()
+    wait_for_renewal()
     assert renewing.current().value == f"{TOKEN}-3", "not the late one"
 
 
@@ -647,7 +646,7 @@ def test_without_a_thread_and_inline_nothing_is_done_before_the_end(
     assert source.current().value == f"{TOKEN}-2"
 
 
-def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
+def test_two_threads_at_once_start_one_renewal(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin_to_renew(renewing, fake_time)
@@ -663,21 +662,21 @@ def test_who_is_overtaken_on_the_way_to_a_renewal_leaves_it_to_the_other(
     assert len(login.calls) == 1
 
 
-def test_who_comes_to_a_renewal_when_it_has_just_failed_rests_as_well(
+def test_a_renewal_that_has_just_failed_in_another_thread_is_not_tried_again_at_once(
     renewing: TokenSource, login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin_to_renew(renewing, fake_time)
-    rested = [True, False]  # the second look, under the lock, is the one that counts
-    monkeypatch.setattr(renewing, "_pauses", lambda left: rested.pop())
+    pauses = [True, False]  # the second look, under the lock, is the one that counts
+    monkeypatch.setattr(renewing, "_pauses", lambda left: pauses.pop())
 
     assert renewing.current().value == f"{TOKEN}-1"
-    assert rested == []
+    assert pauses == []
     assert in_background() == []
     assert len(login.calls) == 1
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt(), RuntimeError("time is up")], ids=type)
-def test_what_is_raised_in_a_renewal_of_a_calls_own_thread_leaves_as_it_is(
+def test_an_interruption_of_a_renewal_in_the_thread_of_a_call_leaves_as_it_is(
     source: TokenSource, login: Login, fake_time: FakeTime, problem: Exception
 ) -> None:
     """Ctrl-C, or a time limit that a signal handler raises. The next calls go on."""
@@ -705,12 +704,12 @@ def test_a_vault_that_ends_its_thread_is_not_asked_again_at_once(
     begin_to_renew(source, fake_time)
     for _ in range(5):
         assert source.current().value == f"{TOKEN}-1"
-        land()
+        wait_for_renewal()
 
     assert len(asked) == 2
 
 
-def test_what_nobody_holds_any_more_is_gone_with_its_renewal(
+def test_a_source_that_nobody_holds_is_gone_after_its_renewal(
     login: Login, fake_time: FakeTime
 ) -> None:
     source = TokenSource(identify, login, clock=fake_time.clock)
@@ -722,7 +721,7 @@ def test_what_nobody_holds_any_more_is_gone_with_its_renewal(
         gone = weakref.ref(source)
         del source
         login.meanwhile = lambda: None
-    land()
+    wait_for_renewal()
     gc.collect()
 
     assert gone() is None
@@ -741,9 +740,7 @@ def test_a_re_entrant_call_in_the_background_goes_on_with_the_living_token(
     assert inner == [f"{TOKEN}-1"]
 
 
-def test_what_a_token_replaces_is_told_to_who_comes_by_it(
-    source: TokenSource, login: Login
-) -> None:
+def test_a_token_request_is_told_which_token_to_replace(source: TokenSource, login: Login) -> None:
     """A store, say, which may still have that one."""
     value = source.current().value
     source.other_than(value)
@@ -759,7 +756,7 @@ def test_what_a_token_replaces_is_told_to_who_comes_by_it(
     assert replaced == [None, *(f"{TOKEN}-{n}" for n in range(1, 5))]
 
 
-def test_a_token_from_a_store_is_said_to_be(
+def test_a_token_from_a_store_is_logged_as_such(
     source: TokenSource, login: Login, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gc_requests_auth")
@@ -934,7 +931,7 @@ def test_waiters_of_a_failed_early_renewal_ask_in_full(
 
 
 @pytest.mark.parametrize("clock", ["monotonic", "wall"])
-def test_a_flight_that_takes_too_long_is_abandoned_and_its_answer_discarded(
+def test_a_token_request_that_takes_too_long_is_given_up_and_its_answer_discarded(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor, clock: str
 ) -> None:
     login.meanwhile = held = Held()
@@ -955,7 +952,7 @@ def test_a_flight_that_takes_too_long_is_abandoned_and_its_answer_discarded(
     assert len(login.calls) == 2
 
 
-def test_a_waiter_notices_by_itself_that_a_flight_takes_too_long(
+def test_a_waiter_notices_by_itself_that_a_token_request_takes_too_long(
     source: TokenSource,
     login: Login,
     fake_time: FakeTime,
@@ -978,7 +975,7 @@ def test_a_waiter_notices_by_itself_that_a_flight_takes_too_long(
     assert stuck.result(30).value == f"{TOKEN}-2"
 
 
-def test_a_waiter_gives_up_a_flight_that_takes_too_long_by_a_clock_that_stands_still(
+def test_a_waiter_gives_up_a_token_request_that_takes_too_long_though_the_clock_stands_still(
     source: TokenSource,
     login: Login,
     fake_time: FakeTime,
@@ -998,7 +995,7 @@ def test_a_waiter_gives_up_a_flight_that_takes_too_long_by_a_clock_that_stands_s
     assert waited == stuck.result(30).value == f"{TOKEN}-2"
 
 
-def test_the_late_failure_of_an_abandoned_flight_is_discarded_too(
+def test_the_late_failure_of_a_token_request_that_was_given_up_is_discarded(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
     held = Held()
@@ -1042,7 +1039,7 @@ def test_forget_from_the_leaders_own_thread_raises_instead_of_going_round(
 
 
 @pytest.mark.parametrize("point", range(40))
-def test_ctrl_c_leaves_nothing_behind_until_the_flight_is_cleared_away(  # pragma: no cover
+def test_ctrl_c_in_a_token_request_hinders_no_later_call(  # pragma: no cover
     source: TokenSource, login: Login, point: int
 ) -> None:
     """Raised at the entry of each function the leader calls: the next call signs in.
@@ -1072,12 +1069,11 @@ def test_ctrl_c_leaves_nothing_behind_until_the_flight_is_cleared_away(  # pragm
         sys.settrace(before)
         gc.enable()
 
-    assert source._flight is None
     assert source.current().value in {f"{TOKEN}-1", f"{TOKEN}-2"}
     assert point < 15 or next(seen) > 15, "the points are there"
 
 
-def test_threads_whose_flights_are_all_too_slow_are_served_in_the_end(
+def test_threads_whose_token_requests_are_all_too_slow_are_served_in_the_end(
     source: TokenSource, login: Login, fake_time: FakeTime, pool: ThreadPoolExecutor
 ) -> None:
     """A vault that takes longer than a flight may: each late answer serves its own leader."""
@@ -1132,7 +1128,7 @@ def test_a_late_failure_is_its_leaders_own(
 @pytest.mark.parametrize(
     ("seconds", "left"), [(30, LONGEST_FLIGHT - RESERVE - 30), (LONGEST_FLIGHT - 1, 1)]
 )
-def test_what_the_vault_takes_is_not_left_for_the_request_but_for_one_second(
+def test_the_time_that_a_vault_takes_is_not_left_for_the_token_request_but_for_one_second(
     login: Login, fake_time: FakeTime, seconds: float, left: float
 ) -> None:
     def slow_vault() -> Identity:
@@ -1144,7 +1140,7 @@ def test_what_the_vault_takes_is_not_left_for_the_request_but_for_one_second(
     assert login.calls[0]["within"] == left
 
 
-def test_an_outage_after_the_next_token_is_said_again(
+def test_an_outage_after_the_next_token_is_logged_again(
     source: TokenSource, login: Login, fake_time: FakeTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
@@ -1294,7 +1290,7 @@ for thread in threads:
 # -- refusals -------------------------------------------------------------------------------------
 
 
-def test_a_token_that_lands_does_not_touch_what_other_slots_know(
+def test_a_new_token_leaves_the_refusals_that_other_slots_remember(
     login: Login, fake_time: FakeTime
 ) -> None:
     """What it read a moment ago may be forgotten by now, or be succeeded."""
@@ -1337,7 +1333,7 @@ def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
     assert source.current().value == f"{TOKEN}-2"
 
 
-def test_being_told_from_memory_does_not_prolong_the_memory(
+def test_a_refusal_told_from_memory_does_not_prolong_the_memory(
     source: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     login.failure = CredentialsRefusedError("wrong")
@@ -1490,7 +1486,7 @@ def test_nothing_is_logged_or_called_under_the_lock(
     assert all(seen)
 
 
-def test_who_would_have_a_further_token_finds_one_that_has_landed_meanwhile(
+def test_a_further_token_that_is_there_meanwhile_is_not_fetched(
     source: TokenSource, login: Login
 ) -> None:
     source.current()

@@ -140,7 +140,7 @@ def test_successor_is_looked_for_in_the_last_tenth_at_most_ten_seconds(
 @pytest.mark.parametrize(
     ("expires_in", "early"), [(86400, 900), (3600, 900), (3599, 899.75), (300, 75), (10, 2.5)]
 )
-def test_it_may_be_renewed_in_the_last_quarter_at_most_a_quarter_of_an_hour(
+def test_a_token_may_be_renewed_in_its_last_quarter_or_quarter_of_an_hour(
     fake_time: FakeTime, expires_in: int, early: float
 ) -> None:
     assert issued(fake_time, expires_in).early == early
