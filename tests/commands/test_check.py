@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from email.utils import formatdate
 from pathlib import Path
+from queue import Empty
 from threading import Event
 from typing import Any
 
@@ -1207,6 +1208,23 @@ def test_what_takes_too_long_is_left_behind() -> None:
             network.within(0.01, lambda: hanging.wait(10))
     finally:
         hanging.set()
+
+
+def test_a_wait_is_in_slices_between_which_ctrl_c_is_heard_on_windows() -> None:
+    waited: list[float] = []
+
+    class Late:
+        def get(self, timeout: float) -> tuple[int, None]:
+            waited.append(timeout)
+            if len(waited) < 3:
+                raise Empty
+            return 7, None
+
+    late: Any = Late()
+
+    assert network.next_of(late) == 7
+    assert waited == [network.SLICE_SECONDS] * 3
+    assert network.SLICE_SECONDS < 0.5
 
 
 def test_python_does_not_wait_for_what_was_left_behind() -> None:
