@@ -10,7 +10,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from time import sleep
 
 from ..errors import GenesysCloudError
 from ..sandbox import GenesysCloudSandbox
@@ -121,7 +121,8 @@ def serve(options: argparse.Namespace) -> int:
     try:
         with sandbox:
             print("\n".join(instructions(sandbox.environ, windows=os.name == "nt")), flush=True)
-            Event().wait()
+            while True:  # and not a wait for an event, which Ctrl-C does not end on Windows
+                sleep(3600)
     except KeyboardInterrupt:
         pass
     return 0

@@ -370,7 +370,7 @@ def test_the_sandbox_command_ends_with_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(demo, "Event", Interrupted)
+    monkeypatch.setattr(demo, "sleep", interrupt)
     monkeypatch.setattr(demo, "GenesysCloudSandbox", Silent)
     try:
         assert cli.main(["sandbox"]) == 0
@@ -400,7 +400,7 @@ def test_the_sandbox_says_what_its_credentials_its_ca_and_a_region_would_do() ->
 def test_the_sandbox_command_takes_rate_limits(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "Event", Interrupted)
+    monkeypatch.setattr(demo, "sleep", interrupt)
     monkeypatch.setattr(demo, "GenesysCloudSandbox", Silent)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     options = ["--rate-limit", "60", "--rate-window", "2.5", "--token-rate-limit", "3"]
@@ -432,11 +432,9 @@ def test_a_rate_limit_that_can_not_be_is_a_usage_error(
     assert said in capsys.readouterr().err
 
 
-class Interrupted:
-    """An event that Ctrl-C comes before."""
-
-    def wait(self) -> None:
-        raise KeyboardInterrupt
+def interrupt(_: float) -> None:
+    """A wait that Ctrl-C ends at once."""
+    raise KeyboardInterrupt
 
 
 class Silent:

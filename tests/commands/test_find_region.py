@@ -180,7 +180,7 @@ def test_a_few_are_asked_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch
         REFUSED(peer)
 
     world.elsewhere = world.serve(meet)
-    answers = list(ask_regions(IDENTITY, COMMERCIAL, world.login_url))
+    answers = list(ask_regions(IDENTITY, COMMERCIAL))
 
     assert len(COMMERCIAL) % find_region.AT_ONCE == 0
     assert {type(one.error) for one in answers} == {CredentialsRefusedError}
@@ -191,7 +191,7 @@ def test_a_region_that_throttles_is_asked_again_ever_more_slowly(
     world: World, fake_time: FakeTime
 ) -> None:
     world.elsewhere = world.serve(THROTTLED, THROTTLED, THROTTLED, REFUSED)
-    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], world.login_url, fake_time.clock)
+    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock)
 
     assert isinstance(answer.error, CredentialsRefusedError)
     assert len(fake_time.slept) == 3
@@ -223,7 +223,7 @@ def test_each_answer_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(ask_regions, "__defaults__", (world.login_url, fake_time.clock))
+    monkeypatch.setattr(ask_regions, "__defaults__", (fake_time.clock,))
     world.elsewhere = world.serve(act)
 
     assert cli.main(["check", "--find-region", "--try", "euw1"]) == status
@@ -233,7 +233,7 @@ def test_each_answer_is_told(
 def test_where_some_gave_no_answer_nothing_is_concluded(world: World, fake_time: FakeTime) -> None:
     world.urls["mypurecloud.ie"] = world.serve(DOWN).url
     asked = ["mypurecloud.ie", "mypurecloud.de"]
-    answers = list(ask_regions(IDENTITY, asked, world.login_url, fake_time.clock))
+    answers = list(ask_regions(IDENTITY, asked, fake_time.clock))
     region, status, causes = verdict(answers)
 
     assert (region, status) == (None, Status.UNREACHABLE)
@@ -245,7 +245,7 @@ def test_where_none_gave_an_answer_the_secret_is_not_blamed(
     world: World, fake_time: FakeTime
 ) -> None:
     world.elsewhere = world.serve(DOWN)
-    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie"], world.login_url, fake_time.clock))
+    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock))
 
     assert [one.cause for one in verdict(answers)[2]] == [
         "No clear answer came from login.mypurecloud.ie"
@@ -279,7 +279,7 @@ def test_where_a_portal_answers_for_all_the_secret_is_not_blamed(
 
 def test_where_a_portal_answers_for_some_nothing_is_concluded(world: World) -> None:
     world.urls["mypurecloud.ie"] = world.serve(wire.reply(200, "<html>Sign in")).url
-    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"], world.login_url))
+    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"]))
     _, status, causes = verdict(answers)
 
     assert status is Status.UNREACHABLE
@@ -291,18 +291,19 @@ def test_a_region_that_stalls_is_left_behind(world: World, monkeypatch: pytest.M
         raise network.TooLongError
 
     monkeypatch.setattr(find_region, "within", too_long)
-    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], world.login_url)
+    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"])
 
     assert answer.knows_client is None
     assert answer.finding == "login.mypurecloud.ie did not answer in time"
 
 
-def test_a_fault_of_ours_is_raised_and_not_waited_for(world: World) -> None:
+def test_a_fault_of_ours_is_raised_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(domain: str) -> str:
         raise ZeroDivisionError
 
+    monkeypatch.setattr(find_region, "login_url_of", broken)
     with pytest.raises(ZeroDivisionError):
-        list(ask_regions(IDENTITY, ["mypurecloud.ie"], broken))
+        list(ask_regions(IDENTITY, ["mypurecloud.ie"]))
 
 
 def test_json_says_the_same_to_machines_and_announces_to_people(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,9 +11,9 @@ import requests
 from ...causes.calls import LIVING_TOKEN_REFUSED, TOKEN_ENDED, TOKEN_REFUSED
 from ...causes.examination import Examination
 from ...causes.failure import Cause
-from ...errors import ConfigurationError
 from ...settings.hosts import Hosts, url_below
 from ...tokens.token import AccessToken
+from ...util.bodies import parse_json
 from .api import answered, references, status_of_answer, token_lives
 from .network import Network
 from .report import Fact, Finding, Status, Trouble, plain
@@ -113,8 +112,6 @@ def _url(call: Call, place: Hosts) -> str:
         whole = _ABSOLUTE.match(call.target)
         url = call.target if whole else url_below(place.api_url, call.target)
         url = str(requests.Request(call.method, url).prepare().url)
-    except ConfigurationError:
-        raise
     except (requests.RequestException, ValueError):
         cause = Cause(
             "The second argument is neither a URL nor a path of the API",
@@ -133,7 +130,7 @@ def _is_of_interest(answer: requests.Response) -> bool:
 
 def _is_json(body: bytes) -> bool:
     try:
-        json.loads(body)
-    except (ValueError, RecursionError):
+        parse_json(body)
+    except ValueError:
         return False
     return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Semaphore
 from typing import NamedTuple
 
 from ...causes import sign_in
@@ -23,7 +24,7 @@ from ...settings.hosts import Hosts
 from ...settings.regions import DOMAINS, PARENTS, REGIONS, parse_region
 from ...tokens.request import request_token
 from ...util.clock import Clock
-from .network import TooLongError, within
+from .network import Outcomes, TooLongError, next_of, start, within
 from .origins import credentials_found, read_settings
 from .report import Status, Trouble, as_json, happened, listed, misconfigured, not_begun, wrapped
 
@@ -60,7 +61,7 @@ def search(given: Settings, names: str | None, *, json: bool) -> int:
     announced = wrapped(announcement(identity, domains), indent=0)
     print(announced, file=sys.stderr if json else sys.stdout, flush=True)
     answers = []
-    for answer in ask_regions(identity, domains, login_url_of):
+    for answer in ask_regions(identity, domains):
         answers.append(answer)
         if not json:
             print(answer, flush=True)
@@ -153,7 +154,6 @@ def login_url_of(domain: str) -> str:
 def ask_regions(
     identity: Identity,
     domains: Sequence[str],
-    login_url: Callable[[str], str] = login_url_of,
     clock: Clock = Clock(),  # noqa: B008 -- immutable
 ) -> Iterator[Answer]:
     """Ask the login service of each region, a few at a time; the answers as they come.
@@ -161,39 +161,31 @@ def ask_regions(
     A region that throttles is asked again, ever more slowly, by the rules of any token request. The
     tokens that are granted are dropped.
     """
-    places = Semaphore(AT_ONCE)
-    answers: SimpleQueue[Answer | Exception] = SimpleQueue()
+    turns = Semaphore(AT_ONCE)
 
-    def work(domain: str) -> None:
-        with places:
-            try:
-                answers.put(_ask(identity, domain, login_url(domain), clock))
-            except Exception as problem:  # a fault of ours: raised below, not waited for
-                answers.put(problem)
+    def ask(domain: str) -> Answer:
+        with turns:
+            return _ask(identity, domain, clock)
 
-    # Daemons, not a pool: Ctrl-C must not wait for a region that does not answer.
+    answers: Outcomes[Answer] = SimpleQueue()
     for domain in domains:
-        Thread(target=work, args=(domain,), daemon=True).start()
+        start(partial(ask, domain), answers)
     for _ in domains:
-        answer = answers.get()
-        if isinstance(answer, Exception):
-            raise answer
-        yield answer
+        yield next_of(answers)
 
 
-def _ask(identity: Identity, domain: str, login_url: str, clock: Clock) -> Answer:
-    def ask() -> None:
-        request_token(
-            identity,
-            f"{login_url}/oauth/token",
-            session=None,
-            timeout=TIMEOUT,
-            within=SECONDS_FOR_A_REGION - sum(TIMEOUT),
-            retry=True,
-            clock=clock,
-        )
-
-    start = clock.monotonic()
+def _ask(identity: Identity, domain: str, clock: Clock) -> Answer:
+    ask = partial(
+        request_token,
+        identity,
+        f"{login_url_of(domain)}/oauth/token",
+        session=None,
+        timeout=TIMEOUT,
+        within=SECONDS_FOR_A_REGION - sum(TIMEOUT),
+        retry=True,
+        clock=clock,
+    )
+    began = clock.monotonic()
     error: GenesysCloudError | None = None
     try:
         within(SECONDS_FOR_A_REGION, ask)
@@ -201,25 +193,22 @@ def _ask(identity: Identity, domain: str, login_url: str, clock: Clock) -> Answe
         error = problem
     except TooLongError:
         error = LoginUnreachableError(f"login.{domain} did not answer in time.")
-    return Answer(domain, clock.monotonic() - start, error)
+    return Answer(domain, clock.monotonic() - began, error)
 
 
 def verdict(answers: Sequence[Answer]) -> tuple[str | None, Status, list[Cause]]:
     """What all answers come to: the region if there is one, the exit status, and what to do."""
     found = next((one for one in answers if one.knows_client), None)
-    if found is not None and found.error is None:
+    if found is not None and found.error is not None:
+        remedy = sign_in.OTHER_GRANT_TYPE.causes[0].remedy
+        return found.domain, Status.REFUSED, [Cause(f"{found.domain} {found.finding}", remedy)]
+    if found is not None:
         remedy = (
             f"Set GENESYSCLOUD_REGION={found.domain}, or pass region={found.domain!r}; on the command"
             f" line, --region {found.domain}."
         )
         cause = Cause(f"The region of this client is {found.domain}", remedy)
         return found.domain, Status.FINE, [cause]
-    if found is not None:
-        remedy = sign_in.OTHER_GRANT_TYPE.causes[0].remedy
-        cause = Cause(
-            f"{found.domain} knows this client, but the client has another grant type", remedy
-        )
-        return found.domain, Status.REFUSED, [cause]
     unclear = [one for one in answers if one.knows_client is None]
     # As `check` says of any of these regions, if all say the same.
     status = max((Status.of(one.error) for one in unclear if one.error), default=Status.REFUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
 from collections.abc import Callable
@@ -33,41 +34,64 @@ SLACK_SECONDS = 5.0
 #: Seconds the clock may be off; certificates and signed links begin to fail soon after.
 CLOCK_OFF_SECONDS = 300.0
 
+#: Seconds for which a wait does not hear Ctrl-C on Windows.
+SLICE_SECONDS = 0.2
+
 #: Bytes of an answer that are read; what is asked here has a few hundred.
 LONGEST_ANSWER = 128 * 1024
 
 Result = TypeVar("Result")
 
 
+#: What a thread has come to: what its work returned, or what it raised.
+Outcomes = SimpleQueue[tuple[Result | None, BaseException | None]]
+
+
 class TooLongError(Exception):
     """The work took too long, and was left behind."""
+
+
+def start(work: Callable[[], Result], outcomes: Outcomes[Result]) -> None:
+    """Do the work in a thread of its own, a daemon: Ctrl-C and the end of Python need not wait for it."""
+
+    def run() -> None:
+        try:
+            outcomes.put((work(), None))
+        except BaseException as problem:
+            outcomes.put((None, problem))
+
+    Thread(target=run, daemon=True).start()
+
+
+def next_of(outcomes: Outcomes[Result], seconds: float = math.inf) -> Result:
+    """What the next thread that ends has returned or raised.
+
+    :raises TooLongError: after so many seconds.
+    """
+    while True:
+        try:
+            # In slices: before Python 3.14, Ctrl-C does not end the wait on Windows (cpython 80116).
+            result, problem = outcomes.get(timeout=min(seconds, SLICE_SECONDS))
+            break
+        except Empty:
+            seconds -= SLICE_SECONDS
+            if seconds <= 0:
+                raise TooLongError from None
+    if problem is not None:
+        raise problem
+    return result  # type: ignore[return-value]  # None only if the work returned that
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
     """What `work` returns or raises, if it does so in time.
 
-    Name resolution has no time-out, and the time-outs of a socket are for each read. So the work is
-    done in a thread of its own, a daemon: it ends with the process at the latest, and Ctrl-C need not
-    wait for it.
+    Name resolution has no time-out, and the time-outs of a socket are for each read.
 
     :raises TooLongError: after so many seconds.
     """
-    outcome: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(), None))
-        except BaseException as problem:
-            outcome.put((None, problem))
-
-    Thread(target=run, daemon=True).start()
-    try:
-        result, problem = outcome.get(timeout=seconds)
-    except Empty:
-        raise TooLongError from None
-    if problem is not None:
-        raise problem
-    return result  # type: ignore[return-value]  # None only if `work` returned that
+    outcomes: Outcomes[Result] = SimpleQueue()
+    start(work, outcomes)
+    return next_of(outcomes, seconds)
 
 
 class Network:

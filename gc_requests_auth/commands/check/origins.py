@@ -81,11 +81,11 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     }
     if family:
         details.insert(0, f"secret from {secret_from}")
-    profile = settings.profile_in(environ)
-    if profile and read_profile(profile).exposed:
-        details.append(
-            f"Other users of this machine can read the secrets in {FILE}. Run: chmod 600 {FILE}"
-        )
+    name = settings.profile_in(environ)
+    profile = read_profile(name) if name else None
+    if profile and profile.exposed:
+        file = profile.path
+        details.append(f"Other users can read the secrets in {file}. Run: chmod 600 {file}")
     return identity, Finding(f"client {identity.name} from {id_from}", details, facts)
 
 
