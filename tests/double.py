@@ -102,6 +102,9 @@ class Token:
 class Exchange:
     """A request to the API, and its answer."""
 
+    method: str
+    #: Path and query.
+    target: str
     status: int
     #: Whether the service took the token for a live one.
     alive: bool
@@ -283,7 +286,7 @@ class Cloud:
             answer: Answer = self.question, {}, b""
         else:
             answer = self._resource(sent, path, value) if alive else _refusal()
-        made = Exchange(answer[0], alive, self.time.true, value)
+        made = Exchange(sent.method, sent.target, answer[0], alive, self.time.true, value)
         self.refusals += [value] if made.status == 401 else []
         if asks:
             self.questions.append(made)
