@@ -1,9 +1,9 @@
-"""The tokens of one client, each with a limit of its own: which of them a request gets.
+"""The pool: the tokens of one client, each with a rate limit of its own, and which token a request gets.
 
-Genesys Cloud limits requests by token, so that its own Terraform provider holds up to 50 tokens of
-one client. Here there is one, or as many as ``tokens=`` allows. A further one is asked for only when
-those at hand run short, in the background, one at a time; while the login service throttles or fails,
-it is asked ever more rarely.
+Genesys Cloud limits requests by token. So its own Terraform provider holds up to 50 tokens of one
+client. A pool here has one token, or as many as ``tokens=`` allows. A further token is fetched only when
+the living tokens run short, in the background, one at a time. While the login service throttles or
+fails, the pool asks it ever more rarely.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from .rate_limit import RateLimit
 from .source import TokenSource
 from .token import AccessToken, TokenRequest
 
-#: Seconds in which a token that was refused, and has no successor, is used last. Then it is tried
-#: again: either it lives, or it is replaced, the login service being back perhaps.
-USED_LAST = 60.0
+#: Seconds in which a token that was refused, and has no successor, is used after all others. Then the
+#: token is tried again: it may live, or the login service may be back, so that the token is replaced.
+USED_LAST_SECONDS = 60.0
 
-#: What the pool does with a token that is put to use: it gets its rate limit.
+#: Gives a new token its rate limit, before a request gets the token.
 Adopt = Callable[[AccessToken], AccessToken]
 
 
 class TokenPool:
-    """The tokens of one client. The first slot is there from the start, the others when they may be used.
+    """The tokens of one client. The first slot is there from the start, the other slots from the first use.
 
-    :param make: Makes the source of a token, given the number of its slot, from 0, and what the source
-        does with a token before it is put to use.
-    :param size: Says how many tokens may be used side by side; None while nobody says who signs in.
+    :param make: Makes the source of the tokens of a slot. The arguments are the number of the slot, from
+        0, and a function that the source calls with each new token.
+    :param size: Says how many tokens may be used side by side; None while it is not known who signs in.
     :param rate_limit: Says how many requests each token may make in a minute; None for no limit.
     """
 
@@ -52,15 +52,15 @@ class TokenPool:
         self._rate_limit = rate_limit
         self._clock = clock
         self._slots: list[TokenSource] = []
-        #: The one source, once it is known that there is only one.
+        #: The source, if it is known that there is only one.
         self._only: TokenSource | None = None
         self._is_complete = False
-        #: The values of tokens that were refused while there was no successor to be had; since when.
+        #: The values of tokens that were refused while no successor could be fetched; since when.
         self._refused: dict[SecretBox, Moment] = {}
         self._add_slots(1)
 
     def current(self) -> AccessToken:
-        """The token that can make the most requests. The first one is waited for, no other is."""
+        """The token that can make the most requests. The caller waits for the first token of all only."""
         only = self._only
         if only is not None:
             return only.current()
@@ -82,14 +82,14 @@ class TokenPool:
         return slots[best.slot].current()
 
     def slots(self) -> list[TokenSource]:
-        """The source of each token that there may be; the first alone while nobody says who signs in.
+        """The source of each token; the first source alone while it is not known who signs in.
 
-        :raises ConfigurationError: if what says how many there are makes no sense.
+        :raises ConfigurationError: if the setting of the number of tokens makes no sense.
         """
         if not self._is_complete:
             size = self._size()
             if size is not None:
-                self._rate_limit()  # what makes no sense is said before a token is asked for
+                self._rate_limit()  # raises before a token is fetched, if the setting makes no sense
                 with forks.no_fork:
                     self._add_slots(size)
                     self._only = self._slots[0] if size == 1 else None
@@ -104,7 +104,7 @@ class TokenPool:
         """A token to send after the API refused this one: its successor, fetched if need be."""
         slot = self._slots[0] if refused is None else self._slots[refused.slot]
         value = None if refused is None else refused.value
-        if slot.in_hand() is None:  # nobody holds the refused token any more
+        if slot.in_hand() is None:  # the refused token was forgotten, or has ended
             return self._best() or slot.other_than(value)
         return slot.other_than(value)
 
@@ -133,12 +133,15 @@ class TokenPool:
         return next((token for token in tokens if token and token.header == header), None)
 
     def with_room(self, other_than: AccessToken) -> AccessToken | None:
-        """A living token that has requests left, other than this one, which has not."""
+        """A living token that has requests left, other than this token, which has none."""
         best = self._best(other_than)
         return None if best is None or best.limit.free <= 0 else best
 
     def spare(self, refused: AccessToken | None) -> AccessToken | None:
-        """A living token in place of one that was refused and has no successor; that is used last."""
+        """A living token in place of a token that was refused and has no successor.
+
+        From now on, the refused token is used last.
+        """
         if refused is not None:
             self._refused[refused.value] = Moment.now(self._clock)
         for value in list(self._refused):
@@ -148,13 +151,13 @@ class TokenPool:
         return None if best is None or self._is_used_last(best.value) else best
 
     def forget(self) -> None:
-        """Drop all tokens and refusals; the first slot is filled first again."""
+        """Drop all tokens and refusals."""
         for slot in self._slots:
             slot.forget()
         self._refused.clear()
 
     def take_stored(self, identity: Identity) -> SecretBox | None:
-        """Go on with the token of this client that is in the store, if one lives there. Asks for none.
+        """Go on with the token of this client in the store, if one lives there. No token is fetched.
 
         :returns: The value of that token.
         :raises ConfigurationError: if the store can not tell.
@@ -186,7 +189,7 @@ class TokenPool:
     def _most_ready(self) -> AccessToken | None:
         """The living token with the most requests left, if these are more than half of its limit.
 
-        Asks no clock of all tokens but one. None says that it takes a closer look.
+        None says that a closer look is needed. Only the end of the token that is returned is checked.
         """
         best, most = None, 0
         for slot in self._slots:
@@ -199,7 +202,7 @@ class TokenPool:
         return best if enough and best.remaining(self._clock) > best.margin else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
-        """The living token with the most requests left; one that ends soon, or is in doubt, comes last."""
+        """The living token with the most requests left. A token that ends soon, or was refused, comes last."""
         best: AccessToken | None = None
         best_rank: tuple[bool, float, float] = (False, 0.0, 0.0)
         for slot in self._slots:
@@ -223,7 +226,7 @@ class TokenPool:
             self._slots.append(self._make(number, partial(self._adopt, number)))
 
     def _adopt(self, slot: int, token: AccessToken) -> AccessToken:
-        """Give a token its rate limit. A token that came twice, from a store say, has one limit."""
+        """Give a token its rate limit. A token that comes twice, from a store say, has one limit."""
         for other in self.living():
             if other.value == token.value:
                 return token._replace(limit=other.limit, slot=slot)
@@ -232,11 +235,11 @@ class TokenPool:
 
     def _is_used_last(self, value: SecretBox) -> bool:
         since = self._refused.get(value)
-        return since is not None and since.age(self._clock) < USED_LAST
+        return since is not None and since.age(self._clock) < USED_LAST_SECONDS
 
 
 class LoginRequest(TokenRequest):
-    """The plain way to come by a token: each time, the login service is asked.
+    """The token request without a store: each time, the login service is asked.
 
     :param hosts: Says where the login service is.
     :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.

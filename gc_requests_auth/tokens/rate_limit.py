@@ -1,13 +1,13 @@
-"""How many requests a token may still make, by our own count of what was sent with it.
+"""The rate limit of a token: how many requests it may still make, by our own count.
 
-Genesys Cloud allows each token so many API requests a minute and says nothing of them on its answers
+Genesys Cloud allows each token so many API requests a minute. Its answers do not say how many are left
 (the headers ``inin-ratelimit-*`` were removed in June 2021). It is not known whether its minute begins
-with a token's first request or with the minute of a clock. So the count slides: no more than the limit
-in any `WINDOW` seconds, which holds for every minute there can be.
+with the first request of a token or with the minute of a clock. So the count slides: no more than the
+limit in any `WINDOW` seconds. That is right for every minute.
 
-The limit is kept as permits. A request takes a permit when it is sent. When its answer has arrived the
-permit rests for `WINDOW` seconds, since the API can have counted the request until then. No lock: each
-step moves one permit atomically, and a permit that is on its way counts as used.
+The limit is kept as permits. A request takes a permit when it is sent. When its answer has arrived, the
+permit rests for `WINDOW` seconds, since the API may have counted the request as late as that. There is no
+lock: each step moves one permit atomically, and a permit between two steps counts as used.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ WINDOW = 60.0
 #: The highest limit that is believed when an answer names it.
 HIGHEST_LIMIT = 1_000_000
 
-#: Seconds by which the wall clock must run ahead of the other one before that counts as a suspension.
+#: Seconds by which the wall clock must gain on the monotonic clock before that counts as a suspension.
 SUSPENDED = 1.0
 
 
 class SharedPermits(Protocol):
-    """The same count for all processes that use one token; see `stores.permits`."""
+    """The count of all processes that use one token; see `stores.fleet`."""
 
     def take(self, count: RateLimit) -> float:
-        """As `RateLimit.take`, asked for a request that the count of this process allows."""
+        """As `RateLimit.take`, for a request that the count of this process allows."""
 
     def answered(self, count: RateLimit) -> None:
-        """As `RateLimit.answered`, told after the count of this process was."""
+        """As `RateLimit.answered`, called after the count of this process has changed."""
 
     def free(self) -> float:
-        """How many requests the fleet may send now; infinite where that is not known."""
+        """How many requests the processes may send now; infinite if that is not known."""
 
     def wait(self) -> float:
-        """Seconds until the fleet may send one, as far as that is known; else 0."""
+        """Seconds until the processes may send one more; 0 if that is not known."""
 
     def oldest(self) -> float:
         """Seconds since the oldest request that still counts was answered; 0 if that is not known."""
@@ -54,7 +54,7 @@ class RateLimit:
     """What one token may still send; all threads use the same object.
 
     :param limit: Requests in any `WINDOW` seconds; None switches the count off.
-    :param shared: The permits of a fleet, which this process has to respect as well.
+    :param shared: The permits of all processes that use the token, if these are counted.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class RateLimit:
         self._most = limit
         #: Requests in any `WINDOW` seconds; None if the count is off.
         self.limit = limit
-        #: The permits that no request has, nor has had in the last `WINDOW` seconds. Some of those that
-        #: are still among the resting ones belong here: see :attr:`free`.
+        #: The permits that a request may take. Some of the resting permits may be ready as well:
+        #: see :attr:`free`.
         self.ready: list[None] = [None] * (limit or 0)
         #: When each resting permit is ready again, the first one first.
         self._resting: deque[float] = deque()

@@ -29,7 +29,7 @@ from gc_requests_auth import (
     TokenError,
 )
 from gc_requests_auth.settings.lookup import Lookup
-from gc_requests_auth.tokens.pool import USED_LAST
+from gc_requests_auth.tokens.pool import USED_LAST_SECONDS
 from gc_requests_auth.util import forks
 
 ME = "/api/v2/tokens/me"
@@ -1044,7 +1044,7 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
     assert get(api, auth, plain).status_code == 200
     assert in_hand(auth) == [first, second]
     api.scripted.clear()
-    fake_time.advance(USED_LAST)
+    fake_time.advance(USED_LAST_SECONDS)
     send_with(auth, second, 20)
     for _ in range(40):
         assert get(api, auth, plain).status_code == 200
@@ -1065,7 +1065,7 @@ def test_while_no_token_can_be_fetched_one_after_the_other_may_be_revoked(
     assert get(api, auth, plain).status_code == 200
     assert carried(api) == [first, second]
 
-    fake_time.advance(USED_LAST)
+    fake_time.advance(USED_LAST_SECONDS)
     send_with(auth, first, 8)
     send_with(auth, third, 3)
     end(api, plain, second)
