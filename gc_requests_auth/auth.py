@@ -196,13 +196,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             refused = self._token_of(call, request)
             # Another thread may have met the 401 first. Its token is tried, and no token is fetched.
             token = self._tokens.in_hand(other_than=refused)
-            if token is None and refused is not None and _is_brand_new(refused, fetched):
-                # Where the token request was under way before the 401, what ended the first token may have
-                # ended the new token as well.
-                if refused.born.monotonic >= arrived:
-                    break
-                if not self._forbidden.is_over(response, refused, options):
-                    break
+            if token is None and self._is_refused_anew(
+                response, refused, fetched, arrived, options
+            ):
+                break
             # An unread answer keeps its connection, which the next request may need.
             drain(response)
             if token is None:
@@ -212,10 +209,6 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 try:
                     token = fetched = self._tokens.other_than(refused)
                 except Exception as error:
-                    if not (
-                        isinstance(error, GenesysCloudError) or self._settings.is_of_vault(error)
-                    ):
-                        raise  # it is the caller's own: a time limit, say
                     return self._without_a_new_token(response, refused, options, error)
                 self._forbidden.fetched(token)
             if not can_be_sent_again(response):
@@ -240,6 +233,25 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return call.token
         return self._tokens.carried_by(request)
 
+    def _is_refused_anew(
+        self,
+        response: requests.Response,
+        refused: AccessToken | None,
+        fetched: AccessToken | None,
+        arrived: float,
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Whether the refused token was fetched for this very call, and has not ended since.
+
+        :param arrived: When the first 401 arrived, by the monotonic clock.
+        """
+        if refused is None or fetched is None or fetched.shared or refused.value != fetched.value:
+            return False
+        # If the token request was under way before the 401, whatever ended the first token may have ended
+        # the new token, too. So the API is asked.
+        is_older = refused.born.monotonic < arrived
+        return not (is_older and self._forbidden.is_over(response, refused, options))
+
     def _without_a_new_token(
         self,
         response: requests.Response,
@@ -248,6 +260,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         error: Exception,
     ) -> requests.Response:
         """There is no new token. Another token of the pool may serve this call; if none does, raise."""
+        if not (isinstance(error, GenesysCloudError) or self._settings.is_of_vault(error)):
+            raise error  # it is the caller's own: a time limit, say
         self._forbidden.not_fetched(refused)
         call = Call.of(response.request)
         spare = self._tokens.spare(refused)
@@ -387,10 +401,3 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             refusals=self._refusals,
             adopt=adopt,
         )
-
-
-def _is_brand_new(refused: AccessToken | None, fetched: AccessToken | None) -> bool:
-    """Whether the refused token is the one that was fetched for this call, and not out of a store."""
-    if refused is None or fetched is None or fetched.shared:
-        return False
-    return refused.value == fetched.value
