@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pytest
     from conftest import Counted
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +49,14 @@ def command_lines(text: str) -> list[list[str]]:
 def statuses(sandbox: Counted) -> list[int]:
     """The statuses that the API has answered in this test."""
     return [one.status for one in list(sandbox.sandbox.api_exchanges)[-sandbox.api_requests :]]
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, modules: Mapping[str, Mapping[str, object]]) -> None:
+    """Let a page import these modules, which have these names."""
+    for name, contents in modules.items():
+        module = types.ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
 
 
 def plain(text: str) -> str:

@@ -24,7 +24,7 @@ import requests
 import requests_cache
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, by_the_clock, run_python
-from pages import DOCS, QUEUES, ROOT, Page, command_lines, plain, statuses
+from pages import DOCS, QUEUES, ROOT, Page, command_lines, plain, stand_in, statuses
 from pools import slots, store_of
 from wire import Proxy
 
@@ -181,15 +181,12 @@ class RoutingApi:
 @pytest.fixture
 def sdk(here: Counted, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of the page, which has run with a stand-in for the SDK."""
-    contents: dict[str, dict[str, object]] = {
-        "": {"RoutingApi": RoutingApi},
-        ".api_client": {"ApiClient": ApiClient},
-        ".rest": {"ApiException": ApiException},
+    modules: dict[str, dict[str, Any]] = {
+        "PureCloudPlatformClientV2": {"RoutingApi": RoutingApi},
+        "PureCloudPlatformClientV2.api_client": {"ApiClient": ApiClient},
+        "PureCloudPlatformClientV2.rest": {"ApiException": ApiException},
     }
-    for suffix, names in contents.items():
-        module = types.ModuleType(f"PureCloudPlatformClientV2{suffix}")
-        vars(module).update(names)
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    stand_in(monkeypatch, modules)
     return Page("sdk").run()
 
 
@@ -631,14 +628,12 @@ class Redis:
 def vault(here: Counted, monkeypatch: pytest.MonkeyPatch) -> Vault:
     """Stand-ins for boto3 and redis; the credentials are in the vault alone."""
     vault = Vault({"client_id": here.client_id, "client_secret": here.client_secret})
-    boto3: Any = types.ModuleType("boto3")
-    boto3.client = {"secretsmanager": vault}.__getitem__
-    redis: Any = types.ModuleType("redis")
-    redis.Redis = Redis
-    exceptions: Any = types.ModuleType("redis.exceptions")
-    exceptions.LockError = RuntimeError
-    for module in (boto3, redis, exceptions):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    modules: dict[str, dict[str, Any]] = {
+        "boto3": {"client": {"secretsmanager": vault}.__getitem__},
+        "redis": {"Redis": Redis},
+        "redis.exceptions": {"LockError": RuntimeError},
+    }
+    stand_in(monkeypatch, modules)
     monkeypatch.setattr(Redis, "kept", {})
     monkeypatch.setenv("SECRET_NAME", "prod/genesys-cloud")
     monkeypatch.setenv("REDIS_URL", "rediss://cache.example")
@@ -925,13 +920,12 @@ def test_settings_name_every_variable() -> None:
 def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
     """A stand-in for the keyring of the operating system, which a test must not touch."""
     kept: dict[tuple[str, str], str] = {}
-    module = types.ModuleType("keyring")
-    vars(module).update(
-        get_password=lambda service, name: kept.get((service, name)),
-        set_password=lambda service, name, value: kept.update({(service, name): value}),
-        delete_password=lambda service, name: kept.pop((service, name)),
-    )
-    monkeypatch.setitem(sys.modules, "keyring", module)
+    functions = {
+        "get_password": lambda service, name: kept.get((service, name)),
+        "set_password": lambda service, name, value: kept.update({(service, name): value}),
+        "delete_password": lambda service, name: kept.pop((service, name)),
+    }
+    stand_in(monkeypatch, {"keyring": functions})
     return kept
 
 

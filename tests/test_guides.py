@@ -15,7 +15,7 @@ import pytest
 import requests
 import requests_mock
 from conftest import SECRET, TOKEN, Counted, run_python
-from pages import DOCS, QUEUES, ROOT, Page, statuses
+from pages import DOCS, QUEUES, ROOT, Page, stand_in, statuses
 
 import gc_requests_auth
 from gc_requests_auth import CredentialsRefusedError, GenesysCloudSession
@@ -182,10 +182,7 @@ def vaults(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "azure.keyvault.secrets": {"SecretClient": SecretClient},
         "keyring": {"get_password": get_password},
     }
-    for name, contents in modules.items():
-        module = types.ModuleType(name)
-        vars(module).update(contents)
-        monkeypatch.setitem(sys.modules, name, module)
+    stand_in(monkeypatch, modules)
     for name in ("VAULT_ADDR", "VAULT_TOKEN", "KEY_VAULT_URL"):
         monkeypatch.setenv(name, "https://vault.example")
     return asked
