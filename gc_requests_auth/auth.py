@@ -39,42 +39,46 @@ REPLAYS = 3
 
 
 class GenesysCloudAuth(requests.auth.AuthBase):
-    """Signs requests to one organisation's Genesys Cloud, with the client-credentials grant.
+    """Signs requests to Genesys Cloud for one organisation, with the client-credentials grant.
 
-    Pass it as ``auth=``, to one call or to a whole session; share one between threads. A token is
-    obtained when first needed, sent to the own region's hosts only, renewed before it expires, and
-    fetched once more when a call is answered 401.
+    Pass the auth as ``auth=``, to one call or to a whole session. Threads may share one auth. The
+    first call requests a token. The token is sent to the hosts of the region only, and is renewed
+    before it expires. After a 401, the auth requests another token once.
 
-    :param client_id: Of an OAuth client with the grant type Client Credentials. Left out, both
-        halves come from the environment (``GENESYSCLOUD_OAUTHCLIENT_ID`` and ``_SECRET``, or
-        another pair that Genesys' tools use), read once, when first needed.
-    :param client_secret: Its secret.
-    :param credentials: In place of both: a function that returns ``(client_id, client_secret)``,
-        a vault say. It is asked before every token request.
-    :param profile: In place of both: the name of a profile of the gc CLI in ``~/.gc/config.toml``,
-        which is read once, when first needed.
-    :param region: As an AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of yours.
-        Left out, it comes from ``GENESYSCLOUD_REGION`` and the like. There is no default.
-    :param login_url: The login service, if it is not ``https://login.<region>``: a gateway.
-    :param api_url: The API, if it is not ``https://api.<region>``; then it alone gets tokens.
-    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
-    :param store: Where the token outlives this process, and is shared with others.
-    :param token_timeout: Seconds to connect and to read, or one number for both, for each attempt
-        to get a token. Never None: a login service that hangs would hang every thread.
-    :param background_renewal: Whether a token is renewed in a thread, from 15 minutes before its
-        end (a quarter of its life, if that is less), while calls go on with it. If not, a call
-        renews it in its last 10 seconds; with a store, one waits for a new token after its end.
-    :param tokens: How many tokens of the client may be used side by side, from 1 to 50. A further one
-        is asked for when those at hand run short. Left out, ``GENESYSCLOUD_TOKEN_POOL_SIZE`` says it,
-        or else it is 1.
-    :param rate_limit: How many requests each token may make in any 60 seconds; None for no limit.
-        Left out, ``GENESYSCLOUD_RATE_LIMIT`` says it, or else it is 300.
-        300 is what Genesys Cloud allows by default (its limit
-        ``client.credentials.token.rate.per.minute``).
-    :raises ConfigurationError: if what is given can not work. What is missing raises when needed.
+    :param client_id: The id of an OAuth client with the grant type Client Credentials. Without
+        `client_id` and `client_secret`, both come from the environment
+        (``GENESYSCLOUD_OAUTHCLIENT_ID`` and ``_SECRET``, or another pair of Genesys' tools). The
+        environment is read once, with the first need.
+    :param client_secret: The secret of the client.
+    :param credentials: In place of id and secret: a function that returns ``(client_id,
+        client_secret)``, for example from a vault. The function is called before each token request.
+    :param profile: In place of id and secret: the name of a profile of the gc CLI in
+        ``~/.gc/config.toml``. The file is read once, with the first need.
+    :param region: An AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of the
+        organisation. Without `region`, ``GENESYSCLOUD_REGION`` or a similar variable names the
+        region. There is no default.
+    :param login_url: The login service, if it is a gateway and not ``https://login.<region>``.
+    :param api_url: The API, if it is a gateway and not ``https://api.<region>``. Then tokens go to
+        this URL only.
+    :param session: A session whose proxies, verify, cert, trust_env and adapters the token request
+        uses.
+    :param store: A store keeps the token for later runs and shares the token with other processes.
+    :param token_timeout: Seconds to connect and to read, or one number for both, for each attempt of
+        a token request. None is not allowed: a login service that hangs would hang every thread.
+    :param background_renewal: Whether a thread renews the token, from 15 minutes before the end of
+        the token (a quarter of its life, if that is less), while calls use the token. If not, a call
+        renews the token in the last 10 seconds; with a store, a call waits for a new token after the
+        end.
+    :param tokens: How many tokens of the client are used side by side, from 1 to 50. A further token
+        is requested when the current tokens have few requests left. The default is
+        ``GENESYSCLOUD_TOKEN_POOL_SIZE``, or 1.
+    :param rate_limit: How many requests each token may make in any 60 seconds; None for no limit. The
+        default is ``GENESYSCLOUD_RATE_LIMIT``, or 300, the default of Genesys Cloud
+        (``client.credentials.token.rate.per.minute``).
+    :raises ConfigurationError: if an argument can not work. A missing setting raises with the first
+        need.
 
-    An auth is a live sign-in, not a value: two are never equal, each is true, copies and pickles
-    sign in for themselves.
+    Two auths are never equal, and an auth is always true. Copies and pickles sign in again.
     """
 
     _clock: ClassVar[Clock] = Clock()
@@ -280,7 +284,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     # -- the tokens, and what is asked of an auth -----------------------------------------------------
 
     def access_token(self, *, rejected: str | None = None) -> str:
-        """The token itself, for what is not sent by requests: the official SDK, a websocket, curl.
+        """The token, for programs other than requests: the official SDK, a websocket, curl.
 
         :param rejected: A token that was answered 401. If the current token is another one, the
             current token is returned, and else a new token.
@@ -333,22 +337,22 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     @property
     def client_id(self) -> str:
-        """The OAuth client, looked up if need be."""
+        """The id of the OAuth client. The settings are looked up if they are not known yet."""
         return self._lookup.client_id()
 
     @property
     def region(self) -> str | None:
-        """The domain of the region; None where both URLs are given instead."""
+        """The domain of the region; None if both URLs are given."""
         return self._hosts.region
 
     @property
     def login_url(self) -> str:
-        """Where tokens come from, without ``/oauth/token``."""
+        """The URL of the login service, without ``/oauth/token``."""
         return self._hosts.login_url
 
     @property
     def api_url(self) -> str:
-        """Where the API is, without ``/api/v2``."""
+        """The URL of the API, without ``/api/v2``."""
         return self._hosts.api_url
 
     def __repr__(self) -> str:

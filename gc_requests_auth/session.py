@@ -35,25 +35,25 @@ Timeout = float | tuple[float, float] | None
 
 
 class GenesysCloudSession(requests.Session):
-    """A `requests.Session` that is signed in to one organisation's Genesys Cloud.
+    """A `requests.Session` that is signed in to Genesys Cloud, for one organisation.
 
-    Paths are completed: ``session.get("/api/v2/routing/queues")``. Calls have time-outs. Calls that are
-    answered 429 are tried again. Calls with an idempotent method are also tried again after 502 to 504 and
-    broken connections. A redirect gets a token only where :class:`GenesysCloudAuth` gives a token; the
-    session takes the same first arguments. The token request uses the proxies, verify, cert, trust_env
-    and adapters of the session.
+    The session completes paths: ``session.get("/api/v2/routing/queues")``. Calls have time-outs. The
+    session tries calls again after a 429, and, if the method is idempotent, after 502 to 504 and
+    broken connections. The first arguments, and the rule for redirects, are those of
+    :class:`GenesysCloudAuth`. The token request uses proxies, verify, cert, trust_env and adapters of
+    the session.
 
-    :param auth: An auth, in place of the arguments that make an auth: for sessions that share one.
-    :param timeout: Seconds to connect and to read, or one number for both, for each API call that
-        has no ``timeout=`` of its own; None for no time-out.
+    :param auth: In place of the arguments that make an auth: an auth, for example of another session.
+    :param timeout: Seconds to connect and to read, or one number for both, for each API call without
+        ``timeout=``; None for no time-out.
     :param retries: How often a call is tried again; 0 for never.
-    :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
+    :param retry_after_max: Seconds. If an answer asks for a longer wait, the answer is returned.
     :param pool_size: How many connections to a host are kept: as many as threads call at once.
-    :param pacing: What happens to a call when its token may make no more requests for now, or those of
-        all tokens of a pool: it waits for that, `retry_after_max` at most ("wait"); it raises
-        :class:`RateLimitError` ("raise"); or it is sent all the same ("off").
+    :param pacing: What a call does when its token, or all tokens of a pool, may make no more requests
+        for now: "wait" waits, `retry_after_max` at most; "raise" raises :class:`RateLimitError`;
+        "off" sends the call.
     :raises ConfigurationError: as :class:`GenesysCloudAuth` does.
-    :raises TypeError: if `auth` comes together with what makes one.
+    :raises TypeError: if `auth` comes together with arguments that make an auth.
     """
 
     __attrs__ = [*requests.Session.__attrs__, "timeout", "_tells_of_adapters"]  # noqa: RUF012 -- as in requests

@@ -38,19 +38,19 @@ _Outcome = requests.Response | requests.ConnectionError
 
 
 class GenesysCloudAdapter(HTTPAdapter):
-    """Sends signed requests, paced and with retries; sends all others once, as requests does.
+    """Sends signed requests with pacing and retries. Sends all other requests once, as requests does.
 
-    A :class:`GenesysCloudSession` mounts one. Mount one yourself to use it in a plain session, or to
-    change how connections are made::
+    A :class:`GenesysCloudSession` mounts this adapter. Mount an adapter yourself for a plain session, or
+    to change how connections are made::
 
         session.mount("https://", GenesysCloudAdapter(ssl_context=context))
 
     :param retries: How often a call is tried again; 0 for never.
-    :param retry_after_max: Seconds; an answer that asks for a longer wait is returned as it is.
+    :param retry_after_max: Seconds. If an answer asks for a longer wait, the answer is returned.
     :param pool_size: How many connections to a host are kept: as many as threads call at once.
     :param pacing: What happens to a call when its token may make no more requests for now.
-    :param ssl_context: For all connections, in place of the one that urllib3 makes.
-    :raises ConfigurationError: if one of these can not work.
+    :param ssl_context: The context of all connections, in place of the context of urllib3.
+    :raises ConfigurationError: if an argument can not work.
     """
 
     __attrs__ = [*HTTPAdapter.__attrs__, "_policy", "_pacing", "_ssl_context"]  # noqa: RUF012 -- as in requests
