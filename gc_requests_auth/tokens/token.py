@@ -28,8 +28,6 @@ REFUSAL_MEMORY = 30.0
 #: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-
 
 class AccessToken(NamedTuple):
     """A bearer token (RFC 6750) and how long it is good for."""
@@ -113,7 +111,7 @@ def lifetime_of(expires_in: object) -> float:
     What makes no sense counts as short, never as endless.
     """
     seconds: float = 0
-    if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
+    if isinstance(expires_in, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", expires_in):
         seconds = float(expires_in)
     elif isinstance(expires_in, int | float) and not isinstance(expires_in, bool):
         seconds = expires_in

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -48,22 +50,23 @@ def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) ->
 
     :param hidden: Secrets that the server may have echoed.
     """
-    if response._content is False and response._content_consumed:
-        return "unknown"  # the body was given up
-    try:
-        code = parse_json(response.content)["code"]
-    except (ValueError, KeyError, TypeError):
-        return "unknown"
-    return _loggable(code, hidden) or "unknown"
+    return _loggable(_error_body(response).get("code"), hidden) or "unknown"
 
 
 def error_message(response: requests.Response) -> str:
     """The ``message`` of a Genesys Cloud error body, or an empty text. It must not be logged."""
-    try:
-        message = parse_json(response.content)["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
+    message = _error_body(response).get("message")
     return message if isinstance(message, str) else ""
+
+
+def _error_body(response: requests.Response) -> dict[str, Any]:
+    if response._content is False and response._content_consumed:
+        return {}  # the body was given up
+    with suppress(ValueError):
+        said = parse_json(response.content)
+        if isinstance(said, dict):
+            return said
+    return {}
 
 
 def correlation_id_of(

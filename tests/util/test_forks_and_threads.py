@@ -443,6 +443,19 @@ def test_a_thread_is_there_until_the_system_has_none(monkeypatch: pytest.MonkeyP
     assert seen == [True, False]
 
 
+def test_a_greenlet_in_place_of_a_thread_is_there_until_its_own_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """gevent and eventlet put a function of Python in the place of `time.sleep`."""
+    thread = BackgroundThread(lambda: None)
+    thread.start()
+    thread.join(30)
+    monkeypatch.setattr(BackgroundThread, "native_id", threading.main_thread().native_id)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+    assert not thread.is_there()
+
+
 # -- the end of an interpreter --------------------------------------------------------------------
 
 
