@@ -132,7 +132,9 @@ def test_a_refusal_of_head_asks_for_a_get(stage: Stage, capsys: pytest.CaptureFi
     assert "Send the same request with GET" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_redirect_is_not_followed(sandbox: Counted, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_does_not_follow_a_redirect_of_the_call(
+    sandbox: Counted, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, facts, finding = check(capsys, "GET", "/sandbox/redirect?to=https://elsewhere.invalid/")
 
     assert facts["status"] == 302
@@ -166,7 +168,7 @@ def test_a_foreign_url_is_called_without_the_token(
 
 
 @pytest.mark.parametrize("target", ["/../x", "//elsewhere", "https://", "ftp://x/y", "/a\\b"])
-def test_what_can_not_be_called_is_a_fault_of_the_line(
+def test_a_path_that_can_not_be_called_is_a_fault_of_the_line(
     target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = cli.main(["check", "GET", target])

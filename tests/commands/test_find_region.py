@@ -82,12 +82,12 @@ def test_every_commercial_region_is_asked_once_and_no_other(world: World) -> Non
     assert len(world.elsewhere.requests) == 16
 
 
-def test_it_goes_to_the_hosts_of_the_table() -> None:
+def test_find_region_asks_the_login_hosts_of_the_table() -> None:
     for region in REGIONS:
         assert find_region.login_url_of(region.domain) == f"https://login.{region.domain}"
 
 
-def test_it_says_beforehand_what_it_sends_where(
+def test_find_region_says_beforehand_what_is_sent_where(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before: list[str] = []
@@ -107,7 +107,7 @@ def test_it_says_beforehand_what_it_sends_where(
     assert world.asked == []
 
 
-def test_when_none_accepts_the_secret_is_the_likelier_fault(
+def test_when_no_region_accepts_the_client_the_secret_is_likely_wrong(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["check", "--find-region"]) == 1
@@ -136,7 +136,7 @@ def test_try_narrows_the_search_and_names_what_is_not_asked_unnamed(
     assert "--find-region, without --try, asks all commercial ones" in said
 
 
-def test_when_all_were_asked_no_other_is_suggested() -> None:
+def test_when_all_regions_were_asked_no_other_is_suggested() -> None:
     answers = [
         find_region.Answer(one.domain, 0.1, CredentialsRefusedError("no")) for one in REGIONS
     ]
@@ -163,7 +163,7 @@ def test_the_secret_goes_to_no_host_that_is_not_genesys_clouds(
         named(names)
 
 
-def test_a_few_are_asked_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_regions_are_asked_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(find_region.AT_ONCE)
     lock = threading.Lock()
     busy = 0
@@ -214,7 +214,7 @@ def test_a_region_that_throttles_is_asked_again_ever_more_slowly(
     ],
     ids=["throttled", "down", "grant type", "forbidden", "another error"],
 )
-def test_each_answer_is_told(
+def test_each_answer_of_a_region_is_told(
     act: Callable[[wire.Peer], object],
     line: str,
     status: int,
@@ -230,7 +230,9 @@ def test_each_answer_is_told(
     assert line in capsys.readouterr().out
 
 
-def test_where_some_gave_no_answer_nothing_is_concluded(world: World, fake_time: FakeTime) -> None:
+def test_where_some_regions_gave_no_answer_nothing_is_concluded(
+    world: World, fake_time: FakeTime
+) -> None:
     world.urls["mypurecloud.ie"] = world.serve(DOWN).url
     asked = ["mypurecloud.ie", "mypurecloud.de"]
     answers = list(ask_regions(IDENTITY, asked, fake_time.clock))
@@ -241,7 +243,7 @@ def test_where_some_gave_no_answer_nothing_is_concluded(world: World, fake_time:
     assert causes[-1].cause == "No clear answer came from login.mypurecloud.ie"
 
 
-def test_where_none_gave_an_answer_the_secret_is_not_blamed(
+def test_where_no_region_answered_the_secret_is_not_blamed(
     world: World, fake_time: FakeTime
 ) -> None:
     world.elsewhere = world.serve(DOWN)
@@ -262,7 +264,7 @@ def test_where_none_gave_an_answer_the_secret_is_not_blamed(
     ],
     ids=["sign-in page", "redirect", "forbidden", "proxy"],
 )
-def test_where_a_portal_answers_for_all_the_secret_is_not_blamed(
+def test_where_a_portal_answers_for_all_regions_the_secret_is_not_blamed(
     act: wire.Act, status: Status, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.elsewhere = world.serve(act)
@@ -277,7 +279,7 @@ def test_where_a_portal_answers_for_all_the_secret_is_not_blamed(
     assert "2. " not in out
 
 
-def test_where_a_portal_answers_for_some_nothing_is_concluded(world: World) -> None:
+def test_where_a_portal_answers_for_some_regions_nothing_is_concluded(world: World) -> None:
     world.urls["mypurecloud.ie"] = world.serve(wire.reply(200, "<html>Sign in")).url
     answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"]))
     _, status, causes = verdict(answers)
@@ -306,7 +308,7 @@ def test_a_fault_of_ours_is_raised_and_not_waited_for(monkeypatch: pytest.Monkey
         list(ask_regions(IDENTITY, ["mypurecloud.ie"]))
 
 
-def test_json_says_the_same_to_machines_and_announces_to_people(
+def test_find_region_prints_json_for_machines_and_announces_to_people(
     world: World, sandbox: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.urls["usw2.pure.cloud"] = sandbox.login_url
@@ -325,7 +327,7 @@ def test_json_says_the_same_to_machines_and_announces_to_people(
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_without_credentials_nothing_is_announced(
+def test_find_region_without_credentials_announces_nothing(
     options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["check", "--find-region", *options]) == 2
@@ -335,7 +337,7 @@ def test_without_credentials_nothing_is_announced(
     assert "About to send" not in out
 
 
-def test_try_alone_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_try_without_find_region_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["check", "--try", "usw2"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -61,9 +62,30 @@ def test_check_names_cause_and_remedy(
     assert status == scene.status
     assert said(scene.cause, " ".join(out.split()))
     assert said(scene.remedy, causes)
+    assert "[status" not in causes, "stands beside the finding"
     assert "RUTH" not in out, "not even the last four characters of a secret"
     assert out.isascii()
     assert max(map(len, out.splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("API host as login host", "Tokens come from the login host, not from the API host"),
+        ("login service down", "The login service does not work at the moment"),
+    ],
+)
+def test_the_cause_of_an_answer_without_a_token_is_that_of_the_answer(
+    name: str,
+    cause: str,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    play(SCENES[name], stage, monkeypatch)
+    cli.main(["check", "--json"])
+
+    assert [one["cause"] for one in json.loads(capsys.readouterr().out)["causes"]] == [cause]
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -62,7 +62,7 @@ def stored() -> list[Path]:
 # -- token ----------------------------------------------------------------------------------------
 
 
-def test_it_prints_a_token_and_nothing_else(sandbox: Counted, shell: Shell) -> None:
+def test_token_prints_a_token_and_nothing_else(sandbox: Counted, shell: Shell) -> None:
     token = shell("token")
 
     assert (shell.status, shell.err) == (0, "")
@@ -73,7 +73,7 @@ def test_it_prints_a_token_and_nothing_else(sandbox: Counted, shell: Shell) -> N
     assert not FileTokenStore().path.exists(), "nothing is kept unless asked for"
 
 
-def test_it_prints_a_header_line_for_curl(sandbox: Counted, shell: Shell) -> None:
+def test_token_prints_a_header_line_for_curl(sandbox: Counted, shell: Shell) -> None:
     name, scheme, token = shell("token", "--header").split()
 
     assert (name, scheme) == ("Authorization:", "Bearer")
@@ -90,7 +90,7 @@ def test_a_second_call_with_the_store_makes_no_token_request(
     assert len(stored()) == 1
 
 
-def test_fresh_replaces_the_one_in_the_store(sandbox: Counted, shell: Shell) -> None:
+def test_fresh_replaces_the_token_in_the_store(sandbox: Counted, shell: Shell) -> None:
     refused = shell("token", "--store")
     sandbox.sandbox.revoke_all()
     fresh = shell("token", "--store", "--fresh")
@@ -108,7 +108,7 @@ def test_fresh_with_nothing_to_replace_asks_once(sandbox: Counted, shell: Shell)
     assert sandbox.token_requests == 2
 
 
-def test_to_a_terminal_it_warns_on_stderr(shell: Shell) -> None:
+def test_token_warns_on_a_terminal(shell: Shell) -> None:
     token = shell("token", terminal=True)
 
     assert len(token.split()) == 1
@@ -134,7 +134,7 @@ def test_half_a_pair_on_standard_input_is_refused(shell: Shell, said: str) -> No
     assert "client id and client secret, a line each" in " ".join(shell.err.split())
 
 
-def test_what_can_not_be_decoded_is_refused_by_name(shell: Shell) -> None:
+def test_a_secret_that_can_not_be_decoded_is_refused_by_name(shell: Shell) -> None:
     assert shell("token", "--stdin", stdin=b"id-12345678\ns\x81cret-of-some-length\n") == ""
     assert shell.status == 2
     assert "the client secret holds a control or invisible" in shell.err
@@ -205,7 +205,7 @@ def test_a_setting_that_is_missing_is_status_2(
     assert "GENESYSCLOUD_OAUTHCLIENT_SECRET" in shell.err
 
 
-def test_what_answers_no_token_is_status_2(shell: Shell, sandbox: Counted) -> None:
+def test_an_answer_without_a_token_is_status_2(shell: Shell, sandbox: Counted) -> None:
     sandbox.sandbox.answer_tokens(1, 200, "<html>")
     shell("token")
 
@@ -236,7 +236,7 @@ def test_revoke_ends_the_token_in_the_store(sandbox: Counted, shell: Shell) -> N
     assert sandbox.token_requests == 1
 
 
-def test_with_nothing_stored_nothing_is_sent(sandbox: Counted, shell: Shell) -> None:
+def test_revoke_with_nothing_stored_sends_nothing(sandbox: Counted, shell: Shell) -> None:
     assert shell("revoke").startswith("There is nothing to revoke: no token is stored in ")
     assert shell.status == 0
     assert (sandbox.token_requests, sandbox.api_requests) == (0, 0)
@@ -255,7 +255,7 @@ def test_a_token_of_another_client_is_not_revoked(
 @pytest.mark.parametrize(
     "family", ["GENESYSCLOUD_OAUTHCLIENT_ID", "GENESYSCLOUD_OAUTHCLIENT_SECRET"]
 )
-def test_with_nothing_stored_nobody_is_asked_who_signs_in(
+def test_revoke_with_nothing_stored_asks_nobody_who_signs_in(
     family: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(family)
@@ -280,7 +280,7 @@ def test_a_stored_token_that_others_could_read_is_not_passed_over_in_silence(
     assert shell("revoke") == "Revoked, and taken out of the store.\n"
 
 
-def test_fresh_replaces_what_can_not_be_read_as_well(sandbox: Counted, shell: Shell) -> None:
+def test_fresh_replaces_a_damaged_file_of_the_store(sandbox: Counted, shell: Shell) -> None:
     shell("token", "--store")
     (file,) = stored()
     file.write_text("damaged")
@@ -324,7 +324,7 @@ def test_revoke_ends_the_token_on_standard_input(
 
 
 @pytest.mark.parametrize("said", ["", "\n", "t\u00f6ken\n", "to ken!\n"])
-def test_what_is_no_token_is_not_sent(sandbox: Counted, shell: Shell, said: str) -> None:
+def test_revoke_sends_no_text_that_is_no_token(sandbox: Counted, shell: Shell, said: str) -> None:
     assert shell("revoke", "--stdin", stdin=said) == ""
     assert shell.status == 2
     assert sandbox.api_requests == 0
@@ -339,7 +339,7 @@ def test_a_revocation_that_fails_is_told(shell: Shell, monkeypatch: pytest.Monke
     assert "127.0.0.1" in shell.err
 
 
-def test_the_helps_of_both_show_how_to_use_them_with_curl(
+def test_the_help_of_token_shows_how_to_use_curl(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):

@@ -21,7 +21,7 @@ from ...errors import (
 )
 from ...settings.client import Identity, Settings
 from ...settings.hosts import Hosts
-from ...settings.regions import DOMAINS, PARENTS, REGIONS, parse_region
+from ...settings.regions import REGIONS, parse_region
 from ...tokens.request import request_token
 from ...util.clock import Clock
 from .network import Outcomes, TooLongError, next_of, start, within
@@ -82,7 +82,7 @@ def named(names: str) -> tuple[str, ...]:
     """
     domains = [parse_region(name) for name in names.split(",") if name.strip()]
     for domain in domains:
-        if domain not in DOMAINS and not domain.endswith(tuple(f".{one}" for one in PARENTS)):
+        if not sign_in.of_region(f"login.{domain}"):
             raise ConfigurationError(
                 f"{domain} is no region of Genesys Cloud's table, and the secret goes to no other."
             )

@@ -7,8 +7,8 @@ it is understood to mean.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
@@ -65,7 +65,9 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     family = settings.family(environ)
     by_options = settings.given is not None or settings.credentials is not None
     id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
-    not_used = [] if by_options else list(_not_used(family, environ))
+    not_used = (
+        [] if by_options else list(_not_used(family, settings.region_variable(environ), environ))
+    )
     details = [f"not used: {one}" for one in not_used]
     if not by_options and family is None:
         raise _nobody(environ, details)
@@ -160,26 +162,21 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
     return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, *not_used)
 
 
-def _not_used(used: Family | None, environ: Environment) -> Iterator[str]:
+def _not_used(used: Family | None, first_region: str | None, environ: Environment) -> Iterator[str]:
+    """What was found in the environment and is not used, with the reason."""
     for family in FAMILIES:
         if family is not used:
             yield from _rival(family, used, environ)
-    if used is None and _exists(FILE):
+    # Not by a Path, which raises where there is no home.
+    if used is None and os.path.exists(os.path.expanduser(FILE)):  # noqa: PTH110, PTH111
         yield f"{FILE}, since no profile is named: --profile or {PROFILE}"
     if used in FAMILIES and environ.get(PROFILE):
         yield f"{PROFILE}, since {used.client_id} comes first"
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
-    yield from _regions_not_used(used, environ)
+    yield from _regions_not_used(first_region, environ)
     for name in sorted(set(read_environment()) - KNOWN):
         yield f"{name}, which this library does not read"
-
-
-def _exists(file: str) -> bool:
-    try:
-        return Path(file).expanduser().exists()
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return False
 
 
 def _rival(family: Family, used: Family | None, environ: Environment) -> Iterator[str]:
@@ -195,13 +192,12 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
                 yield f"{have}, since {lack} is {state}"
 
 
-def _regions_not_used(used: Family | None, environ: Environment) -> Iterator[str]:
-    order = dict.fromkeys((*(used.regions if used else ()), *REGION_VARIABLES))
-    names = [name for name in order if environ.get(name)]
+def _regions_not_used(first: str | None, environ: Environment) -> Iterator[str]:
     both_urls = environ.get(LOGIN_URL) and environ.get(API_URL)
-    reason = "both URLs are set" if both_urls else f"{names[0]} comes first" if names else ""
-    for name in names if both_urls else names[1:]:
-        yield f"{name}{_meaning(environ[name])}, since {reason}"
+    reason = "both URLs are set" if both_urls else f"{first} comes first"
+    for name in REGION_VARIABLES:
+        if environ.get(name) and (both_urls or name != first):
+            yield f"{name}{_meaning(environ[name])}, since {reason}"
 
 
 def _meaning(value: SecretBox) -> str:

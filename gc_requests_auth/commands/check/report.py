@@ -104,7 +104,7 @@ def happened(error: Exception) -> tuple[str, str]:
 def misconfigured(error: ConfigurationError, *details: str) -> Trouble:
     """A setting that can not work. The first sentence of the error is the cause, the rest the remedy."""
     cause, remedy = happened(error)
-    causes = [Cause(cause, remedy or "Correct it where it is set.")]
+    causes = [Cause(cause, remedy or "Correct the value where it is set.")]
     return Trouble(cause, Status.MISCONFIGURED, causes, *details)
 
 

@@ -99,7 +99,9 @@ def routes_found(*routes: Route) -> Finding:
     if len(ways) > 1:
         details += [f"{urlsplit(route.url).netloc} by {route.by}" for route in routes]
     trusted = (
-        f"CA bundle {first.ca_shown} from {_ca_source()}" if first.ca_bundle else "CAs of certifi"
+        f"CA bundle {first.ca_shown} from {_first_set(_CA_VARIABLES)}"
+        if first.ca_bundle
+        else "CAs of certifi"
     )
     entries, netrc = "no netrc", []
     try:
@@ -129,10 +131,6 @@ def routes_found(*routes: Route) -> Finding:
 def _first_set(names: Iterable[str], default: str = "the setting") -> str:
     """The first of these variables that is set."""
     return next((name for name in names if os.environ.get(name)), default)
-
-
-def _ca_source() -> str:
-    return _first_set(_CA_VARIABLES)
 
 
 def _of_no_effect(route: Route) -> Iterator[str]:
@@ -175,7 +173,7 @@ def _parsed(proxy: str) -> SplitResult:
 def _check_ca_bundle(route: Route) -> None:
     problem = _ca_problem(route.ca_bundle) if route.ca_bundle else None
     if problem:
-        text = f"{_ca_source()} {problem}"
+        text = f"{_first_set(_CA_VARIABLES)} {problem}"
         remedy = (
             "Set the variable to a PEM file with the CA certificates to trust, or unset it to trust"
             " the CAs of certifi."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -162,12 +163,18 @@ class Walk:
 
     def _refused(self, error: TokenError) -> Trouble:
         """What the answer to the token request comes to."""
-        (finding, remedy), said = happened(error), _words_of(error)
+        (finding, advice), said = happened(error), _words_of(error)
+        advice = re.sub(
+            r" \[[^]]*\]$", "", advice
+        )  # status and correlation id, which stand in `said`
         status, place = Status.of(error), self._place
         if isinstance(error, BadTokenAnswerError | LoginUnreachableError):
             bad = isinstance(error, BadTokenAnswerError)
             usual = (sign_in.NOT_THE_LOGIN if bad else sign_in.LOGIN_DOWN).causes[0]
-            return Trouble(finding, status, [Cause(usual.cause, remedy or usual.remedy)], said)
+            cause, _, remedy = advice.partition(". ")
+            if not bad or not remedy:  # the advice names no cause
+                cause, remedy = usual.cause, advice or usual.remedy
+            return Trouble(finding, status, [Cause(cause, remedy)], said)
         row = of_sign_in(
             error.status or 0,
             error.error,
@@ -176,8 +183,8 @@ class Walk:
             swapped=swapped(self._identity.client_id, self._identity.client_secret),
         )
         if row is None:
-            cause = Cause("The login service, or a gateway in front of it, refuses", remedy)
-            return Trouble(finding, status, [cause], said)
+            causes = [Cause("The login service, or a gateway in front of it, refuses", advice)]
+            return Trouble(finding, status, causes, said)
         if row is sign_in.LOGIN_FORBIDDEN:
             row = row._replace(finding=finding)
         facts = {
