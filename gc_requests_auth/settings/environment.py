@@ -11,46 +11,30 @@ from ..util.secret import SecretBox
 
 
 class Pieces(NamedTuple):
-    """The names under which protocol, host and port of a gateway or a proxy stand."""
+    """The names under which the pieces of a gateway or of a proxy stand: variables, or keys of a profile."""
 
     protocol: str
     host: str
     port: str
-
-
-class Gateway(NamedTuple):
-    """The names under which a gateway stands: of variables, or of keys of a profile."""
-
-    at: Pieces
-    #: Of one text with all paths, as in ``{login: /signin, api: /genesys}``; or of the two halves of
-    #: a single path, its name and its value.
-    paths: tuple[str, ...]
-
-
-class Proxy(NamedTuple):
-    """The same for a proxy."""
-
-    at: Pieces
-    user: str
-    password: str
-
-
-def _pieces(prefix: str) -> Pieces:
-    return Pieces(f"{prefix}_PROTOCOL", f"{prefix}_HOST", f"{prefix}_PORT")
+    #: Of a proxy: user and password. Of a gateway: a text with all paths, as in ``{login: /signin,
+    #: api: /genesys}``; or the two halves of a single path, its name and its value.
+    others: tuple[str, ...]
 
 
 #: As Genesys' Terraform provider names them (``provider_env.go``). Its variables for the user and the
 #: password of a gateway are not read: Genesys' own SDKs have no use for them.
-GATEWAY = Gateway(
-    _pieces("GENESYSCLOUD_GATEWAY"),
+GATEWAY = Pieces(
+    "GENESYSCLOUD_GATEWAY_PROTOCOL",
+    "GENESYSCLOUD_GATEWAY_HOST",
+    "GENESYSCLOUD_GATEWAY_PORT",
     ("GENESYSCLOUD_GATEWAY_PATH_NAME", "GENESYSCLOUD_GATEWAY_PATH_VALUE"),
 )
-PROXY = Proxy(
-    _pieces("GENESYSCLOUD_PROXY"),
-    "GENESYSCLOUD_PROXY_AUTH_USERNAME",
-    "GENESYSCLOUD_PROXY_AUTH_PASSWORD",
+PROXY = Pieces(
+    "GENESYSCLOUD_PROXY_PROTOCOL",
+    "GENESYSCLOUD_PROXY_HOST",
+    "GENESYSCLOUD_PROXY_PORT",
+    ("GENESYSCLOUD_PROXY_AUTH_USERNAME", "GENESYSCLOUD_PROXY_AUTH_PASSWORD"),
 )
-_PIECES = {*GATEWAY.at, *GATEWAY.paths, *PROXY.at, PROXY.user, PROXY.password}
 
 
 class Family(NamedTuple):
@@ -61,9 +45,9 @@ class Family(NamedTuple):
     regions: tuple[str, ...]
     users: str
     #: Variables with the URLs of the login service and of the API, used with this pair alone.
-    urls: tuple[str, str] | None = None
-    gateway: Gateway = GATEWAY
-    proxy: Proxy = PROXY
+    urls: tuple[str, str] = ("", "")
+    gateway: Pieces = GATEWAY
+    proxy: Pieces = PROXY
 
 
 #: In the order in which they count.
@@ -122,9 +106,13 @@ BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
 #: All variables that are read.
 KNOWN = frozenset(
-    {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN}
-    | {*REGION_VARIABLES, *_PIECES}
-    | {name for one in FAMILIES for name in (one.client_id, one.client_secret, *(one.urls or ()))}
+    {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN, *REGION_VARIABLES}
+    | {name for one in (GATEWAY, PROXY) for name in (*one[:3], *one.others)}
+    | {
+        name
+        for one in FAMILIES
+        for name in (one.client_id, one.client_secret, *filter(None, one.urls))
+    }
 )
 
 #: A variable of Genesys Cloud's tools, or one that is meant to be.
@@ -160,21 +148,20 @@ def whole_family(environ: Environment) -> Family | None:
     return next(iter(_whole_families(environ)), None)
 
 
-def rivals(environ: Environment) -> tuple[Family, Family] | None:
-    """The family in use and another whole one that says something else."""
-    whole = _whole_families(environ)
-    for other in whole[1:]:
-        if _values(other, environ) != _values(whole[0], environ):
-            return whole[0], other
-    return None
-
-
 def _whole_families(environ: Environment) -> list[Family]:
     return [one for one in FAMILIES if all(_values(one, environ))]
 
 
 def _values(family: Family, environ: Environment) -> tuple[SecretBox | None, SecretBox | None]:
     return environ.get(family.client_id), environ.get(family.client_secret)
+
+
+def rivals(environ: Environment) -> tuple[Family, Family] | None:
+    """The family in use and another whole family that says something else."""
+    for other in (whole := _whole_families(environ))[1:]:
+        if _values(other, environ) != _values(whole[0], environ):
+            return whole[0], other
+    return None
 
 
 def halves(
@@ -192,10 +179,43 @@ def halves(
                 yield have, lack, "empty" if lack in environ else "not set"
 
 
+def unused_clients(used: Family, environ: Environment) -> list[str]:
+    """Warnings of what else of the environment says who signs in, and is not used.
+
+    :param used: A family of variables, or that of the profile that the environment names.
+    """
+    before, called = FAMILIES, PROFILE
+    if used in FAMILIES:
+        before, called = FAMILIES[: FAMILIES.index(used)], used.client_id
+    # A pair that would count before the used one, had its other half not been misspelt, say.
+    warnings = [
+        f"{have} is set, but {lack} is {state}, and so {called} is used"
+        for have, lack, state in halves(environ, before)
+        if have != used.client_id and environ[have] not in _values(used, environ)
+    ][:1]
+    other = rivals(environ)
+    if other is not None:
+        which = int(environ[other[1].client_id] == environ[used.client_id])
+        warnings.append(
+            f"two OAuth clients in the environment: {used[which]} is used, {other[1][which]} has"
+            " another value"
+        )
+    elif environ.get(PROFILE) and used in FAMILIES:
+        warnings.append(f"{called} is set and used, and so {PROFILE} is not")
+    return warnings
+
+
 def not_used(environ: Environment, used: Iterable[str]) -> str:
     """The variables that are set and not used, as a sentence with the likely right names; or empty."""
+    # The pieces of a gateway or a proxy are used together with the name of its host.
+    pieces = {
+        name
+        for one in (GATEWAY, PROXY)
+        if environ.get(one.host)
+        for name in (*one[:3], *one.others)
+    }
     theirs = filter(_THEIRS.fullmatch, environ)
-    names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - set(used))
+    names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - {*used} - pieces)
     return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""
 
 
@@ -211,7 +231,7 @@ def _with_right_name(name: str) -> str:
 
 def what_is_missing(environ: Environment) -> str:
     """Why these variables sign nobody in, and which would."""
-    told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL, *_PIECES}
+    told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL}
     lines = ["No Genesys Cloud credentials."]
     for have, lack, state in halves(environ):
         told.add(have)
@@ -221,7 +241,7 @@ def what_is_missing(environ: Environment) -> str:
             f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"
             " expires or is revoked, so it is not used."
         )
-    told |= set(next(([name] for name in REGION_VARIABLES if environ.get(name)), []))
+    told.update([name for name in REGION_VARIABLES if environ.get(name)][:1])
     others = ", ".join(dict.fromkeys(one.client_id for one in FAMILIES[1:]))
     lines += [
         not_used(environ, told),

@@ -7,14 +7,15 @@ by one, and never by a suffix test: ``https://api.mypurecloud.ie.evil.example`` 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
 from ..util.secret import SecretBox, plain
-from .environment import REGION_VARIABLES
+from .environment import Environment, Pieces
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
 #: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
@@ -31,6 +32,22 @@ _PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?"
 
 #: A path that can not lead anywhere else, if it has no dot segments either.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
+
+#: An ASCII character in more bytes than one: to some servers, ``%c0%ae`` is a dot.
+_OVERLONG = re.compile(
+    rb"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81])[\x80-\xbf]"
+)
+
+#: What people paste at the end of the URL of the login service, and of the API; callers append it.
+SUFFIXES = ("/oauth/token", "/api/v2")
+
+_PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
+
+_PORT = re.compile(
+    r"|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+)
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -52,39 +69,26 @@ class Hosts(NamedTuple):
     shortcuts: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls,
-        region: str | None,
-        login_url: str | None,
-        api_url: str | None,
-    ) -> Hosts:
-        """The place that a region, or URLs, or both together name.
+    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Hosts:
+        """The hosts that a region names, or both URLs, or all together.
 
-        :raises ConfigurationError: if they name none.
+        :raises ConfigurationError: if tokens come from one region, and the API is that of another.
         """
-        if region is None and (login_url is None or api_url is None):
-            one = {"login_url": login_url, "api_url": api_url}
-            given = [f"{name} is given" for name, url in one.items() if url]
-            raise ConfigurationError(
-                "No Genesys Cloud region: there is no default, and a guess would be refused as a"
-                f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
-                f" {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
-            )
+        prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
         if api_url is not None:
-            prefixes: tuple[str, ...] = (f"{api_url}/",)
-        else:
-            prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
+            prefixes = (f"{api_url}/",)
+        explicit = api_url is not None
         login_url = login_url or f"https://login.{region}"
-        login_host = _authority(urlsplit(login_url))
-        gateway = any(_authority(urlsplit(prefix)) == login_host for prefix in prefixes)
-        return cls(
-            region=region,
-            login_url=login_url,
-            api_url=api_url or f"https://api.{region}",
-            prefixes=prefixes,
-            explicit=api_url is not None,
-            shortcuts=() if gateway else prefixes,
-        )
+        api_url = api_url or f"https://api.{region}"
+        login, api = (urlsplit(url).netloc.partition(".")[2] for url in (login_url, api_url))
+        if login != api and {login, api} <= DOMAINS:
+            raise ConfigurationError(
+                f"Tokens come from {login}, but the API belongs to {api}. A token of one region is"
+                " refused in every other. Name the region alone: both URLs follow from it."
+            )
+        origins = {urlsplit(prefix).netloc for prefix in prefixes}
+        shared = urlsplit(login_url).netloc in origins
+        return cls(region, login_url, api_url, prefixes, explicit, () if shared else prefixes)
 
     @property
     def login_host(self) -> str:
@@ -261,9 +265,22 @@ def _routed(path: str) -> str:
 
 def _decoded(path: str) -> str:
     """The path with nothing left to decode, as behind any number of servers that decode it."""
-    while (decoded := unquote(path)) != path:
+    while (decoded := _decoded_once(path)) != path:
         path = decoded
     return path
+
+
+def _decoded_once(path: str) -> str:
+    """Lenient servers take overlong UTF-8 for the character, and a fullwidth dot for a dot."""
+    octets = unquote_to_bytes(path.encode("utf-8", "surrogatepass"))
+    text = _OVERLONG.sub(_shortest, octets).decode("utf-8", "replace")
+    return unicodedata.normalize("NFKC", text)
+
+
+def _shortest(overlong: re.Match[bytes]) -> bytes:
+    """The ASCII character of an overlong form: its last bits stand in the last two bytes."""
+    *_, before, last = overlong[0]
+    return bytes([(before & 1) << 6 | last & 0x3F])
 
 
 def _authority(parts: SplitResult) -> str:
@@ -272,3 +289,68 @@ def _authority(parts: SplitResult) -> str:
     return (
         host if port == "443" and (":" not in host or host.endswith("]")) else parts.netloc.lower()
     )
+
+
+# -- gateways and proxies ---------------------------------------------------------------------------
+#
+# Genesys' tools are told of them piece by piece. The pieces, and what becomes of them, are those of
+# the gc CLI (``config.go``) and of the Go SDK below Terraform (``getConfUrl``): a path each for
+# ``login`` and ``api``, and no port where it is 80 or 443.
+
+
+def gateway_urls(gateway: Pieces, environ: Environment) -> tuple[str, str]:
+    """The URLs of login service and API behind a gateway.
+
+    :raises ConfigurationError: naming the piece that makes no sense.
+    """
+    _, netloc = _origin(gateway, environ, ("https",))
+    urls = [SecretBox(f"https://{netloc}/{path}") for path in _paths(gateway, environ)]
+    login_url, api_url = (
+        base_url(gateway.host, url, suffix=suffix)
+        for url, suffix in zip(urls, SUFFIXES, strict=True)
+    )
+    return login_url, api_url
+
+
+def proxy_url(proxy: Pieces, environ: Environment) -> SecretBox | None:
+    """The URL of a proxy as requests takes it, with user and password; None if there is none.
+
+    :raises ConfigurationError: naming the piece that makes no sense.
+    """
+    if not environ.get(proxy.host):
+        return None
+    protocol, netloc = _origin(proxy, environ, _PROXY_PROTOCOLS)
+    user, password = (
+        quote(plain(environ.get(name) or ""), safe="", errors="surrogateescape")
+        for name in proxy.others
+    )
+    if user:
+        netloc = f"{user}:{password}@{netloc}" if password else f"{user}@{netloc}"
+    return SecretBox(f"{protocol}://{netloc}")
+
+
+def _origin(pieces: Pieces, environ: Environment, protocols: tuple[str, ...]) -> tuple[str, str]:
+    """Protocol, and host with port."""
+    # No piece stands in this frame as it raises: a password may have strayed into it.
+    if not _HOST.fullmatch(_piece(environ, pieces.host)):
+        raise ConfigurationError(f"{pieces.host} must be the name of a host, and nothing else.")
+    if (_piece(environ, pieces.protocol).lower() or protocols[0]) not in protocols:
+        raise ConfigurationError(f"{pieces.protocol} must be {' or '.join(protocols)}.")
+    if not _PORT.fullmatch(_piece(environ, pieces.port)):
+        raise ConfigurationError(f"{pieces.port} must be a number from 1 to 65535.")
+    protocol = _piece(environ, pieces.protocol).lower() or protocols[0]
+    host, port = _piece(environ, pieces.host), _piece(environ, pieces.port)
+    if not port or (protocol == "https" and port in {"80", "443"}):
+        return protocol, host
+    return protocol, f"{host}:{port}"
+
+
+def _paths(gateway: Pieces, environ: Environment) -> tuple[str, str]:
+    said = ": ".join(_piece(environ, name) for name in gateway.others)
+    pairs = (one.partition(":") for one in said.strip("{} ").split(","))
+    paths = {name.strip().lower(): path.strip().strip("/") for name, _, path in pairs}
+    return paths.get("login", ""), paths.get("api", "")
+
+
+def _piece(environ: Environment, name: str) -> str:
+    return plain(environ.get(name) or "").strip()

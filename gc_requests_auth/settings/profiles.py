@@ -12,24 +12,23 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..util.bodies import DEEPEST, TooDeepError, parse_json, refuse_too_deep
 from ..util.secret import SecretBox, plain
-from .environment import Environment, Family, Gateway, Pieces, Proxy
+from .environment import Environment, Family, Pieces
 
 FILE = "~/.gc/config.toml"
 
-#: Where Archy, Genesys' tool for flows, keeps its client.
-ARCHY_FILE = "~/.archy_config"
-
 #: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id; those of
-#: a proxy and of a gateway; and the same of Archy's file. The gc CLI's holds more, cached tokens
-#: among it.
-_KEYS = ("client_credentials", "client_secret", "environment")
-_PROXY_KEYS = tuple(f"proxy_{one}" for one in ("protocol", "host", "port", "username", "password"))
-_GATEWAY_KEYS = tuple(f"gateway_{one}" for one in ("protocol", "host", "port", "pathparams"))
+#: a proxy and of a gateway. The file holds more, cached tokens among it.
+_KEYS = (
+    *("client_credentials", "client_secret", "environment"),
+    *("proxy_protocol", "proxy_host", "proxy_port", "proxy_username", "proxy_password"),
+    *("gateway_protocol", "gateway_host", "gateway_port", "gateway_pathparams"),
+)
+#: The same of ``~/.archy_config``, where Archy, Genesys' tool for flows, keeps its client.
 _ARCHY_KEYS = ("clientId", "clientSecret", "location")
 
 #: Besides "1", Client Credentials, which is also what the absence of the key means.
@@ -38,74 +37,46 @@ _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "
 #: What a message may quote of a line that no parser understands: what else stands there may be, or
 #: go on, a value.
 _KEY = re.compile(
-    rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data|redirect_uri|log_file_path"
-    r"|(?:proxy|gateway)_[a-z]{1,20})\b"
+    r"\s*(client_credentials|client_secret|environment|grant_type|access_token|oauth_token_data"
+    r"|redirect_uri|log_file_path|(?:proxy|gateway)_[a-z]{1,20})\b"
 )
 
 
-#: Of the gc CLI, and of Archy.
-_WRITTEN_BY = (
-    "The gc CLI writes that file (gc profiles new)",
-    "Archy writes that file (archy setup)",
-)
-
-
-class Profile(NamedTuple):
-    """What one profile says."""
-
-    #: Its keys by the names that :func:`family_of` gives them.
-    values: Environment
-    path: Path
-    #: Whether others on this machine can read the file.
-    exposed: bool
-
-
-def family_of(name: SecretBox) -> Family:
-    """The keys of a profile as a family of variables, by the names that messages call them."""
-    called = f"of {_called(name)}" if _is_file(name) else f"of {_called(name)} in {FILE}"
-    if _is_file(name):
-        client_id, client_secret, region = (f"{key} {called}" for key in _ARCHY_KEYS)
-        return Family(client_id, client_secret, (region,), "Archy")
-    client_id, client_secret, region = (f"{key} {called}" for key in _KEYS)
-    *proxy, user, password = (f"{key} {called}" for key in _PROXY_KEYS)
-    *gateway, paths = (f"{key} {called}" for key in _GATEWAY_KEYS)
-    return Family(
-        client_id,
-        client_secret,
-        (region,),
-        "the gc CLI",
-        gateway=Gateway(Pieces(*gateway), (paths,)),
-        proxy=Proxy(Pieces(*proxy), user, password),
-    )
-
-
-def read_profile(name: SecretBox) -> Profile:
+def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
     """The profile of that name, as it is now; or the file of Archy, where the name is a path.
 
+    :returns: Its keys as a family of variables, by the names that messages call them; the values by
+        these names; and the file, if others on this machine can read it.
     :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
         key, never a value.
     """
     path, text, exposed = _read(name)
-    family = family_of(name)
-    called = [family.client_id, family.client_secret, *family.regions]
+    called = shown = _called(name)
+    keys: tuple[str, ...]
     if _is_file(name):
-        found, keys, where = _archy(name, text), list(_ARCHY_KEYS), _called(name)
+        keys, found = _ARCHY_KEYS, _archy(name, text)
     else:
-        found, keys, where = _profile(name, text, path), list(_KEYS), f"{_called(name)} in {path}"
-        gateway, proxy = family.gateway, family.proxy
-        keys += (*_PROXY_KEYS, *_GATEWAY_KEYS)
-        called += (*proxy.at, proxy.user, proxy.password, *gateway.at, *gateway.paths)
+        keys, found = _KEYS, _profile(name, text, path)
+        called, shown = f"{called} in {FILE}", f"{called} in {path}"
     missing = [key for key in keys[:2] if not found.get(key)]
     if missing:
         raise ConfigurationError(
-            f"{where} has no {' and no '.join(missing)}: it needs the id and the secret of an OAuth"
+            f"{shown} has no {' and no '.join(missing)}: it needs the id and the secret of an OAuth"
             " client."
         )
-    values = {name: found.get(key, SecretBox("")) for key, name in zip(keys, called, strict=True)}
+    values = {f"{key} of {called}": found.get(key, SecretBox("")) for key in keys}
     for key, value in values.items():
         if isinstance(value, type):
             raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
-    return Profile(values, path, exposed)
+    client_id, client_secret, region, *others = values
+    family = Family(client_id, client_secret, (region,), "Archy")
+    if others:
+        family = family._replace(
+            users="the gc CLI",
+            proxy=Pieces(others[0], others[1], others[2], (others[3], others[4])),
+            gateway=Pieces(others[5], others[6], others[7], (others[8],)),
+        )
+    return family, values, path if exposed else None
 
 
 def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
@@ -164,8 +135,11 @@ def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
     found = _content(name)
     if not isinstance(found, str):
         return found
+    writer = "Archy writes that file (archy setup)"
+    if not _is_file(name):
+        writer = "The gc CLI writes that file (gc profiles new)"
     raise ConfigurationError(
-        f"{_called(name)} can not be read{found}. {_WRITTEN_BY[_is_file(name)]}; without it, pass"
+        f"{_called(name)} can not be read{found}. {writer}; without it, pass"
         " client_id and client_secret or set their variables."
     )
 

@@ -135,10 +135,10 @@ def test_urls_of_the_environment_that_an_argument_makes_void_are_a_warning(
     """A sandbox's, for one: with them set, region= leads to the real login service all the same."""
     monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", GW)
     one = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert [one._lookup.pool_size() for _ in range(2)] == [1, 1]
+    assert [one._settings.pool_size() for _ in range(2)] == [1, 1]
     monkeypatch.setenv("GENESYSCLOUD_API_URL", GW)
     both = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert both._lookup.pool_size() == 1
+    assert both._settings.pool_size() == 1
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "region= is given, and so GENESYSCLOUD_LOGIN_URL is not used"),
         (
@@ -162,7 +162,7 @@ def test_the_environment_says_how_many_requests_a_token_may_make(
 ) -> None:
     if said is not None:
         monkeypatch.setenv(LIMIT, said)
-    assert GenesysCloudAuth(ID, SECRET, region="eu-west-1")._lookup.rate_limit() == limit
+    assert GenesysCloudAuth(ID, SECRET, region="eu-west-1")._settings.rate_limit() == limit
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "1.5", "none", "many", SECRET])
@@ -171,7 +171,7 @@ def test_a_number_of_requests_that_makes_no_sense_is_named(
 ) -> None:
     monkeypatch.setenv(LIMIT, said)
     auth = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert complaint(auth._lookup.rate_limit) == (
+    assert complaint(auth._settings.rate_limit) == (
         f'{LIMIT} must be a whole number of requests a minute, 1 or more or "off".'
     )
 
