@@ -15,7 +15,7 @@ from ..util import forks
 from ..util.secret import Secret, SecretBox, Vault, boxed, name_of, plain
 
 #: What people leave in place of a value that was never filled in; without separators, in lower case.
-_PLACEHOLDERS = re.compile(
+_PLACEHOLDERS = (
     r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%\w+%|\$[a-z_]+|\[.*\]|\*+|x{3,}|\.{3,}|\u2026"
     r"|(?:please)?change(?:me|it|this)|replace(?:me|this)|your.*|insert.*here|placeholder|redacted"
     r"|to-?do|tbd|none|null|undefined|example"
@@ -121,7 +121,7 @@ def _fault(value: Secret) -> str | None:
             "is a whole JSON document, as vaults return: pass the one value in it, as in"
             ' json.loads(text)["client_secret"].'
         )
-    if _PLACEHOLDERS.fullmatch(re.sub(r"[-_ ]", "", plain(value).lower())):
+    if re.fullmatch(_PLACEHOLDERS, re.sub(r"[-_ ]", "", plain(value).lower())):
         return "is a placeholder: the value itself was never filled in."
     if not value.isprintable():
         return "holds a control or invisible character (a byte order mark from a file?)."

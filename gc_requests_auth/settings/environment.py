@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -115,8 +114,8 @@ KNOWN = frozenset(
     }
 )
 
-#: A variable of Genesys Cloud's tools, or one that is meant to be.
-_THEIRS = re.compile(r"(?:GENESYS|PURECLOUD|GC_)[A-Z0-9_]{1,60}", re.IGNORECASE)
+#: How variables of Genesys Cloud's tools begin.
+_PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
 
 #: Names that people set and nobody reads, and the right ones.
 _MISNAMED = {
@@ -139,8 +138,13 @@ Environment = Mapping[str, SecretBox]
 def read_environment() -> Environment:
     """What the environment says now."""
     known = {name: SecretBox(os.environ[name]) for name in KNOWN if name in os.environ}
-    others = (name for name in os.environ if name not in KNOWN and _THEIRS.fullmatch(name))
+    others = (name for name in os.environ if name not in KNOWN and _is_theirs(name))
     return {**dict.fromkeys(sorted(others), SecretBox("")), **known}
+
+
+def _is_theirs(name: str) -> bool:
+    """Whether it is a variable of Genesys Cloud's tools, or is meant to be one."""
+    return name.upper().startswith(_PREFIXES) and name.isidentifier() and len(name) <= 70
 
 
 def whole_family(environ: Environment) -> Family | None:
@@ -214,7 +218,7 @@ def not_used(environ: Environment, used: Iterable[str]) -> str:
         if environ.get(one.host)
         for name in (*one[:3], *one.others)
     }
-    theirs = filter(_THEIRS.fullmatch, environ)
+    theirs = filter(_is_theirs, environ)
     names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - {*used} - pieces)
     return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""
 

@@ -34,20 +34,17 @@ _PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?"
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 #: An ASCII character in more bytes than one: to some servers, ``%c0%ae`` is a dot.
-_OVERLONG = re.compile(
-    rb"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81])[\x80-\xbf]"
-)
+_OVERLONG = rb"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81])[\x80-\xbf]"
 
 #: What people paste at the end of the URL of the login service, and of the API; callers append it.
 SUFFIXES = ("/oauth/token", "/api/v2")
 
 _PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]")
+_HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
 
-_PORT = re.compile(
-    r"|[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-)
+#: Empty, or from 1 to 65535.
+_PORT = r"|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -273,7 +270,7 @@ def _decoded(path: str) -> str:
 def _decoded_once(path: str) -> str:
     """Lenient servers take overlong UTF-8 for the character, and a fullwidth dot for a dot."""
     octets = unquote_to_bytes(path.encode("utf-8", "surrogatepass"))
-    text = _OVERLONG.sub(_shortest, octets).decode("utf-8", "replace")
+    text = re.sub(_OVERLONG, _shortest, octets).decode("utf-8", "replace")
     return unicodedata.normalize("NFKC", text)
 
 
@@ -285,10 +282,9 @@ def _shortest(overlong: re.Match[bytes]) -> bytes:
 
 def _authority(parts: SplitResult) -> str:
     """Host and port as they compare: lower case, the default port left out."""
-    host, _, port = parts.netloc.lower().rpartition(":")
-    return (
-        host if port == "443" and (":" not in host or host.endswith("]")) else parts.netloc.lower()
-    )
+    netloc = parts.netloc.lower()
+    host = netloc.removesuffix(":443")
+    return host if ":" not in host or host.endswith("]") else netloc
 
 
 # -- gateways and proxies ---------------------------------------------------------------------------
@@ -332,11 +328,11 @@ def proxy_url(proxy: Pieces, environ: Environment) -> SecretBox | None:
 def _origin(pieces: Pieces, environ: Environment, protocols: tuple[str, ...]) -> tuple[str, str]:
     """Protocol, and host with port."""
     # No piece stands in this frame as it raises: a password may have strayed into it.
-    if not _HOST.fullmatch(_piece(environ, pieces.host)):
+    if not re.fullmatch(_HOST, _piece(environ, pieces.host)):
         raise ConfigurationError(f"{pieces.host} must be the name of a host, and nothing else.")
     if (_piece(environ, pieces.protocol).lower() or protocols[0]) not in protocols:
         raise ConfigurationError(f"{pieces.protocol} must be {' or '.join(protocols)}.")
-    if not _PORT.fullmatch(_piece(environ, pieces.port)):
+    if not re.fullmatch(_PORT, _piece(environ, pieces.port), re.ASCII):
         raise ConfigurationError(f"{pieces.port} must be a number from 1 to 65535.")
     protocol = _piece(environ, pieces.protocol).lower() or protocols[0]
     host, port = _piece(environ, pieces.host), _piece(environ, pieces.port)

@@ -36,7 +36,7 @@ _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "
 
 #: What a message may quote of a line that no parser understands: what else stands there may be, or
 #: go on, a value.
-_KEY = re.compile(
+_KEY = (
     r"\s*(client_credentials|client_secret|environment|grant_type|access_token|oauth_token_data"
     r"|redirect_uri|log_file_path|(?:proxy|gateway)_[a-z]{1,20})\b"
 )
@@ -189,7 +189,7 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
 
 
 def _at(text: SecretBox, line: int) -> str:
-    key = _KEY.match(text.open().split("\n")[line - 1])
+    key = re.match(_KEY, text.open().split("\n")[line - 1])
     return f": line {line}" + (f", key {key[1]}" if key else "")
 
 
