@@ -55,10 +55,10 @@ _ARGUMENTS = (
 class Settings:
     """The arguments of an auth, and what they leave open.
 
-    Arguments are checked at once. Environment and profile are read when they are needed, once: they
-    count from the moment when they say who signs in, since load_dotenv() may come late.
+    Arguments are checked at once. Environment and profile are read when they are needed, and only
+    once. As long as they do not say who signs in, they are read again: load_dotenv() may come late.
 
-    Texts are passed as :func:`boxed` returns them.
+    :func:`boxed` puts every text into a box before it is passed.
 
     :raises ConfigurationError: naming the argument, never its value.
     """
@@ -139,7 +139,7 @@ class Settings:
         self._client = None if self.given is None else (self.given.client_id, self.given.name)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was read stays behind: a copy reads it anew, and a pickle does so in its own place.
+        # What was read stays behind: a copy, or the process that loads a pickle, reads it again.
         return {name: vars(self)[name] for name in _ARGUMENTS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ class Settings:
         return self.given is None and self.credentials is None and self.profile is None
 
     def identity(self) -> Identity:
-        """Who signs in now: a vault is asked each time, all else stays as it is.
+        """Who signs in now. A vault is asked each time; all else stays as it is.
 
         :raises ConfigurationError: if nobody says, naming every variable that was looked for.
         """
@@ -180,7 +180,7 @@ class Settings:
         return self.credentials is not None and self.credentials.error is error
 
     def description(self) -> str | None:
-        """Client and place in a few words; None while they are not known. Looks nothing up."""
+        """Client and place in a few words; None while they are not known. Reads nothing."""
         hosts, client = self._hosts, self._client
         if hosts is None or client is None:
             return None
@@ -191,8 +191,8 @@ class Settings:
     def hosts(self) -> Hosts:
         """Where tokens come from and may go.
 
-        URLs of the environment count only beside a region of the environment: an explicit region
-        that a forgotten variable could redirect would not be explicit.
+        URLs of the environment count only beside a region of the environment: no forgotten variable
+        may redirect the region that an argument names.
 
         :raises ConfigurationError: if nobody says.
         """
@@ -230,16 +230,16 @@ class Settings:
         return _first((*(self.family.regions if self.family else ()), *REGION_VARIABLES), environ)
 
     def url_variables(self, environ: Environment) -> tuple[str | None, str | None]:
-        """What names the URLs of login service and API, where no argument does: None for the region.
+        """What names the URLs of login service and API, where no argument does; None: the region does.
 
-        First our own variables, then a gateway, then those of a family. The latter count with its
-        pair alone, and not beside a region of that family: people who have GENESYS_REGION use
-        GENESYS_BASE_URL for other things.
+        First our own variables count, then a gateway, then the variables of a family. The latter
+        count with the pair of the family alone, and not beside a region of the family: people who
+        set GENESYS_REGION use GENESYS_BASE_URL for other things.
         """
-        gateway = self._gateway(environ).host
-        urls = ("", "") if self.family is None else self.family.urls
-        if self.family is not None and any(map(environ.get, self.family.regions)):
-            urls = ("", "")
+        gateway, family = self._gateway(environ).host, self.family
+        urls = ("", "")
+        if family is not None and not any(map(environ.get, family.regions)):
+            urls = family.urls
         return (
             _first((LOGIN_URL, gateway, urls[0]), environ),
             _first((API_URL, gateway, urls[1]), environ),
@@ -254,7 +254,7 @@ class Settings:
         return None if name is None else base_url(name, environ[name], suffix=SUFFIXES[which])
 
     def _gateway(self, environ: Environment) -> Pieces:
-        """The names under which a gateway stands, if there is a gateway: that of a profile comes first."""
+        """The names of the pieces of a gateway. The gateway of a profile comes first."""
         family = self.family
         return family.gateway if family and environ.get(family.gateway.host) else GATEWAY
 
@@ -310,9 +310,9 @@ class Settings:
         if self._environment is not None:
             return self._environment
         warnings: list[str] = []
-        with forks.no_fork:  # a child would wait for a lock of our own without end
+        with forks.no_fork:  # one thread reads; a lock of our own could be held in a child for ever
             environ = self._read(warnings)
-        # Without the lock: a handler of the log may wait for a thread that waits for the lock.
+        # After the lock: a handler of the log may wait for a thread that waits for the lock.
         for warning in warnings:
             logger.warning(warning)
         return environ

@@ -64,13 +64,13 @@ class Identity(NamedTuple):
 
 
 def ask(credentials: Vault) -> Identity:
-    """Who signs in, from the caller's vault. What the vault raises is the caller's own."""
+    """Who signs in, as the caller's function says. An error of the function passes as it is."""
     try:
         pair: Any = credentials.ask()
     except Exception as error:
         credentials.error = error
         raise
-    # Put into boxes at once: this frame may stand in a traceback.
+    # In boxes at once: a traceback may show this frame.
     pair = tuple(map(boxed, pair)) if isinstance(pair, tuple | list) else ()
     if len(pair) != 2:
         raise ConfigurationError("credentials= must return a pair (client_id, client_secret).")
@@ -139,7 +139,7 @@ class CredentialsCommand:
         )
 
     :param command: The command line, split as a POSIX shell splits it (on Windows, passed on as it
-        is), or the list of program and arguments. It may be seen by every user of the machine, so
+        is), or the list of program and arguments. Every user of the machine may see the command, so
         it must hold no secret itself.
     :param client_id: The client; the command then prints the secret alone. Without it, the command
         prints client id and client secret, a line each.
@@ -171,22 +171,21 @@ class CredentialsCommand:
         :raises ConfigurationError: if the command fails or prints something else; it names the
             program and never what the program printed.
         """
-        wanted = "client id and client secret, a line each, and nothing else"
+        wanted, known = "client id and client secret, a line each, and nothing else", 0
         if self._client_id is not None:
-            wanted = "the client secret, on one line, and nothing else"
+            wanted, known = "the client secret, on one line, and nothing else", 1
         lines = self._printed()
-        if len(lines) != (2 if self._client_id is None else 1) or not all(lines):
+        if len(lines) + known != 2 or not all(lines):
             raise ConfigurationError(f"{self._program} must print {wanted}.")
-        if self._client_id is not None:
-            return self._client_id, lines[0].open()
-        return lines[0].open(), lines[1].open()
+        client_id = lines[0].open() if self._client_id is None else self._client_id
+        return client_id, lines[-1].open()
 
     def _printed(self) -> list[SecretBox]:
         with forks.no_fork:  # few scripts have such a command, and the import is dear
             import subprocess
 
         try:
-            # In a box at once; what the program says of its troubles goes to its standard error.
+            # In a box at once. The program's own messages go to its standard error.
             printed = SecretBox(
                 subprocess.run(  # noqa: S603 -- the user's own command, without a shell
                     self._command,
@@ -203,12 +202,12 @@ class CredentialsCommand:
             problem = f"did not end within {self._timeout:g} s"
         except subprocess.CalledProcessError as error:
             problem = f"failed with exit status {error.returncode}"
-        # Outside of the except blocks: those exceptions hold what the program printed.
+        # Outside of the except blocks: these exceptions hold what the program printed.
         raise ConfigurationError(f"{self._program}, which prints the secret, {problem}.")
 
     @property
     def _program(self) -> str:
-        """The program alone: arguments are nobody else's business. No secret in its place either."""
+        """The program without its arguments; not shown if it could be a secret by mistake."""
         command = self._command
         name = command.partition(" ")[0] if isinstance(command, str) else command[0]
         longest = max(map(len, re.split(r"[/\\]", name)))

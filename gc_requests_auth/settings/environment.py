@@ -1,4 +1,4 @@
-"""The environment variables that others have taught people to set, and what they say here."""
+"""The environment variables that people set for the tools of Genesys Cloud, and what they mean here."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ POOL_SIZE = "GENESYSCLOUD_TOKEN_POOL_SIZE"
 #: Requests that one token may make in a minute, or "off": a name of our own.
 RATE_LIMIT = "GENESYSCLOUD_RATE_LIMIT"
 
-#: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
+#: Terraform and the gc CLI read it in place of credentials. Here it only explains an error.
 BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
 #: All variables that are read.
@@ -117,7 +117,7 @@ KNOWN = frozenset(
 #: How variables of Genesys Cloud's tools begin.
 _PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
 
-#: Names that people set and nobody reads, and the right ones.
+#: Names that people set and no tool reads, and the right names.
 _MISNAMED = {
     "GENESYSCLOUD_CLIENT_ID": "GENESYSCLOUD_OAUTHCLIENT_ID",
     "GENESYSCLOUD_CLIENT_SECRET": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
@@ -129,9 +129,8 @@ _MISNAMED = {
     "GC_ENVIRONMENT": "GC_REGION",
 }
 
-#: The variables that are set, by name. Of those that are not read, the values are empty; the others
-#: are in boxes, since a traceback may show the frames they pass through, and `os.environ` would show
-#: everything.
+#: The variables that are set, by name. The value of a variable that is not read is left out. All values
+#: are in boxes: a traceback may show the frames that they pass through.
 Environment = Mapping[str, SecretBox]
 
 
@@ -171,7 +170,7 @@ def rivals(environ: Environment) -> tuple[Family, Family] | None:
 def halves(
     environ: Environment, families: Iterable[Family] = FAMILIES
 ) -> Iterator[tuple[str, str, str]]:
-    """Variables whose other half is missing: what is set, what is not, and how it is not."""
+    """Pairs of which one half is missing: the name that is set, the name that is not, and its state."""
     told: set[str] = set()
     for family in families:
         for have, lack in (
@@ -184,18 +183,18 @@ def halves(
 
 
 def unused_clients(used: Family, environ: Environment) -> list[str]:
-    """Warnings of what else of the environment says who signs in, and is not used.
+    """Warnings: the environment names another client as well, which is not used.
 
-    :param used: A family of variables, or that of the profile that the environment names.
+    :param used: The family that is used: of variables, or of the profile that the environment names.
     """
     before, called = FAMILIES, PROFILE
     if used in FAMILIES:
         before, called = FAMILIES[: FAMILIES.index(used)], used.client_id
-    # A pair that would count before the used one, had its other half not been misspelt, say.
+    # Such a pair would count before the used pair. Perhaps the name of its other half is misspelt.
     warnings = [
         f"{have} is set, but {lack} is {state}, and so {called} is used"
         for have, lack, state in halves(environ, before)
-        if have != used.client_id and environ[have] not in _values(used, environ)
+        if environ[have] not in _values(used, environ)
     ][:1]
     other = rivals(environ)
     if other is not None:
@@ -211,7 +210,7 @@ def unused_clients(used: Family, environ: Environment) -> list[str]:
 
 def not_used(environ: Environment, used: Iterable[str]) -> str:
     """The variables that are set and not used, as a sentence with the likely right names; or empty."""
-    # The pieces of a gateway or a proxy are used together with the name of its host.
+    # The pieces of a gateway or a proxy are used if its host is set.
     pieces = {
         name
         for one in (GATEWAY, PROXY)
@@ -224,8 +223,8 @@ def not_used(environ: Environment, used: Iterable[str]) -> str:
 
 
 def _with_right_name(name: str) -> str:
-    """The name of a variable, and of the one that is likely meant."""
-    from difflib import get_close_matches  # to word a refusal
+    """The name of a variable, and the name that is likely meant."""
+    from difflib import get_close_matches  # for a refusal alone
 
     if name in KNOWN:
         return name
@@ -234,7 +233,7 @@ def _with_right_name(name: str) -> str:
 
 
 def what_is_missing(environ: Environment) -> str:
-    """Why these variables sign nobody in, and which would."""
+    """Why no client can sign in with these variables, and which variables to set."""
     told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL}
     lines = ["No Genesys Cloud credentials."]
     for have, lack, state in halves(environ):

@@ -1,7 +1,8 @@
 """Where an organisation lives: its login service, its API, and the closed list of URLs that get a token.
 
-A bearer token is worth the whole organisation. It goes to the organisation's own hosts, named one
-by one, and never by a suffix test: ``https://api.mypurecloud.ie.evil.example`` ends well, too.
+Whoever has a bearer token can do all that the client may do. So the token goes to the organisation's
+own hosts only. They are named one by one: a test of the end, or of the beginning, of a URL would
+accept hosts such as ``api.mypurecloud.ie.evil.example``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 #: downloads (Genesys' tutorials outbound-upload-contact-list and outbound-upload-dnc-list).
 _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 
-#: Query keys of pre-signed links. They carry their own authorization, and S3 and CloudFront refuse
-#: a request that brings a second one.
+#: Query keys of pre-signed links. Such a link carries its own authorization, and S3 and CloudFront
+#: refuse a request with a second authorization.
 _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
-#: A URL that can not mean anything but what it seems to: no user, no encoding, no odd separator, no
-#: fragment. What is left to look for are dot segments and the signatures.
+#: A URL that every reader understands alike: no user, no encoding, no odd separator, no fragment. Dot
+#: segments and the signatures have to be looked for as well.
 _PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
-#: A path that can not lead anywhere else, if it has no dot segments either.
+#: The same of a path.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
 #: An ASCII character in more bytes than one: to some servers, ``%c0%ae`` is a dot.
@@ -100,8 +101,8 @@ class Hosts(NamedTuple):
     def takes_token(self, url: str) -> bool:
         """Whether a request to this prepared URL gets the token.
 
-        A plain URL is decided by its prefix, which is much cheaper than parsing it; everything that
-        could mean something else than it seems to is taken apart.
+        The prefix decides about a plain URL, which is much cheaper than parsing. Any other URL is
+        parsed, since a server may understand it in another way.
         """
         if (
             url.startswith(self.shortcuts)
@@ -125,10 +126,11 @@ class Hosts(NamedTuple):
         return urlsplit(url).hostname in own
 
     def raise_if_mistaken(self, url: str) -> None:
-        """Raise where a URL that is not ours is a mistake rather than a stranger.
+        """Raise if a URL that gets no token is likely a mistake.
 
         :raises RegionMismatchError: for the API of another region.
-        :raises ConfigurationError: for plain http to an own host, and for hosts of the folklore.
+        :raises ConfigurationError: for plain http to an own host, and for a host that pages on the web
+            recommend by mistake.
         """
         try:
             parts = urlsplit(url)
@@ -153,7 +155,7 @@ class Hosts(NamedTuple):
             )
 
     def _owns(self, parts: SplitResult) -> bool:
-        # requests has resolved the plain ones: what is left is one in disguise.
+        # requests has resolved plain dot segments. One that is left is written in another way.
         if has_dot_segment(parts.path):
             return False
         if not self.explicit and _SIGNATURES & {
@@ -177,8 +179,8 @@ class Hosts(NamedTuple):
 def url_below(base: str, path: str) -> str:
     """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
 
-    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading: such a
-        URL would get no token either.
+    :raises requests.exceptions.InvalidURL: if the URL leaves the base, as requests or as some server
+        understands it. Such a URL would get no token either.
     """
     if _PLAIN_PATH.fullmatch(path) and "/." not in path:
         return f"{base}{path}"
@@ -186,7 +188,7 @@ def url_below(base: str, path: str) -> str:
     names = re.split(r"[?#]", path, maxsplit=1)[0].split("/")
     depth = 0
     for name in names:
-        # requests resolves these before it sends anything.
+        # requests resolves these segments before it sends anything.
         depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
         if depth < 0:
             raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
@@ -202,7 +204,7 @@ def url_below(base: str, path: str) -> str:
 
 
 def has_dot_segment(path: str) -> bool:
-    """Whether anybody on the way may read a segment of a path as ``.`` or ``..``.
+    """Whether a proxy or a server may read a segment of a path as ``.`` or ``..``.
 
     A proxy may decode what the server behind it decodes again. Some servers take a backslash for a
     slash, some drop control characters, and some end a segment at its semicolon (``..;``).
@@ -214,7 +216,7 @@ def has_dot_segment(path: str) -> bool:
 def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     """A base URL as people paste it, brought to the form in which requests would send it.
 
-    :param suffix: The part of the path that callers append anyway; cut where it was pasted.
+    :param suffix: The end of the path that callers append. It is cut if it was pasted, too.
     :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
         URL, which may hold a password.
     """
@@ -255,20 +257,20 @@ def _plain_https(url: str | SecretBox) -> SplitResult | None:
 
 
 def _routed(path: str) -> str:
-    """The path as the most lenient of gateways would route it."""
+    """The path as the most lenient gateway would route it."""
     path = re.sub(r"[\s\x00]|;[^/\\]*", "", _decoded(path))
     return re.sub(r"[/\\]+", "/", path).rstrip("/").lower()
 
 
 def _decoded(path: str) -> str:
-    """The path with nothing left to decode, as behind any number of servers that decode it."""
+    """The path as behind any number of servers that each decode it."""
     while (decoded := _decoded_once(path)) != path:
         path = decoded
     return path
 
 
 def _decoded_once(path: str) -> str:
-    """Lenient servers take overlong UTF-8 for the character, and a fullwidth dot for a dot."""
+    """The path as a lenient server decodes it: an overlong or a fullwidth dot is a dot to it, too."""
     octets = unquote_to_bytes(path.encode("utf-8", "surrogatepass"))
     text = re.sub(_OVERLONG, _shortest, octets).decode("utf-8", "replace")
     return unicodedata.normalize("NFKC", text)
@@ -289,9 +291,9 @@ def _authority(parts: SplitResult) -> str:
 
 # -- gateways and proxies ---------------------------------------------------------------------------
 #
-# Genesys' tools are told of them piece by piece. The pieces, and what becomes of them, are those of
-# the gc CLI (``config.go``) and of the Go SDK below Terraform (``getConfUrl``): a path each for
-# ``login`` and ``api``, and no port where it is 80 or 443.
+# People name them to Genesys' tools piece by piece. The pieces, and the URLs made of them, are those of
+# the gc CLI (``config.go``) and of the Go SDK below Terraform (``getConfUrl``): one path for ``login``
+# and one for ``api``, and no port if the port is 80 or 443.
 
 
 def gateway_urls(gateway: Pieces, environ: Environment) -> tuple[str, str]:
@@ -327,7 +329,7 @@ def proxy_url(proxy: Pieces, environ: Environment) -> SecretBox | None:
 
 def _origin(pieces: Pieces, environ: Environment, protocols: tuple[str, ...]) -> tuple[str, str]:
     """Protocol, and host with port."""
-    # No piece stands in this frame as it raises: a password may have strayed into it.
+    # No variable of this frame holds a piece when it raises: the piece may be a password by mistake.
     if not re.fullmatch(_HOST, _piece(environ, pieces.host)):
         raise ConfigurationError(f"{pieces.host} must be the name of a host, and nothing else.")
     if (_piece(environ, pieces.protocol).lower() or protocols[0]) not in protocols:

@@ -1,7 +1,7 @@
 """Profiles of the gc CLI, Genesys' own command line: OAuth clients that are on the disk already.
 
-The names of file and keys, the numbers of the grants, and that case does not matter are those of the
-gc CLI's sources (``config.go``, ``createprofile.go``, and viper, which reads the file for it).
+The names of the file and the keys, and the numbers of the grants, come from the gc CLI's sources
+(``config.go``, ``createprofile.go``). Case does not matter, as in viper, which reads the file for it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ _ARCHY_KEYS = ("clientId", "clientSecret", "location")
 #: Besides "1", Client Credentials, which is also what the absence of the key means.
 _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
 
-#: What a message may quote of a line that no parser understands: what else stands there may be, or
-#: go on, a value.
+#: What a message may quote of a line that is no TOML. The rest of the line may be a value.
 _KEY = (
     r"\s*(client_credentials|client_secret|environment|grant_type|access_token|oauth_token_data"
     r"|redirect_uri|log_file_path|(?:proxy|gateway)_[a-z]{1,20})\b"
@@ -43,12 +42,12 @@ _KEY = (
 
 
 def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
-    """The profile of that name, as it is now; or the file of Archy, where the name is a path.
+    """The profile of that name, as it is now; or the file of Archy, if the name is a path.
 
     :returns: Its keys as a family of variables, by the names that messages call them; the values by
         these names; and the file, if others on this machine can read it.
-    :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
-        key, never a value.
+    :raises ConfigurationError: if there is no such profile, or no client can sign in with it. The text
+        names file, line and key, never a value.
     """
     path, text, exposed = _read(name)
     called = shown = _called(name)
@@ -124,7 +123,7 @@ def _is_file(name: SecretBox) -> bool:
 
 
 def _called(name: SecretBox) -> str:
-    """The profile for a message; unnamed if the name could be a secret that strayed there."""
+    """The profile for a message, without its name if the name could be a secret by mistake."""
     if _is_file(name):
         folders = re.split(r"[/\\]", plain(name))
         return plain(name) if max(map(len, folders)) <= 30 else "<file not shown>"
@@ -152,7 +151,7 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
     path = Path(plain(name) if _is_file(name) else FILE)
     try:
         path = path.expanduser()
-        # O_NONBLOCK: a pipe that lies there would wait for a writer.
+        # O_NONBLOCK: if the file is a pipe, open() would wait for a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             mode = os.fstat(handle).st_mode
@@ -160,7 +159,7 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
                 raise OSError(0, "it is no plain file")
             # Bits of other users; on Windows they mean nothing.
             exposed = sys.platform != "win32" and bool(mode & 0o044)
-            # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
+            # The parser, or the check of a secret, complains about what is no UTF-8.
             return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
@@ -177,8 +176,8 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
     try:
         refuse_too_deep(plain(text))
         return dict(_profiles(tomllib.loads(plain(text))))
-    # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
-    # file, and some carry the whole of it along, so none is chained or repeated.
+    # Not only TOMLDecodeError: too deep and too long are other classes. All of them may quote from the
+    # file, and some hold the whole file, so no error is chained or repeated.
     except (ValueError, RecursionError) as error:
         position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
         line = position and int(position[1] or text.open().rstrip().count("\n") + 1)
@@ -203,5 +202,5 @@ def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dic
 
 
 def _hidden(value: Any) -> Any:
-    """Text, and a number in its place, made unprintable; of anything else the class."""
+    """A text, or a number in place of a text, in a box; of anything else the class."""
     return SecretBox(str(value)) if isinstance(value, str | int) else type(value)

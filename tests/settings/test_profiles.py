@@ -104,7 +104,7 @@ def test_a_profile_is_found_as_the_gc_cli_finds_it(
     if ("acme" in header) == ("acme" in name):
         assert identity(auth) == (ID, SECRET)
     else:
-        complaint(auth._settings.identity)
+        complaint(lambda: identity(auth))
 
 
 def test_the_exact_name_comes_first(write: Callable[..., Path]) -> None:
