@@ -43,7 +43,7 @@ from .errors import (
 )
 from .explanation import explain
 from .session import GenesysCloudSession
-from .settings.secret_command import CredentialsCommand
+from .settings.client import CredentialsCommand
 from .stores.base import TokenStore
 from .stores.file import FileTokenStore
 from .stores.redis import RedisTokenStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -18,9 +19,8 @@ from .calls.replay import (
     withhold_authorization,
 )
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
-from .settings.client import Settings
+from .settings.arguments import Settings
 from .settings.hosts import Hosts
-from .settings.lookup import Lookup
 from .stores.base import TokenStore
 from .stores.shared import SharedToken
 from .tokens.pool import Adopt, LoginRequest, TokenPool
@@ -108,17 +108,17 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
-        self._settings = Settings.checked(
+        self._settings = Settings(
             client_id,
             client_secret,
-            vault,
-            profile,
-            region,
-            login_url,
-            api_url,
-            token_timeout,
-            tokens,
-            rate_limit,
+            credentials=vault,
+            profile=profile,
+            region=region,
+            login_url=login_url,
+            api_url=api_url,
+            token_timeout=token_timeout,
+            tokens=tokens,
+            rate_limit=rate_limit,
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),
@@ -138,7 +138,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """Requests calls this for every request that it is about to send."""
         url = r.url or ""
         try:
-            hosts = self._lookup.hosts()
+            hosts = self._settings.hosts()
             if not hosts.takes_token(url):
                 hosts.raise_if_mistaken(url)
                 return r
@@ -323,7 +323,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 self.api_url,
                 session=self._session,
                 timeout=self._settings.token_timeout,
-                proxy=self._lookup.proxy(),
+                proxy=self._settings.proxy(),
             )
 
         self._forbidden.forget()
@@ -338,7 +338,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def client_id(self) -> str:
         """The id of the OAuth client. The settings are looked up if they are not known yet."""
-        return self._lookup.client_id()
+        return self._settings.client_id()
 
     @property
     def region(self) -> str | None:
@@ -357,8 +357,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def __repr__(self) -> str:
         # A crash reporter may print an auth whose constructor failed.
-        lookup: Lookup | None = vars(self).get("_lookup")
-        known = lookup.description() if lookup is not None else None
+        settings: Settings | None = vars(self).get("_settings")
+        known = settings.description() if settings is not None else None
         return f"<GenesysCloudAuth {known}>" if known else "<GenesysCloudAuth, not yet looked up>"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -371,32 +371,31 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._reset()
 
     def _reset(self) -> None:
-        self._lookup = lookup = Lookup(self._settings)
+        # A copy of an auth reads the environment for itself.
+        self._settings = settings = copy.copy(self._settings)
         self._refusals = Refusals()
         self._tokens = TokenPool(
-            self._make_source, lookup.pool_size, lookup.rate_limit, self._clock
+            self._make_source, settings.pool_size, settings.rate_limit, self._clock
         )
-        self._forbidden = ForbiddenEndpoints(
-            lookup.hosts, self._settings.token_timeout, self._clock
-        )
+        self._forbidden = ForbiddenEndpoints(settings.hosts, settings.token_timeout, self._clock)
 
     @property
     def _hosts(self) -> Hosts:
         """Where tokens come from, and where they may go."""
-        return self._lookup.hosts()
+        return self._settings.hosts()
 
     def _make_source(self, slot: int, adopt: Adopt) -> TokenSource:
         """Where the token of a slot comes from: the login service, and before that the store."""
-        lookup, clock, timeout = self._lookup, self._clock, self._settings.token_timeout
+        settings, clock, timeout = self._settings, self._clock, self._settings.token_timeout
         request: TokenRequest = LoginRequest(
-            lookup.hosts, self._session, timeout, clock, lookup.proxy
+            settings.hosts, self._session, timeout, clock, settings.proxy
         )
         if self._store is not None:
             request = SharedToken(
-                self._store, lambda: lookup.hosts().login_url, request, clock, slot
+                self._store, lambda: settings.hosts().login_url, request, clock, slot
             )
         return TokenSource(
-            lookup.identity,
+            settings.identity,
             request,
             max(LONGEST_FLIGHT, 2 * sum(timeout)),
             clock,

@@ -74,7 +74,7 @@ class _Auth(GenesysCloudAuth):
 
     def _unsent(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """The request as it would be, but for the token, which nobody has asked for."""
-        place = self._lookup.hosts()
+        place = self._settings.hosts()
         if place.takes_token(r.url or ""):
             r.headers["Authorization"] = Secret("Bearer")
         else:

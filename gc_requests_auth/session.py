@@ -219,7 +219,7 @@ class GenesysCloudSession(requests.Session):
         if self.proxies or not isinstance(auth, GenesysCloudAuth):
             return None
         try:
-            proxy = auth._lookup.proxy()
+            proxy = auth._settings.proxy()
             return proxy if proxy is not None and auth._hosts.is_own_host(url) else None
         except ConfigurationError:  # no client or region is set, and so no own host is called
             return None

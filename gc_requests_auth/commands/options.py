@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 from ..auth import GenesysCloudAuth
 from ..errors import ConfigurationError
+from ..settings.client import CredentialsCommand
 from ..settings.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
-from ..settings.secret_command import CredentialsCommand
 from ..stores.base import TokenStore
 from ..util.http import VERSION
 from ..util.secret import SecretBox

@@ -1,16 +1,42 @@
-"""What an argument or a variable can be: refused by its name, and without its value, if it can not."""
+"""The arguments of an auth, and what they leave open: who signs in, where, and how often."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from enum import Enum
-from pathlib import PurePath
-from typing import Any
+import logging
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..util.secret import ABSENT, Secret, SecretBox, plain
-from .hosts import base_url
+from ..util import forks
+from ..util.secret import ABSENT, Absent, SecretBox, Vault, plain
+from .client import Identity, ask, text_of
+from .environment import (
+    API_URL,
+    GATEWAY,
+    LOGIN_URL,
+    POOL_SIZE,
+    PROFILE,
+    PROXY,
+    RATE_LIMIT,
+    REGION_VARIABLES,
+    Environment,
+    Family,
+    Pieces,
+    not_used,
+    read_environment,
+    unused_clients,
+    what_is_missing,
+    whole_family,
+)
+from .hosts import SUFFIXES, Hosts, base_url, gateway_urls, proxy_url
+from .profiles import read_profile
+from .regions import HOW_TO_FIND, parse_region
+
+logger = logging.getLogger("gc_requests_auth")
+
+T = TypeVar("T")
 
 #: As many tokens of one client as Genesys' Terraform provider takes (``token_pool_size``).
 MOST_TOKENS = 50
@@ -19,128 +45,343 @@ MOST_TOKENS = 50
 #: (``client.credentials.token.rate.per.minute``).
 REQUESTS_A_MINUTE = 300
 
-#: What people leave in place of a value that was never filled in; without separators, in lower case.
-_PLACEHOLDERS = re.compile(
-    r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|%\w+%|\$[a-z_]+|\[.*\]|\*+|x{3,}|\.{3,}|\u2026"
-    r"|(?:please)?change(?:me|it|this)|replace(?:me|this)|your.*|insert.*here|placeholder|redacted"
-    r"|to-?do|tbd|none|null|undefined|example"
-    # References that the tool which resolves them has not seen.
-    r"|#\{.*\}|op://.*|arn:aws.*|@microsoft\.keyvault\(.*\)"
+#: The attributes of Settings that travel with a copy or a pickle.
+_ARGUMENTS = (
+    *("given", "credentials", "profile", "region", "login_url", "api_url"),
+    *("token_timeout", "tokens", "requests_a_minute"),
 )
 
 
-def check_credential(field: str, value: Any) -> None:
-    """Refuse what can not be a client id or secret, by the name of its field and without its value.
+class Settings:
+    """The arguments of an auth, and what they leave open.
 
-    A newline from a mounted file or quotes from a .env file are otherwise answered "authentication
-    failed", which no one can tell from a wrong secret.
+    Arguments are checked at once. Environment and profile are read when they are needed, and only
+    once. As long as they do not say who signs in, they are read again: load_dotenv() may come late.
+
+    :func:`boxed` puts every text into a box before it is passed.
+
+    :raises ConfigurationError: naming the argument, never its value.
     """
-    if value is None:
-        hint = "" if "credentials=" in field else " Leave it out to read the environment."
-        raise ConfigurationError(f"{field} is None: was os.getenv() given an unset variable?{hint}")
-    fault = _fault(text_of(field, value).open())
-    if fault is not None:
-        raise ConfigurationError(f"{field} {fault}")
 
+    #: The variables, or the keys of a profile, that say who signs in. None until they are read, and
+    #: where arguments say it.
+    family: Family | None = None
+    #: The file of the profile, if others on this machine can read it.
+    exposed: Path | None = None
+    #: What has been read: None until it counts.
+    _environment: Environment | None = None
+    _proxy: SecretBox | None = None
+    _proxy_is_known = False
 
-def _fault(value: Secret) -> str | None:
-    """Why a text is no client id and no client secret. Raises nothing: this frame holds the text."""
-    if not value.strip():
-        return (
-            "is empty. Likely a variable or a file that it is read from is empty, or a secret of a CI"
-            " job is not passed on to it."
+    def __init__(
+        self,
+        client_id: Any = ABSENT,
+        client_secret: Any = ABSENT,
+        *,
+        credentials: Vault | None = None,
+        profile: Any = None,
+        region: Any = None,
+        login_url: Any = None,
+        api_url: Any = None,
+        token_timeout: Any = (5, 15),
+        tokens: Any = None,
+        rate_limit: Any = ABSENT,
+    ) -> None:
+        if (client_id is ABSENT) != (client_secret is ABSENT):
+            raise ConfigurationError(
+                f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
+                " other half: pass client_id and client_secret together, or leave out both to read"
+                " the environment."
+            )
+        if [client_id is ABSENT, credentials is None, profile is None].count(False) > 1:
+            raise ConfigurationError(
+                "Credentials come from one source: pass client_id and client_secret, or"
+                " credentials=, or profile=, and nothing of the others."
+            )
+        if credentials is not None and not callable(credentials.ask):
+            raise ConfigurationError(
+                "credentials= must be a function that returns (client_id, client_secret), not"
+                f" {type(credentials.ask).__name__}."
+            )
+        if profile is not None and not text_of("profile", profile).open().strip():
+            raise ConfigurationError("profile is empty; leave it out to read the environment.")
+        #: None: ask `credentials`, or else `profile`, or else the environment.
+        self.given: Identity | None = None
+        if client_id is not ABSENT:
+            self.given = Identity.checked(client_id, client_secret, ("client_id", "client_secret"))
+        self.credentials = credentials
+        self.profile: SecretBox | None = profile
+        self.region = None if region is None else parse_region(text_of("region", region))
+        self.login_url, self.api_url = (
+            None if url is None else base_url(field, text_of(field, url), suffix=suffix)
+            for (field, url), suffix in zip(
+                (("login_url", login_url), ("api_url", api_url)), SUFFIXES, strict=True
+            )
         )
-    if value != value.strip():
-        return "begins or ends with white space (a newline from a file?): strip() it."
-    if value[0] in "'\"" or value[-1] in "'\"":
-        return (
-            "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
-            " value."
+        #: Seconds to connect and seconds to read.
+        self.token_timeout = _timeout_pair(token_timeout)
+        #: How many tokens may be used side by side; None if no argument says it.
+        self.tokens: int | None = tokens
+        if tokens is not None:
+            _whole_number("tokens", tokens, _POOL_SIZES, MOST_TOKENS)
+        #: Of one token; ABSENT if no argument says it, None for no count.
+        self.requests_a_minute: int | Absent | None = rate_limit
+        if rate_limit is not ABSENT and rate_limit is not None:
+            _whole_number("rate_limit", rate_limit, f"{_RATES}; None for no count")
+        self._take_from_arguments()
+
+    def _take_from_arguments(self) -> None:
+        """Find out what follows from the arguments alone."""
+        self._hosts: Hosts | None = None
+        if self.region is not None or None not in (self.login_url, self.api_url):
+            self._hosts = Hosts.of(self.region, self.login_url, self.api_url)
+        #: Id and name of the client. Not its secret: a vault's is for one request.
+        self._client = None if self.given is None else (self.given.client_id, self.given.name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was read stays behind: a copy, or the process that loads a pickle, reads it again.
+        return {name: vars(self)[name] for name in _ARGUMENTS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._take_from_arguments()
+
+    # -- who signs in -----------------------------------------------------------------------------
+
+    @property
+    def uses_environment(self) -> bool:
+        """Whether the environment says who signs in."""
+        return self.given is None and self.credentials is None and self.profile is None
+
+    def identity(self) -> Identity:
+        """Who signs in now. A vault is asked each time; all else stays as it is.
+
+        :raises ConfigurationError: if nobody says, naming every variable that was looked for.
+        """
+        environ = self.environment()
+        if self.given is not None:
+            identity = self.given
+        elif self.credentials is not None:
+            identity = ask(self.credentials)
+        elif self.family is not None:
+            fields = self.family.client_id, self.family.client_secret
+            identity = Identity.checked(environ[fields[0]], environ[fields[1]], fields)
+        else:
+            raise ConfigurationError(what_is_missing(environ))
+        self._client = identity.client_id, identity.name
+        return identity
+
+    def client_id(self) -> str:
+        """The client; of a vault, the client that the vault named last."""
+        return plain(self._client[0] if self._client else self.identity().client_id)
+
+    def is_of_vault(self, error: Exception) -> bool:
+        """Whether the `credentials=` function has raised this error."""
+        return self.credentials is not None and self.credentials.error is error
+
+    def description(self) -> str | None:
+        """Client and place in a few words; None while they are not known. Reads nothing."""
+        hosts, client = self._hosts, self._client
+        if hosts is None or client is None:
+            return None
+        return f"client {client[1]} at {hosts.region or hosts.login_host}"
+
+    # -- where ------------------------------------------------------------------------------------
+
+    def hosts(self) -> Hosts:
+        """Where tokens come from and may go.
+
+        URLs of the environment count only beside a region of the environment: no forgotten variable
+        may redirect the region that an argument names.
+
+        :raises ConfigurationError: if nobody says.
+        """
+        if self._hosts is not None:
+            return self._hosts
+        environ = self.environment()
+        login_url = self.login_url or self._url(environ, 0)
+        api_url = self.api_url or self._url(environ, 1)
+        both = login_url is not None and api_url is not None
+        named = None if both else self.region_variable(environ)
+        region = _called(named, lambda: parse_region(environ[named])) if named else None
+        if region is None and not both:
+            raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
+        hosts = Hosts.of(region, login_url, api_url)
+        if self._environment is not None:
+            self._hosts = hosts
+        return hosts
+
+    def _without_region(
+        self, environ: Environment, urls: dict[str, str | None]
+    ) -> ConfigurationError:
+        only = "".join(f" Only {name} is given." for name, url in urls.items() if url)
+        missing = (
+            "No Genesys Cloud region: there is no default, and a guess would be refused as a wrong"
+            f" secret is.{only} Pass region= or set {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
         )
-    if value[0] == "{" and value[-1] == "}" and '"' in value:
+        if self.uses_environment and self.family is None:
+            return ConfigurationError(f"{what_is_missing(environ)} {missing}")
+        used = (self.family.client_id, self.family.client_secret) if self.family else ()
+        unused = not_used(environ, {*used, POOL_SIZE, RATE_LIMIT})
+        return ConfigurationError(f"{missing} {unused}" if unused else missing)
+
+    def region_variable(self, environ: Environment) -> str | None:
+        """The variable, or the key of a profile, that names the region where no argument does."""
+        return _first((*(self.family.regions if self.family else ()), *REGION_VARIABLES), environ)
+
+    def url_variables(self, environ: Environment) -> tuple[str | None, str | None]:
+        """What names the URLs of login service and API, where no argument does; None: the region does.
+
+        First our own variables count, then a gateway, then the variables of a family. The latter
+        count with the pair of the family alone, and not beside a region of the family: people who
+        set GENESYS_REGION use GENESYS_BASE_URL for other things.
+        """
+        gateway, family = self._gateway(environ).host, self.family
+        urls = ("", "")
+        if family is not None and not any(map(environ.get, family.regions)):
+            urls = family.urls
         return (
-            "is a whole JSON document, as vaults return: pass the one value in it, as in"
-            ' json.loads(text)["client_secret"].'
+            _first((LOGIN_URL, gateway, urls[0]), environ),
+            _first((API_URL, gateway, urls[1]), environ),
         )
-    if _PLACEHOLDERS.fullmatch(re.sub(r"[-_ ]", "", plain(value).lower())):
-        return "is a placeholder: the value itself was never filled in."
-    if not value.isprintable():
-        return "holds a control or invisible character (a byte order mark from a file?)."
-    return None
+
+    def _url(self, environ: Environment, which: int) -> str | None:
+        """The URL of the login service (0) or of the API (1) that environment or profile name."""
+        name = self.url_variables(environ)[which]
+        gateway = self._gateway(environ)
+        if name == gateway.host:
+            return gateway_urls(gateway, environ)[which]
+        return None if name is None else base_url(name, environ[name], suffix=SUFFIXES[which])
+
+    def _gateway(self, environ: Environment) -> Pieces:
+        """The names of the pieces of a gateway. The gateway of a profile comes first."""
+        family = self.family
+        return family.gateway if family and environ.get(family.gateway.host) else GATEWAY
+
+    def proxy(self) -> SecretBox | None:
+        """The URL of the proxy that environment or profile name for Genesys Cloud, with its password.
+
+        :raises ConfigurationError: naming the piece that makes no sense.
+        """
+        if not self._proxy_is_known:
+            environ = self.environment()
+            own = proxy_url(self.family.proxy, environ) if self.family else None
+            self._proxy = own or proxy_url(PROXY, environ)
+            self._proxy_is_known = self._environment is not None
+        return self._proxy
+
+    # -- how many ---------------------------------------------------------------------------------
+
+    def pool_size(self) -> int | None:
+        """How many tokens may be used side by side; None while nobody says who signs in.
+
+        :raises ConfigurationError: naming the variable that makes no sense.
+        """
+        if self.tokens is not None:
+            return self.tokens
+        said = self.environment().get(POOL_SIZE)
+        if self._environment is None:
+            return None
+        if not said:
+            return 1
+        return _whole_number(POOL_SIZE, _number_in(said.open()), _POOL_SIZES, MOST_TOKENS)
+
+    def rate_limit(self) -> int | None:
+        """How many requests one token may make in a minute; None for no count.
+
+        :raises ConfigurationError: naming the variable that makes no sense.
+        """
+        if not isinstance(self.requests_a_minute, Absent):
+            return self.requests_a_minute
+        said = self.environment().get(RATE_LIMIT)
+        if not said:
+            return REQUESTS_A_MINUTE
+        if plain(said).strip().lower() == "off":
+            return None
+        return _whole_number(RATE_LIMIT, _number_in(plain(said).strip()), f'{_RATES} or "off"')
+
+    # -- environment and profile ------------------------------------------------------------------
+
+    def environment(self) -> Environment:
+        """The variables that are set and, if a profile says who signs in, its keys.
+
+        :raises ConfigurationError: if that profile can sign nobody in.
+        """
+        if self._environment is not None:
+            return self._environment
+        warnings: list[str] = []
+        with forks.no_fork:  # one thread reads; a lock of our own could be held in a child for ever
+            environ = self._read(warnings)
+        # After the lock: a handler of the log may wait for a thread that waits for the lock.
+        for warning in warnings:
+            logger.warning(warning)
+        return environ
+
+    def _read(self, warnings: list[str]) -> Environment:
+        if self._environment is not None:  # another thread was faster
+            return self._environment
+        environ, profile = read_environment(), self.profile
+        if self.uses_environment:
+            self.family = whole_family(environ)
+            profile = environ.get(PROFILE) if self.family is None else None
+            if self.family is None and not profile:
+                return environ
+        if profile:
+            named_by = "" if self.profile else PROFILE
+            self.family, keys, self.exposed = _called(named_by, lambda: read_profile(profile))
+            environ = {**environ, **keys}
+            if self.exposed is not None:
+                warnings.append(f"others can read the secrets in {self.exposed}: chmod 600 it")
+        if self.uses_environment and self.family is not None:
+            warnings += unused_clients(self.family, environ)
+        names = [name for name in (LOGIN_URL, API_URL) if environ.get(name)]
+        if self.region is not None and names:
+            verb = "is" if len(names) == 1 else "are"
+            warnings.append(f"region= is given, and so {' and '.join(names)} {verb} not used")
+        # Last: another thread that sees the environment needs the family with it.
+        self._environment = environ
+        return environ
 
 
-def login_url_of(field: str, url: SecretBox | None) -> str | None:
-    """The base URL of the login service."""
-    return None if url is None else base_url(field, text_of(field, url), suffix="/oauth/token")
+def _called(name: str, ask: Callable[[], T]) -> T:
+    """The answer; an error begins with the name of the setting, if there is a name."""
+    try:
+        return ask()
+    except ConfigurationError as error:
+        problem = str(error)
+    raise ConfigurationError(f"{name}: {problem}" if name else problem)
 
 
-def api_url_of(field: str, url: SecretBox | None) -> str | None:
-    """The base URL of the API."""
-    return None if url is None else base_url(field, text_of(field, url), suffix="/api/v2")
+def _first(names: Iterable[str], environ: Environment) -> str | None:
+    """The first of the names that is set."""
+    return next((name for name in names if environ.get(name)), None)
 
 
-def text_of(field: str, value: Any) -> SecretBox:
-    """An argument as :func:`boxed` returns it, if it is a text."""
-    if not isinstance(value, SecretBox):
-        kind = value if isinstance(value, type) else type(value)
-        raise ConfigurationError(f"{field} must be text, not {kind.__name__}{_instead(kind)}.")
+# -- what an argument or a variable can be ----------------------------------------------------------
+
+
+_POOL_SIZES = f"from 1 to {MOST_TOKENS}"
+_RATES = "of requests a minute, 1 or more"
+
+
+def _whole_number(field: str, value: Any, wanted: str, most: float = math.inf) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ConfigurationError(f"{field} must be a whole number {wanted}.")
     return value
 
 
-def _instead(kind: type) -> str:
-    """What to call on a value that is no text, to get one."""
-    if hasattr(kind, "get_secret_value"):  # pydantic's SecretStr
-        return ": pass what its get_secret_value() returns"
-    if issubclass(kind, bytes | bytearray):
-        return ": pass what its decode() returns"
-    if issubclass(kind, PurePath):
-        return ": pass what its read_text().strip() returns"
-    if issubclass(kind, Mapping):
-        return ": pass the one value in it"
-    if issubclass(kind, Enum) or hasattr(kind, "value"):  # Azure's KeyVaultSecret
-        return ": pass its .value"
-    return ""
-
-
-def whole_number(text: str) -> int | None:
-    """The number that a variable holds; None if it is none."""
+def _number_in(text: str) -> int | None:
+    """The number that a variable holds; None if it holds none."""
     return int(text[:9]) if text.isdecimal() else None
 
 
-def pool_size_of(field: str, size: Any) -> int:
-    """How many tokens may be used side by side."""
-    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_TOKENS:
-        raise ConfigurationError(f"{field} must be a whole number from 1 to {MOST_TOKENS}.")
-    return size
-
-
-def rate_limit_argument(limit: Any) -> int | None:
-    """The argument `rate_limit`: 0 where the caller wants no count, None where nobody says."""
-    if limit is ABSENT:
-        return None
-    return 0 if limit is None else rate_limit_of("rate_limit", limit)
-
-
-def rate_limit_of(field: str, limit: Any, more: str = "; None for no count") -> int:
-    """How many requests a token may make in a minute."""
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise ConfigurationError(
-            f"{field} must be a whole number of requests a minute, 1 or more{more}."
-        )
-    return limit
-
-
-def timeout_pair(timeout: Any) -> tuple[float, float]:
+def _timeout_pair(timeout: Any) -> tuple[float, float]:
     """Seconds to connect and to read."""
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(pair) != 2 or not all(_is_duration(seconds) for seconds in pair):
+    numbers = [one for one in pair if isinstance(one, int | float) and not isinstance(one, bool)]
+    if len(pair) != 2 or len(numbers) != 2 or not all(0 < one < 86400 for one in numbers):
         raise ConfigurationError(
             "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
             " None would let a login service that hangs hang every thread."
         )
     return float(pair[0]), float(pair[1])
-
-
-def _is_duration(seconds: Any) -> bool:
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    return number and 0 < seconds < 86400

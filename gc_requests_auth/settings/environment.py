@@ -1,9 +1,8 @@
-"""The environment variables that others have taught people to set, and what they say here."""
+"""The environment variables that people set for the tools of Genesys Cloud, and what they mean here."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,46 +10,30 @@ from ..util.secret import SecretBox
 
 
 class Pieces(NamedTuple):
-    """The names under which protocol, host and port of a gateway or a proxy stand."""
+    """The names under which the pieces of a gateway or of a proxy stand: variables, or keys of a profile."""
 
     protocol: str
     host: str
     port: str
-
-
-class Gateway(NamedTuple):
-    """The names under which a gateway stands: of variables, or of keys of a profile."""
-
-    at: Pieces
-    #: Of one text with all paths, as in ``{login: /signin, api: /genesys}``; or of the two halves of
-    #: a single path, its name and its value.
-    paths: tuple[str, ...]
-
-
-class Proxy(NamedTuple):
-    """The same for a proxy."""
-
-    at: Pieces
-    user: str
-    password: str
-
-
-def _pieces(prefix: str) -> Pieces:
-    return Pieces(f"{prefix}_PROTOCOL", f"{prefix}_HOST", f"{prefix}_PORT")
+    #: Of a proxy: user and password. Of a gateway: a text with all paths, as in ``{login: /signin,
+    #: api: /genesys}``; or the two halves of a single path, its name and its value.
+    others: tuple[str, ...]
 
 
 #: As Genesys' Terraform provider names them (``provider_env.go``). Its variables for the user and the
 #: password of a gateway are not read: Genesys' own SDKs have no use for them.
-GATEWAY = Gateway(
-    _pieces("GENESYSCLOUD_GATEWAY"),
+GATEWAY = Pieces(
+    "GENESYSCLOUD_GATEWAY_PROTOCOL",
+    "GENESYSCLOUD_GATEWAY_HOST",
+    "GENESYSCLOUD_GATEWAY_PORT",
     ("GENESYSCLOUD_GATEWAY_PATH_NAME", "GENESYSCLOUD_GATEWAY_PATH_VALUE"),
 )
-PROXY = Proxy(
-    _pieces("GENESYSCLOUD_PROXY"),
-    "GENESYSCLOUD_PROXY_AUTH_USERNAME",
-    "GENESYSCLOUD_PROXY_AUTH_PASSWORD",
+PROXY = Pieces(
+    "GENESYSCLOUD_PROXY_PROTOCOL",
+    "GENESYSCLOUD_PROXY_HOST",
+    "GENESYSCLOUD_PROXY_PORT",
+    ("GENESYSCLOUD_PROXY_AUTH_USERNAME", "GENESYSCLOUD_PROXY_AUTH_PASSWORD"),
 )
-_PIECES = {*GATEWAY.at, *GATEWAY.paths, *PROXY.at, PROXY.user, PROXY.password}
 
 
 class Family(NamedTuple):
@@ -61,9 +44,9 @@ class Family(NamedTuple):
     regions: tuple[str, ...]
     users: str
     #: Variables with the URLs of the login service and of the API, used with this pair alone.
-    urls: tuple[str, str] | None = None
-    gateway: Gateway = GATEWAY
-    proxy: Proxy = PROXY
+    urls: tuple[str, str] = ("", "")
+    gateway: Pieces = GATEWAY
+    proxy: Pieces = PROXY
 
 
 #: In the order in which they count.
@@ -117,20 +100,24 @@ POOL_SIZE = "GENESYSCLOUD_TOKEN_POOL_SIZE"
 #: Requests that one token may make in a minute, or "off": a name of our own.
 RATE_LIMIT = "GENESYSCLOUD_RATE_LIMIT"
 
-#: Read by Terraform and the gc CLI in place of credentials; to us it only explains an error.
+#: Terraform and the gc CLI read it in place of credentials. Here it only explains an error.
 BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 
 #: All variables that are read.
 KNOWN = frozenset(
-    {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN}
-    | {*REGION_VARIABLES, *_PIECES}
-    | {name for one in FAMILIES for name in (one.client_id, one.client_secret, *(one.urls or ()))}
+    {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN, *REGION_VARIABLES}
+    | {name for one in (GATEWAY, PROXY) for name in (*one[:3], *one.others)}
+    | {
+        name
+        for one in FAMILIES
+        for name in (one.client_id, one.client_secret, *filter(None, one.urls))
+    }
 )
 
-#: A variable of Genesys Cloud's tools, or one that is meant to be.
-_THEIRS = re.compile(r"(?:GENESYS|PURECLOUD|GC_)[A-Z0-9_]{1,60}", re.IGNORECASE)
+#: How variables of Genesys Cloud's tools begin.
+_PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
 
-#: Names that people set and nobody reads, and the right ones.
+#: Names that people set and no tool reads, and the right names.
 _MISNAMED = {
     "GENESYSCLOUD_CLIENT_ID": "GENESYSCLOUD_OAUTHCLIENT_ID",
     "GENESYSCLOUD_CLIENT_SECRET": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
@@ -142,31 +129,26 @@ _MISNAMED = {
     "GC_ENVIRONMENT": "GC_REGION",
 }
 
-#: The variables that are set, by name. Of those that are not read, the values are empty; the others
-#: are in boxes, since a traceback may show the frames they pass through, and `os.environ` would show
-#: everything.
+#: The variables that are set, by name. The value of a variable that is not read is left out. All values
+#: are in boxes: a traceback may show the frames that they pass through.
 Environment = Mapping[str, SecretBox]
 
 
 def read_environment() -> Environment:
     """What the environment says now."""
     known = {name: SecretBox(os.environ[name]) for name in KNOWN if name in os.environ}
-    others = (name for name in os.environ if name not in KNOWN and _THEIRS.fullmatch(name))
+    others = (name for name in os.environ if name not in KNOWN and _is_theirs(name))
     return {**dict.fromkeys(sorted(others), SecretBox("")), **known}
+
+
+def _is_theirs(name: str) -> bool:
+    """Whether it is a variable of Genesys Cloud's tools, or is meant to be one."""
+    return name.upper().startswith(_PREFIXES) and name.isidentifier() and len(name) <= 70
 
 
 def whole_family(environ: Environment) -> Family | None:
     """The first family with both an id and a secret."""
     return next(iter(_whole_families(environ)), None)
-
-
-def rivals(environ: Environment) -> tuple[Family, Family] | None:
-    """The family in use and another whole one that says something else."""
-    whole = _whole_families(environ)
-    for other in whole[1:]:
-        if _values(other, environ) != _values(whole[0], environ):
-            return whole[0], other
-    return None
 
 
 def _whole_families(environ: Environment) -> list[Family]:
@@ -177,10 +159,18 @@ def _values(family: Family, environ: Environment) -> tuple[SecretBox | None, Sec
     return environ.get(family.client_id), environ.get(family.client_secret)
 
 
+def rivals(environ: Environment) -> tuple[Family, Family] | None:
+    """The family in use and another whole family that says something else."""
+    for other in (whole := _whole_families(environ))[1:]:
+        if _values(other, environ) != _values(whole[0], environ):
+            return whole[0], other
+    return None
+
+
 def halves(
     environ: Environment, families: Iterable[Family] = FAMILIES
 ) -> Iterator[tuple[str, str, str]]:
-    """Variables whose other half is missing: what is set, what is not, and how it is not."""
+    """Pairs of which one half is missing: the name that is set, the name that is not, and its state."""
     told: set[str] = set()
     for family in families:
         for have, lack in (
@@ -192,16 +182,49 @@ def halves(
                 yield have, lack, "empty" if lack in environ else "not set"
 
 
+def unused_clients(used: Family, environ: Environment) -> list[str]:
+    """Warnings: the environment names another client as well, which is not used.
+
+    :param used: The family that is used: of variables, or of the profile that the environment names.
+    """
+    before, called = FAMILIES, PROFILE
+    if used in FAMILIES:
+        before, called = FAMILIES[: FAMILIES.index(used)], used.client_id
+    # Such a pair would count before the used pair. Perhaps the name of its other half is misspelt.
+    warnings = [
+        f"{have} is set, but {lack} is {state}, and so {called} is used"
+        for have, lack, state in halves(environ, before)
+        if environ[have] not in _values(used, environ)
+    ][:1]
+    other = rivals(environ)
+    if other is not None:
+        which = int(environ[other[1].client_id] == environ[used.client_id])
+        warnings.append(
+            f"two OAuth clients in the environment: {used[which]} is used, {other[1][which]} has"
+            " another value"
+        )
+    elif environ.get(PROFILE) and used in FAMILIES:
+        warnings.append(f"{called} is set and used, and so {PROFILE} is not")
+    return warnings
+
+
 def not_used(environ: Environment, used: Iterable[str]) -> str:
     """The variables that are set and not used, as a sentence with the likely right names; or empty."""
-    theirs = filter(_THEIRS.fullmatch, environ)
-    names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - set(used))
+    # The pieces of a gateway or a proxy are used if its host is set.
+    pieces = {
+        name
+        for one in (GATEWAY, PROXY)
+        if environ.get(one.host)
+        for name in (*one[:3], *one.others)
+    }
+    theirs = filter(_is_theirs, environ)
+    names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - {*used} - pieces)
     return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""
 
 
 def _with_right_name(name: str) -> str:
-    """The name of a variable, and of the one that is likely meant."""
-    from difflib import get_close_matches  # to word a refusal
+    """The name of a variable, and the name that is likely meant."""
+    from difflib import get_close_matches  # for a refusal alone
 
     if name in KNOWN:
         return name
@@ -210,8 +233,8 @@ def _with_right_name(name: str) -> str:
 
 
 def what_is_missing(environ: Environment) -> str:
-    """Why these variables sign nobody in, and which would."""
-    told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL, *_PIECES}
+    """Why no client can sign in with these variables, and which variables to set."""
+    told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL}
     lines = ["No Genesys Cloud credentials."]
     for have, lack, state in halves(environ):
         told.add(have)
@@ -221,7 +244,7 @@ def what_is_missing(environ: Environment) -> str:
             f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"
             " expires or is revoked, so it is not used."
         )
-    told |= set(next(([name] for name in REGION_VARIABLES if environ.get(name)), []))
+    told.update([name for name in REGION_VARIABLES if environ.get(name)][:1])
     others = ", ".join(dict.fromkeys(one.client_id for one in FAMILIES[1:]))
     lines += [
         not_used(environ, told),

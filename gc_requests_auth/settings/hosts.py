@@ -1,36 +1,51 @@
 """Where an organisation lives: its login service, its API, and the closed list of URLs that get a token.
 
-A bearer token is worth the whole organisation. It goes to the organisation's own hosts, named one
-by one, and never by a suffix test: ``https://api.mypurecloud.ie.evil.example`` ends well, too.
+Whoever has a bearer token can do all that the client may do. So the token goes to the organisation's
+own hosts only. They are named one by one: a test of the end, or of the beginning, of a URL would
+accept hosts such as ``api.mypurecloud.ie.evil.example``.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
 from ..util.secret import SecretBox, plain
-from .environment import REGION_VARIABLES
+from .environment import Environment, Pieces
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
 #: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
 #: downloads (Genesys' tutorials outbound-upload-contact-list and outbound-upload-dnc-list).
 _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 
-#: Query keys of pre-signed links. They carry their own authorization, and S3 and CloudFront refuse
-#: a request that brings a second one.
+#: Query keys of pre-signed links. Such a link carries its own authorization, and S3 and CloudFront
+#: refuse a request with a second authorization.
 _SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
-#: A URL that can not mean anything but what it seems to: no user, no encoding, no odd separator, no
-#: fragment. What is left to look for are dot segments and the signatures.
+#: A URL that every reader understands alike: no user, no encoding, no odd separator, no fragment. Dot
+#: segments and the signatures have to be looked for as well.
 _PLAIN = re.compile(r"https://[A-Za-z0-9:/_.~=,-]*(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
 
-#: A path that can not lead anywhere else, if it has no dot segments either.
+#: The same of a path.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9:_.~=,-]+)+/?(?:\?[A-Za-z0-9:/_.~=,&+-]*)?")
+
+#: An ASCII character in more bytes than one: to some servers, ``%c0%ae`` is a dot.
+_OVERLONG = rb"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x80\x81])[\x80-\xbf]"
+
+#: What people paste at the end of the URL of the login service, and of the API; callers append it.
+SUFFIXES = ("/oauth/token", "/api/v2")
+
+_PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+_HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
+
+#: Empty, or from 1 to 65535.
+_PORT = r"|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -52,39 +67,26 @@ class Hosts(NamedTuple):
     shortcuts: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls,
-        region: str | None,
-        login_url: str | None,
-        api_url: str | None,
-    ) -> Hosts:
-        """The place that a region, or URLs, or both together name.
+    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Hosts:
+        """The hosts that a region names, or both URLs, or all together.
 
-        :raises ConfigurationError: if they name none.
+        :raises ConfigurationError: if tokens come from one region, and the API is that of another.
         """
-        if region is None and (login_url is None or api_url is None):
-            one = {"login_url": login_url, "api_url": api_url}
-            given = [f"{name} is given" for name, url in one.items() if url]
-            raise ConfigurationError(
-                "No Genesys Cloud region: there is no default, and a guess would be refused as a"
-                f" wrong secret is.{' Only ' + given[0] + '.' if given else ''} Pass region= or set"
-                f" {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
-            )
+        prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
         if api_url is not None:
-            prefixes: tuple[str, ...] = (f"{api_url}/",)
-        else:
-            prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
+            prefixes = (f"{api_url}/",)
+        explicit = api_url is not None
         login_url = login_url or f"https://login.{region}"
-        login_host = _authority(urlsplit(login_url))
-        gateway = any(_authority(urlsplit(prefix)) == login_host for prefix in prefixes)
-        return cls(
-            region=region,
-            login_url=login_url,
-            api_url=api_url or f"https://api.{region}",
-            prefixes=prefixes,
-            explicit=api_url is not None,
-            shortcuts=() if gateway else prefixes,
-        )
+        api_url = api_url or f"https://api.{region}"
+        login, api = (urlsplit(url).netloc.partition(".")[2] for url in (login_url, api_url))
+        if login != api and {login, api} <= DOMAINS:
+            raise ConfigurationError(
+                f"Tokens come from {login}, but the API belongs to {api}. A token of one region is"
+                " refused in every other. Name the region alone: both URLs follow from it."
+            )
+        origins = {urlsplit(prefix).netloc for prefix in prefixes}
+        shared = urlsplit(login_url).netloc in origins
+        return cls(region, login_url, api_url, prefixes, explicit, () if shared else prefixes)
 
     @property
     def login_host(self) -> str:
@@ -99,8 +101,8 @@ class Hosts(NamedTuple):
     def takes_token(self, url: str) -> bool:
         """Whether a request to this prepared URL gets the token.
 
-        A plain URL is decided by its prefix, which is much cheaper than parsing it; everything that
-        could mean something else than it seems to is taken apart.
+        The prefix decides about a plain URL, which is much cheaper than parsing. Any other URL is
+        parsed, since a server may understand it in another way.
         """
         if (
             url.startswith(self.shortcuts)
@@ -124,10 +126,11 @@ class Hosts(NamedTuple):
         return urlsplit(url).hostname in own
 
     def raise_if_mistaken(self, url: str) -> None:
-        """Raise where a URL that is not ours is a mistake rather than a stranger.
+        """Raise if a URL that gets no token is likely a mistake.
 
         :raises RegionMismatchError: for the API of another region.
-        :raises ConfigurationError: for plain http to an own host, and for hosts of the folklore.
+        :raises ConfigurationError: for plain http to an own host, and for a host that pages on the web
+            recommend by mistake.
         """
         try:
             parts = urlsplit(url)
@@ -152,7 +155,7 @@ class Hosts(NamedTuple):
             )
 
     def _owns(self, parts: SplitResult) -> bool:
-        # requests has resolved the plain ones: what is left is one in disguise.
+        # requests has resolved plain dot segments. One that is left is written in another way.
         if has_dot_segment(parts.path):
             return False
         if not self.explicit and _SIGNATURES & {
@@ -176,8 +179,8 @@ class Hosts(NamedTuple):
 def url_below(base: str, path: str) -> str:
     """The URL of a path below a base URL. Never by urljoin(), for which ``//host`` is a path.
 
-    :raises requests.exceptions.InvalidURL: if it would leave the base, in anybody's reading: such a
-        URL would get no token either.
+    :raises requests.exceptions.InvalidURL: if the URL leaves the base, as requests or as some server
+        understands it. Such a URL would get no token either.
     """
     if _PLAIN_PATH.fullmatch(path) and "/." not in path:
         return f"{base}{path}"
@@ -185,7 +188,7 @@ def url_below(base: str, path: str) -> str:
     names = re.split(r"[?#]", path, maxsplit=1)[0].split("/")
     depth = 0
     for name in names:
-        # requests resolves these before it sends anything.
+        # requests resolves these segments before it sends anything.
         depth += {"..": -1, ".": 0, "": 0}.get(name, 1)
         if depth < 0:
             raise requests.exceptions.InvalidURL(f"{path[:60]!a} leaves {base}")
@@ -201,7 +204,7 @@ def url_below(base: str, path: str) -> str:
 
 
 def has_dot_segment(path: str) -> bool:
-    """Whether anybody on the way may read a segment of a path as ``.`` or ``..``.
+    """Whether a proxy or a server may read a segment of a path as ``.`` or ``..``.
 
     A proxy may decode what the server behind it decodes again. Some servers take a backslash for a
     slash, some drop control characters, and some end a segment at its semicolon (``..;``).
@@ -213,7 +216,7 @@ def has_dot_segment(path: str) -> bool:
 def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     """A base URL as people paste it, brought to the form in which requests would send it.
 
-    :param suffix: The part of the path that callers append anyway; cut where it was pasted.
+    :param suffix: The end of the path that callers append. It is cut if it was pasted, too.
     :raises ConfigurationError: if it is not a plain https URL. The text names `field`, and not the
         URL, which may hold a password.
     """
@@ -254,21 +257,98 @@ def _plain_https(url: str | SecretBox) -> SplitResult | None:
 
 
 def _routed(path: str) -> str:
-    """The path as the most lenient of gateways would route it."""
+    """The path as the most lenient gateway would route it."""
     path = re.sub(r"[\s\x00]|;[^/\\]*", "", _decoded(path))
     return re.sub(r"[/\\]+", "/", path).rstrip("/").lower()
 
 
 def _decoded(path: str) -> str:
-    """The path with nothing left to decode, as behind any number of servers that decode it."""
-    while (decoded := unquote(path)) != path:
+    """The path as behind any number of servers that each decode it."""
+    while (decoded := _decoded_once(path)) != path:
         path = decoded
     return path
 
 
+def _decoded_once(path: str) -> str:
+    """The path as a lenient server decodes it: an overlong or a fullwidth dot is a dot to it, too."""
+    octets = unquote_to_bytes(path.encode("utf-8", "surrogatepass"))
+    text = re.sub(_OVERLONG, _shortest, octets).decode("utf-8", "replace")
+    return unicodedata.normalize("NFKC", text)
+
+
+def _shortest(overlong: re.Match[bytes]) -> bytes:
+    """The ASCII character of an overlong form: its last bits stand in the last two bytes."""
+    *_, before, last = overlong[0]
+    return bytes([(before & 1) << 6 | last & 0x3F])
+
+
 def _authority(parts: SplitResult) -> str:
     """Host and port as they compare: lower case, the default port left out."""
-    host, _, port = parts.netloc.lower().rpartition(":")
-    return (
-        host if port == "443" and (":" not in host or host.endswith("]")) else parts.netloc.lower()
+    netloc = parts.netloc.lower()
+    host = netloc.removesuffix(":443")
+    return host if ":" not in host or host.endswith("]") else netloc
+
+
+# -- gateways and proxies ---------------------------------------------------------------------------
+#
+# People name them to Genesys' tools piece by piece. The pieces, and the URLs made of them, are those of
+# the gc CLI (``config.go``) and of the Go SDK below Terraform (``getConfUrl``): one path for ``login``
+# and one for ``api``, and no port if the port is 80 or 443.
+
+
+def gateway_urls(gateway: Pieces, environ: Environment) -> tuple[str, str]:
+    """The URLs of login service and API behind a gateway.
+
+    :raises ConfigurationError: naming the piece that makes no sense.
+    """
+    _, netloc = _origin(gateway, environ, ("https",))
+    urls = [SecretBox(f"https://{netloc}/{path}") for path in _paths(gateway, environ)]
+    login_url, api_url = (
+        base_url(gateway.host, url, suffix=suffix)
+        for url, suffix in zip(urls, SUFFIXES, strict=True)
     )
+    return login_url, api_url
+
+
+def proxy_url(proxy: Pieces, environ: Environment) -> SecretBox | None:
+    """The URL of a proxy as requests takes it, with user and password; None if there is none.
+
+    :raises ConfigurationError: naming the piece that makes no sense.
+    """
+    if not environ.get(proxy.host):
+        return None
+    protocol, netloc = _origin(proxy, environ, _PROXY_PROTOCOLS)
+    user, password = (
+        quote(plain(environ.get(name) or ""), safe="", errors="surrogateescape")
+        for name in proxy.others
+    )
+    if user:
+        netloc = f"{user}:{password}@{netloc}" if password else f"{user}@{netloc}"
+    return SecretBox(f"{protocol}://{netloc}")
+
+
+def _origin(pieces: Pieces, environ: Environment, protocols: tuple[str, ...]) -> tuple[str, str]:
+    """Protocol, and host with port."""
+    # No variable of this frame holds a piece when it raises: the piece may be a password by mistake.
+    if not re.fullmatch(_HOST, _piece(environ, pieces.host)):
+        raise ConfigurationError(f"{pieces.host} must be the name of a host, and nothing else.")
+    if (_piece(environ, pieces.protocol).lower() or protocols[0]) not in protocols:
+        raise ConfigurationError(f"{pieces.protocol} must be {' or '.join(protocols)}.")
+    if not re.fullmatch(_PORT, _piece(environ, pieces.port), re.ASCII):
+        raise ConfigurationError(f"{pieces.port} must be a number from 1 to 65535.")
+    protocol = _piece(environ, pieces.protocol).lower() or protocols[0]
+    host, port = _piece(environ, pieces.host), _piece(environ, pieces.port)
+    if not port or (protocol == "https" and port in {"80", "443"}):
+        return protocol, host
+    return protocol, f"{host}:{port}"
+
+
+def _paths(gateway: Pieces, environ: Environment) -> tuple[str, str]:
+    said = ": ".join(_piece(environ, name) for name in gateway.others)
+    pairs = (one.partition(":") for one in said.strip("{} ").split(","))
+    paths = {name.strip().lower(): path.strip().strip("/") for name, _, path in pairs}
+    return paths.get("login", ""), paths.get("api", "")
+
+
+def _piece(environ: Environment, name: str) -> str:
+    return plain(environ.get(name) or "").strip()

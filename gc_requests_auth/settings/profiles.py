@@ -1,7 +1,7 @@
 """Profiles of the gc CLI, Genesys' own command line: OAuth clients that are on the disk already.
 
-The names of file and keys, the numbers of the grants, and that case does not matter are those of the
-gc CLI's sources (``config.go``, ``createprofile.go``, and viper, which reads the file for it).
+The names of the file and the keys, and the numbers of the grants, come from the gc CLI's sources
+(``config.go``, ``createprofile.go``). Case does not matter, as in viper, which reads the file for it.
 """
 
 from __future__ import annotations
@@ -12,100 +12,70 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..util.bodies import DEEPEST, TooDeepError, parse_json, refuse_too_deep
 from ..util.secret import SecretBox, plain
-from .environment import Environment, Family, Gateway, Pieces, Proxy
+from .environment import Environment, Family, Pieces
 
 FILE = "~/.gc/config.toml"
 
-#: Where Archy, Genesys' tool for flows, keeps its client.
-ARCHY_FILE = "~/.archy_config"
-
 #: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id; those of
-#: a proxy and of a gateway; and the same of Archy's file. The gc CLI's holds more, cached tokens
-#: among it.
-_KEYS = ("client_credentials", "client_secret", "environment")
-_PROXY_KEYS = tuple(f"proxy_{one}" for one in ("protocol", "host", "port", "username", "password"))
-_GATEWAY_KEYS = tuple(f"gateway_{one}" for one in ("protocol", "host", "port", "pathparams"))
+#: a proxy and of a gateway. The file holds more, cached tokens among it.
+_KEYS = (
+    *("client_credentials", "client_secret", "environment"),
+    *("proxy_protocol", "proxy_host", "proxy_port", "proxy_username", "proxy_password"),
+    *("gateway_protocol", "gateway_host", "gateway_port", "gateway_pathparams"),
+)
+#: The same of ``~/.archy_config``, where Archy, Genesys' tool for flows, keeps its client.
 _ARCHY_KEYS = ("clientId", "clientSecret", "location")
 
 #: Besides "1", Client Credentials, which is also what the absence of the key means.
 _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
 
-#: What a message may quote of a line that no parser understands: what else stands there may be, or
-#: go on, a value.
-_KEY = re.compile(
-    rf"\s*({'|'.join(_KEYS)}|grant_type|access_token|oauth_token_data|redirect_uri|log_file_path"
-    r"|(?:proxy|gateway)_[a-z]{1,20})\b"
+#: What a message may quote of a line that is no TOML. The rest of the line may be a value.
+_KEY = (
+    r"\s*(client_credentials|client_secret|environment|grant_type|access_token|oauth_token_data"
+    r"|redirect_uri|log_file_path|(?:proxy|gateway)_[a-z]{1,20})\b"
 )
 
 
-#: Of the gc CLI, and of Archy.
-_WRITTEN_BY = (
-    "The gc CLI writes that file (gc profiles new)",
-    "Archy writes that file (archy setup)",
-)
+def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
+    """The profile of that name, as it is now; or the file of Archy, if the name is a path.
 
-
-class Profile(NamedTuple):
-    """What one profile says."""
-
-    #: Its keys by the names that :func:`family_of` gives them.
-    values: Environment
-    path: Path
-    #: Whether others on this machine can read the file.
-    exposed: bool
-
-
-def family_of(name: SecretBox) -> Family:
-    """The keys of a profile as a family of variables, by the names that messages call them."""
-    called = f"of {_called(name)}" if _is_file(name) else f"of {_called(name)} in {FILE}"
-    if _is_file(name):
-        client_id, client_secret, region = (f"{key} {called}" for key in _ARCHY_KEYS)
-        return Family(client_id, client_secret, (region,), "Archy")
-    client_id, client_secret, region = (f"{key} {called}" for key in _KEYS)
-    *proxy, user, password = (f"{key} {called}" for key in _PROXY_KEYS)
-    *gateway, paths = (f"{key} {called}" for key in _GATEWAY_KEYS)
-    return Family(
-        client_id,
-        client_secret,
-        (region,),
-        "the gc CLI",
-        gateway=Gateway(Pieces(*gateway), (paths,)),
-        proxy=Proxy(Pieces(*proxy), user, password),
-    )
-
-
-def read_profile(name: SecretBox) -> Profile:
-    """The profile of that name, as it is now; or the file of Archy, where the name is a path.
-
-    :raises ConfigurationError: if there is none, or it can sign nobody in; naming file, line and
-        key, never a value.
+    :returns: Its keys as a family of variables, by the names that messages call them; the values by
+        these names; and the file, if others on this machine can read it.
+    :raises ConfigurationError: if there is no such profile, or no client can sign in with it. The text
+        names file, line and key, never a value.
     """
     path, text, exposed = _read(name)
-    family = family_of(name)
-    called = [family.client_id, family.client_secret, *family.regions]
+    called = shown = _called(name)
+    keys: tuple[str, ...]
     if _is_file(name):
-        found, keys, where = _archy(name, text), list(_ARCHY_KEYS), _called(name)
+        keys, found = _ARCHY_KEYS, _archy(name, text)
     else:
-        found, keys, where = _profile(name, text, path), list(_KEYS), f"{_called(name)} in {path}"
-        gateway, proxy = family.gateway, family.proxy
-        keys += (*_PROXY_KEYS, *_GATEWAY_KEYS)
-        called += (*proxy.at, proxy.user, proxy.password, *gateway.at, *gateway.paths)
+        keys, found = _KEYS, _profile(name, text, path)
+        called, shown = f"{called} in {FILE}", f"{called} in {path}"
     missing = [key for key in keys[:2] if not found.get(key)]
     if missing:
         raise ConfigurationError(
-            f"{where} has no {' and no '.join(missing)}: it needs the id and the secret of an OAuth"
+            f"{shown} has no {' and no '.join(missing)}: it needs the id and the secret of an OAuth"
             " client."
         )
-    values = {name: found.get(key, SecretBox("")) for key, name in zip(keys, called, strict=True)}
+    values = {f"{key} of {called}": found.get(key, SecretBox("")) for key in keys}
     for key, value in values.items():
         if isinstance(value, type):
             raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
-    return Profile(values, path, exposed)
+    client_id, client_secret, region, *others = values
+    family = Family(client_id, client_secret, (region,), "Archy")
+    if others:
+        family = family._replace(
+            users="the gc CLI",
+            proxy=Pieces(others[0], others[1], others[2], (others[3], others[4])),
+            gateway=Pieces(others[5], others[6], others[7], (others[8],)),
+        )
+    return family, values, path if exposed else None
 
 
 def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
@@ -153,7 +123,7 @@ def _is_file(name: SecretBox) -> bool:
 
 
 def _called(name: SecretBox) -> str:
-    """The profile for a message; unnamed if the name could be a secret that strayed there."""
+    """The profile for a message, without its name if the name could be a secret by mistake."""
     if _is_file(name):
         folders = re.split(r"[/\\]", plain(name))
         return plain(name) if max(map(len, folders)) <= 30 else "<file not shown>"
@@ -164,8 +134,11 @@ def _read(name: SecretBox) -> tuple[Path, SecretBox, bool]:
     found = _content(name)
     if not isinstance(found, str):
         return found
+    writer = "Archy writes that file (archy setup)"
+    if not _is_file(name):
+        writer = "The gc CLI writes that file (gc profiles new)"
     raise ConfigurationError(
-        f"{_called(name)} can not be read{found}. {_WRITTEN_BY[_is_file(name)]}; without it, pass"
+        f"{_called(name)} can not be read{found}. {writer}; without it, pass"
         " client_id and client_secret or set their variables."
     )
 
@@ -178,7 +151,7 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
     path = Path(plain(name) if _is_file(name) else FILE)
     try:
         path = path.expanduser()
-        # O_NONBLOCK: a pipe that lies there would wait for a writer.
+        # O_NONBLOCK: if the file is a pipe, open() would wait for a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             mode = os.fstat(handle).st_mode
@@ -186,7 +159,7 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
                 raise OSError(0, "it is no plain file")
             # Bits of other users; on Windows they mean nothing.
             exposed = sys.platform != "win32" and bool(mode & 0o044)
-            # What is no UTF-8 is for the parser, or for the check of a secret, to complain about.
+            # The parser, or the check of a secret, complains about what is no UTF-8.
             return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
@@ -203,8 +176,8 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
     try:
         refuse_too_deep(plain(text))
         return dict(_profiles(tomllib.loads(plain(text))))
-    # Not only TOMLDecodeError: too deep and too long are other classes. All may quote from the
-    # file, and some carry the whole of it along, so none is chained or repeated.
+    # Not only TOMLDecodeError: too deep and too long are other classes. All of them may quote from the
+    # file, and some hold the whole file, so no error is chained or repeated.
     except (ValueError, RecursionError) as error:
         position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
         line = position and int(position[1] or text.open().rstrip().count("\n") + 1)
@@ -215,7 +188,7 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
 
 
 def _at(text: SecretBox, line: int) -> str:
-    key = _KEY.match(text.open().split("\n")[line - 1])
+    key = re.match(_KEY, text.open().split("\n")[line - 1])
     return f": line {line}" + (f", key {key[1]}" if key else "")
 
 
@@ -229,5 +202,5 @@ def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dic
 
 
 def _hidden(value: Any) -> Any:
-    """Text, and a number in its place, made unprintable; of anything else the class."""
+    """A text, or a number in place of a text, in a box; of anything else the class."""
     return SecretBox(str(value)) if isinstance(value, str | int) else type(value)

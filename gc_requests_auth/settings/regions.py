@@ -69,10 +69,10 @@ def regions_by_name() -> dict[str, Region]:
     return {_letters(name): region for region in REGIONS for name in _names(region)}
 
 
-#: Genesys adds regions below these, so what lies there is believed.
+#: Genesys adds regions below these domains, so a domain below them is accepted.
 PARENTS = ("pure.cloud", "us-gov-pure.cloud", "eusc-pure.cloud")
 
-#: Domains the web recommends that are no region of Genesys Cloud, and the likely one.
+#: Domains that pages on the web recommend and that are no region, and the region that is likely meant.
 KNOWN_WRONG = {
     "mygenesyscloud.com": None,
     "genesys.cloud": None,
@@ -95,22 +95,15 @@ _COUNTRIES = {
     "us": "mypurecloud.com",
 }
 
-#: Such a domain: at its end, since what stands in front of it belongs to the same owner.
+#: Such a domain, or a host below it, which belongs to the same owner.
 _OF_A_COUNTRY = r"(?:.*\.)?(mypurecloud\.(?:(?:com?|org|net|gov|ac)\.)?([a-z]{2}|com|org|net|info))"
 
-#: How alike two texts are that are likely meant to be one, of 0 to 1 (difflib). Domains are judged
-#: more strictly than the ids of regions: by a lower figure, real regions are misspellings of others.
+#: A text is likely a misspelling of another text if they are as alike as this (difflib: from 0 to 1).
+#: The figure for domains is higher: by a lower figure, real regions are misspellings of others.
 _ALIKE, _ALIKE_DOMAIN = 0.75, 0.9
 
-#: What Architect Scripting and the Python SDK put in front of a region: ``prod-euw1``, and
-#: ``str(PureCloudRegionHosts.eu_west_1)``.
-_IN_FRONT = ("purecloudregionhosts.", "prod-", "prod_")
-
-#: What a person pastes in front of the domain.
-_SERVICES = ("api-downloads.", "login.", "apps.", "api.")
-
-#: No top-level domain has more than 24 characters; a secret behind a dot has. And no host has more
-#: than 253 (RFC 1035), "api-downloads." in front of it included.
+#: No top-level domain has more than 24 characters; a secret behind a dot has. No host has more than
+#: 253 characters (RFC 1035), "api-downloads." in front of the domain included.
 _DOMAIN = r"(?!.{240})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?"
 
 #: What stands behind the code of a region in a misspelt domain: ``euw2.pure.com``, ``euw2-pure.cloud``.
@@ -127,7 +120,7 @@ HOW_TO_FIND = (
 
 
 def parse_region(name: str | SecretBox) -> str:
-    """The domain of the region a person means.
+    """The domain of the region that a person means.
 
     :param name: An AWS id (``eu-west-1``, ``eu_west_1``), a short code (``EUW2``), a label
         (``Dublin``), a domain, one of the region's hosts, or a whole URL.
@@ -140,31 +133,33 @@ def parse_region(name: str | SecretBox) -> str:
 
 
 def _judged(name: str | SecretBox) -> tuple[str, str | None]:
-    """The domain, or what is wrong. Raises nothing: the name may be a secret by mistake."""
+    """The domain and None, or an empty text and what is wrong.
+
+    Raises nothing: the name may be a secret by mistake, and this frame holds it.
+    """
     name = plain(name)
-    # Longer than a service in front of any domain: what is cut here is too long, not another one.
+    # 300 characters are more than a domain and a service in front of it have.
     key = name.strip().lower()[:300]
-    for prefix in _IN_FRONT:
-        key = key.removeprefix(prefix)
+    # Architect Scripting writes prod-euw1, and str() of the Python SDK PureCloudRegionHosts.eu_west_1.
+    key = re.sub(r"^(?:purecloudregionhosts\.|prod[-_])", "", key)
     known = regions_by_name().get(_letters(key))
     domain = known.domain if known else _domain_in(key)
     if domain in DOMAINS:
         return domain, None
-    folklore = known_wrong(domain)
-    if folklore is not None:
-        return "", folklore
+    wrong = known_wrong(domain)
+    if wrong is not None:
+        return "", wrong
     well_formed = re.fullmatch(_DOMAIN, domain)
     mistake = mistaken_domain(domain) or _below_a_region(domain)
-    if mistake is None and well_formed and domain.endswith(tuple(f".{one}" for one in PARENTS)):
-        return domain, None
-    mistake = mistake or _near_miss(domain)
+    if not (well_formed and domain.endswith(tuple(f".{parent}" for parent in PARENTS))):
+        mistake = mistake or _near_miss(domain)
     if mistake is None and well_formed:
         return domain, None
     return "", f"{_quoted(name)} is no region of Genesys Cloud. {mistake or _likely_name(key)}"
 
 
 def known_wrong(domain: str) -> str | None:
-    """The sentence that tells why a host at or below such a domain is a mistake; None if it is not."""
+    """Why the host is a mistake, as a sentence, if pages on the web recommend its domain; or None."""
     for wrong, likely in KNOWN_WRONG.items():
         if domain == wrong or domain.endswith(f".{wrong}"):
             remedy = f"; likely {likely} is meant." if likely else "."
@@ -173,7 +168,7 @@ def known_wrong(domain: str) -> str | None:
 
 
 def mistaken_domain(domain: str) -> str | None:
-    """The likely domain, as a sentence, where this one can be no region; None where it may be one.
+    """The likely domain, as a sentence, if this domain can be no region; None if it may be a region.
 
     A host there would get the client secret: ``mypurecloud.eu`` belongs to whoever registers it.
     """
@@ -189,15 +184,15 @@ def mistaken_domain(domain: str) -> str | None:
 
 
 def _below_a_region(domain: str) -> str | None:
-    """The same for a host of a region's domain that serves nobody, as in ``eu.mypurecloud.com``."""
+    """The same for a host below the domain of a region, such as ``eu.mypurecloud.com``."""
     likely = [region.domain for region in REGIONS if domain.endswith(f".{region.domain}")]
     return _did_you_mean(likely) if likely else None
 
 
 def _near_miss(domain: str) -> str | None:
-    """The same for a domain that is misspelt; None if it is a stranger.
+    """The same for a domain that is misspelt; None if the domain is like no region.
 
-    Deliberately narrow: judged by likeness alone, most real regions would be refused as
+    The rules are narrow on purpose: judged by likeness alone, most real regions would be refused as
     misspellings of each other.
     """
     labels = domain.split(".")
@@ -221,7 +216,7 @@ def _near_miss(domain: str) -> str | None:
 
 
 def _likely_name(key: str) -> str:
-    """The region, as a sentence, whose id, code or place is most like this; or all of them."""
+    """The regions whose id, code or place is most like the text, as a sentence; or all regions."""
     by_name = {name.lower(): one for one in REGIONS for name in _names(one)}
     likely = _closest(key.replace("_", "-"), by_name, _ALIKE)
     if likely:
@@ -237,8 +232,8 @@ def _closest_of_mypurecloud(domain: str) -> list[str]:
 
 
 def _closest(word: str, names: Iterable[str], least: float) -> list[str]:
-    """The names that are most like a word, if they are enough so; several if none is more so."""
-    from difflib import SequenceMatcher  # to word a refusal
+    """The names that are most like a word, if they are alike enough; several if they are equally so."""
+    from difflib import SequenceMatcher  # for a refusal alone
 
     likeness = {name: SequenceMatcher(None, name, word[:80]).ratio() for name in names}
     best = max(likeness.values())
@@ -253,14 +248,11 @@ def _domain_in(text: str) -> str:
     """The domain within a URL, a host or a domain."""
     host = re.split(r"[/?#\\]", re.sub(r"^https?://", "", text), maxsplit=1)[0]
     host = re.sub(r":\d*$", "", host).removesuffix(".")
-    for service in _SERVICES:
-        if host.startswith(service):
-            return host.removeprefix(service)
-    return host
+    return re.sub(r"^(?:api-downloads|login|apps|api)\.", "", host)
 
 
 def _quoted(name: str) -> str:
-    """The name for a message; not if it could be a secret that strayed into the wrong argument."""
+    """The name for a message, unless it could be a secret in the wrong argument."""
     quotable = re.fullmatch(_QUOTABLE, name) if len(name) > 20 else "@" not in name
     if quotable and len(name) <= 60:
         return ascii(name)

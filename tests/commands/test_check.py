@@ -30,9 +30,8 @@ from gc_requests_auth.commands.check import network
 from gc_requests_auth.commands.check.report import Finding, Status, plain
 from gc_requests_auth.commands.check.route import Route, issuer_of, issuer_shown
 from gc_requests_auth.commands.check.steps import Walk
-from gc_requests_auth.settings.client import Settings
+from gc_requests_auth.settings.arguments import Settings
 from gc_requests_auth.util.clock import Clock
-from gc_requests_auth.util.secret import ABSENT
 
 STEPS = [
     "settings",
@@ -58,7 +57,7 @@ def walk(
     timeout: tuple[float, float] = TIMEOUT, clock: Clock | None = None, for_a_name: float = 5.0
 ) -> dict[str, Finding]:
     """All steps that were taken, by name."""
-    settings = Settings.checked(ABSENT, ABSENT, None, None, None, None, None, timeout)
+    settings = Settings(token_timeout=timeout)
     return {step.step: step for step in Walk(settings, clock or Clock(), for_a_name).steps()}
 
 
@@ -388,7 +387,7 @@ def test_hosts_of_two_regions_are_a_fault_before_anything_is_sent(
     step = failed(walk(), Status.MISCONFIGURED)
 
     assert step.finding == (
-        "tokens come from mypurecloud.ie, but the API belongs to mypurecloud.com.au"
+        "Tokens come from mypurecloud.ie, but the API belongs to mypurecloud.com.au"
     )
     assert sandbox.token_requests == 0
 

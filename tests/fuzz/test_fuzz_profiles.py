@@ -35,7 +35,7 @@ def signs_in(sweep: Sweep, name: str = "prod") -> tuple[str, str, str] | None:
     try:
         auth = GenesysCloudAuth(profile=name)
         repr(auth)
-        identity = auth._lookup.identity()
+        identity = auth._settings.identity()
         region = str(auth.region)
     except ConfigurationError as error:
         check(error)

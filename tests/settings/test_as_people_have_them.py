@@ -15,6 +15,8 @@ from conftest import SECRET, Counted
 from wire import Proxy
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudSession
+from gc_requests_auth.settings.arguments import Settings
+from gc_requests_auth.util.secret import boxed
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
 IRELAND = ("https://login.mypurecloud.ie", "https://api.mypurecloud.ie")
@@ -27,6 +29,11 @@ def complaint(about: Callable[[], object]) -> str:
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert SECRET not in str(caught.value)
     return str(caught.value)
+
+
+def settings() -> Settings:
+    """The settings of an auth to which the environment says the rest."""
+    return Settings(boxed(ID), boxed(SECRET), region=boxed("eu-west-1"))
 
 
 def found(auth: GenesysCloudAuth) -> tuple[str, str, str]:
@@ -134,11 +141,10 @@ def test_urls_of_the_environment_that_an_argument_makes_void_are_a_warning(
 ) -> None:
     """A sandbox's, for one: with them set, region= leads to the real login service all the same."""
     monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", GW)
-    one = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert [one._lookup.pool_size() for _ in range(2)] == [1, 1]
+    one = settings()
+    assert [one.pool_size() for _ in range(2)] == [1, 1]
     monkeypatch.setenv("GENESYSCLOUD_API_URL", GW)
-    both = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert both._lookup.pool_size() == 1
+    assert settings().pool_size() == 1
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "region= is given, and so GENESYSCLOUD_LOGIN_URL is not used"),
         (
@@ -162,7 +168,7 @@ def test_the_environment_says_how_many_requests_a_token_may_make(
 ) -> None:
     if said is not None:
         monkeypatch.setenv(LIMIT, said)
-    assert GenesysCloudAuth(ID, SECRET, region="eu-west-1")._lookup.rate_limit() == limit
+    assert settings().rate_limit() == limit
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "1.5", "none", "many", SECRET])
@@ -170,8 +176,7 @@ def test_a_number_of_requests_that_makes_no_sense_is_named(
     said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(LIMIT, said)
-    auth = GenesysCloudAuth(ID, SECRET, region="eu-west-1")
-    assert complaint(auth._lookup.rate_limit) == (
+    assert complaint(settings().rate_limit) == (
         f'{LIMIT} must be a whole number of requests a minute, 1 or more or "off".'
     )
 

@@ -245,6 +245,17 @@ def test_every_variable_that_is_set_and_not_used_is_named(monkeypatch: pytest.Mo
     assert said.count("GC_CLIENT_ID") == 2, "as half a pair, and among what is read"
 
 
+@pytest.mark.parametrize("kind", ["GATEWAY", "PROXY"])
+def test_a_piece_of_a_gateway_or_proxy_is_used_with_the_name_of_its_host(kind: str) -> None:
+    host, port = f"GENESYSCLOUD_{kind}_HOST", f"GENESYSCLOUD_{kind}_PORT"
+    environ: Environment = {port: SecretBox("8443"), host: SecretBox("")}
+    assert f"Set, but not used: {port}. " in what_is_missing(environ)
+    used: Environment = {port: SecretBox("8443"), host: SecretBox("host.example")}
+    assert "not used" not in what_is_missing(used)
+    misspelt: Environment = {port.replace("_PORT", "_PROT"): SecretBox("")}
+    assert f"_PROT (did you mean {port}?)." in what_is_missing(misspelt)
+
+
 def test_the_secret_of_purecloud_has_two_names() -> None:
     either = {"PURECLOUD_CLIENT_ID": SecretBox("id"), "PURECLOUD_SECRET": SecretBox(SECRET)}
     found = whole_family(either)

@@ -13,7 +13,7 @@ from requests.utils import requote_uri
 from urllib3.util import parse_url
 
 from gc_requests_auth.errors import ConfigurationError, RegionMismatchError
-from gc_requests_auth.settings.hosts import Hosts, base_url
+from gc_requests_auth.settings.hosts import Hosts, base_url, url_below
 from gc_requests_auth.settings.regions import HOW_TO_FIND, REGIONS
 
 # -- the witness: design.md, "Ours" and "Own hosts only", sentence by sentence ---------------------
@@ -105,8 +105,24 @@ def decoded_by_all(path: str) -> bytes:
     """As behind a row of servers that each decode it."""
     text, decoded = b"", percent_decoded(path)
     while decoded != text:
-        text, decoded = decoded, percent_decoded(decoded.decode("latin-1"), "latin-1")
+        text = decoded
+        for form, character in LENIENT.items():
+            decoded = decoded.replace(form, character)
+        decoded = percent_decoded(decoded.decode("latin-1"), "latin-1")
     return text
+
+
+#: What some servers take for a plain character: overlong UTF-8, and compatibility characters.
+LENIENT = {
+    **dict.fromkeys([b"\xc0\xae", b"\xe0\x80\xae", b"\xf0\x80\x80\xae"], b"."),
+    b"\xc0\xaf": b"/",
+    b"\xc1\x9c": b"\\",
+    b"\xc0\xa5": b"%",
+    **{one.encode(): b"." for one in ("\uff0e", "\u2024")},
+    "\u2025".encode(): b"..",
+    "\uff0f".encode(): b"/",
+    "\uff3c".encode(): b"\\",
+}
 
 
 def as_routed(name: bytes) -> str:
@@ -184,8 +200,8 @@ OURS = [
     "https://{own}{base}/a%20b/%C3%BC/%00",
     "https://{own}{base}/a/ü/b",
     "https://{own}{base}/%252f%2500/x",
-    "https://{own}{base}/%c0%ae%c0%ae/x",
-    "https://{own}{base}/\uff0e\uff0e/x",
+    "https://{own}{base}/%c0%af%c1%9c/%c3%80/x",
+    "https://{own}{base}/\u2026/\uff0ea\uff0e/x",
     "https://{own}{base}/a;b=1/c",
     "https://{own}{base}/?a=..&b=%2e%2e/",
     "https://{own}{base}/?signature=1&x-amz-signature=2&key-pair-id=3",
@@ -309,6 +325,19 @@ FOREIGN = [
     "https://{own}{base}/..%253b/x",
     "https://{own}{base}/..%3b/login/oauth/token",
     "https://{own}{base}/a%5c..;%5c",
+    # dots and slashes in overlong UTF-8, and in fullwidth, which lenient servers take for plain ones
+    "https://{own}{base}/%c0%ae%c0%ae/x",
+    "https://{own}{base}/.%C0%AE/x",
+    "https://{own}{base}/%e0%80%ae%e0%80%ae/x",
+    "https://{own}{base}/%f0%80%80%ae/x",
+    "https://{own}{base}/a%c0%af..%c1%9cx",
+    "https://{own}{base}/%25c0%25ae%25c0%25ae/x",
+    "https://{own}{base}/%c0%a5%32%65%c0%ae/x",
+    "https://{own}{base}/\uff0e\uff0e/x",
+    "https://{own}{base}/%EF%BC%8E%ef%bc%8e/x",
+    "https://{own}{base}/a\uff0f..\uff3cx",
+    "https://{own}{base}/\u2024./x",
+    "https://{own}{base}/\u2025/x",
     # the login services
     "https://login.mypurecloud.ie/oauth/token",
     "https://login.mypurecloud.ie/",
@@ -690,18 +719,49 @@ def test_with_an_explicit_api_url_no_host_of_the_region_gets_the_token() -> None
 
 
 @pytest.mark.parametrize(
-    ("login_url", "api_url", "given_"),
+    ("region", "login_url", "api_url"),
     [
-        (None, None, ""),
-        ("https://gateway.example", None, " Only login_url is given."),
-        (None, "https://gateway.example", " Only api_url is given."),
+        (None, "https://login.mypurecloud.ie", "https://api.mypurecloud.de"),
+        ("mypurecloud.ie", None, "https://api.mypurecloud.de"),
+        ("mypurecloud.de", "https://login.mypurecloud.ie", None),
+        ("euw2.pure.cloud", "https://login.mypurecloud.ie/x", "https://apps.mypurecloud.de/x"),
     ],
 )
-def test_no_region_is_guessed(login_url: str | None, api_url: str | None, given_: str) -> None:
+def test_a_login_service_and_an_api_of_two_regions_are_refused(
+    region: str | None, login_url: str | None, api_url: str | None
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Hosts.of(None, login_url, api_url)
-    assert f"wrong secret is.{given_} Pass region=" in str(caught.value)
-    assert HOW_TO_FIND in str(caught.value)
+        Hosts.of(region, login_url, api_url)
+    assert str(caught.value) == (
+        "Tokens come from mypurecloud.ie, but the API belongs to mypurecloud.de. A token of one"
+        " region is refused in every other. Name the region alone: both URLs follow from it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "login_url", "api_url"),
+    [
+        (None, "https://login.mypurecloud.ie", "https://api.mypurecloud.ie"),
+        (None, "https://login.gateway.example", "https://api.mypurecloud.de"),
+        (None, "https://login.mypurecloud.ie", "https://api.gateway.example"),
+        (None, "https://login.mypurecloud.ie", "https://api.new1.pure.cloud"),
+        ("mypurecloud.ie", "https://gateway.example", None),
+        ("mypurecloud.ie", None, "https://gateway.example"),
+    ],
+)
+def test_a_gateway_or_a_newer_region_may_stand_beside_a_region(
+    region: str | None, login_url: str | None, api_url: str | None
+) -> None:
+    place = Hosts.of(region, login_url, api_url)
+    assert login_url in {None, place.login_url}
+    assert api_url in {None, place.api_url}
+
+
+@pytest.mark.parametrize("path", ["/%c0%ae%c0%ae/x", "/%EF%BC%8E%ef%bc%8e/x", "\uff0e\uff0e/x"])
+def test_no_url_is_made_of_a_path_that_a_lenient_server_reads_as_dot_segments(path: str) -> None:
+    with pytest.raises(requests.exceptions.InvalidURL, match="leaves https:"):
+        url_below("https://gateway.example/x", path)
+    assert url_below("https://gateway.example/x", "/a%c3%80\uff0e/").endswith("/x/a%c3%80\uff0e/")
 
 
 def test_a_place_is_a_value() -> None:

@@ -17,7 +17,7 @@ import requests
 from conftest import SECRET, TOKEN, Counted
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.settings.environment import FAMILIES, read_environment
+from gc_requests_auth.settings.environment import FAMILIES
 from gc_requests_auth.util.secret import plain
 
 ID = "b0a1c2d3-4e5f-6071-8293-a4b5c6d71a2b"
@@ -58,7 +58,7 @@ def set_family(monkeypatch: pytest.MonkeyPatch, client_id: str = "id-of-the-fami
 
 
 def identity(auth: GenesysCloudAuth) -> tuple[str, str]:
-    found = auth._lookup.identity()
+    found = auth._settings.identity()
     return plain(found.client_id), plain(found.client_secret)
 
 
@@ -104,7 +104,7 @@ def test_a_profile_is_found_as_the_gc_cli_finds_it(
     if ("acme" in header) == ("acme" in name):
         assert identity(auth) == (ID, SECRET)
     else:
-        complaint(auth._lookup.identity)
+        complaint(lambda: identity(auth))
 
 
 def test_the_exact_name_comes_first(write: Callable[..., Path]) -> None:
@@ -202,7 +202,6 @@ def test_there_is_no_default_profile(
     if name is not None:
         monkeypatch.setenv("GENESYSCLOUD_PROFILE", name)
     auth = GenesysCloudAuth(region="eu-west-1")
-    assert auth._settings.profile_in(read_environment()) is None
     said = complaint(lambda: auth.client_id)
     assert said.startswith("No Genesys Cloud credentials.")
     assert "profile= or GENESYSCLOUD_PROFILE" in said

@@ -28,7 +28,7 @@ from gc_requests_auth import (
     LoginUnreachableError,
     TokenError,
 )
-from gc_requests_auth.settings.lookup import Lookup
+from gc_requests_auth.settings.arguments import Settings
 from gc_requests_auth.tokens.pool import USED_LAST_SECONDS
 from gc_requests_auth.util import forks
 
@@ -1180,13 +1180,13 @@ def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
     asked: list[object] = []
     made: list[object] = []
 
-    def late(lookup: Lookup) -> int:
-        asked.append(lookup)
+    def late(settings: Settings) -> int:
+        asked.append(settings)
         if len(asked) == 1:
             made.extend(slots(auth))
         return 4
 
-    monkeypatch.setattr(Lookup, "pool_size", late)
+    monkeypatch.setattr(Settings, "pool_size", late)
     auth = api.auth(tokens=4)
 
     assert slots(auth) == made

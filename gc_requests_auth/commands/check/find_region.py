@@ -19,7 +19,8 @@ from ...errors import (
     LoginThrottledError,
     LoginUnreachableError,
 )
-from ...settings.client import Identity, Settings
+from ...settings.arguments import Settings
+from ...settings.client import Identity
 from ...settings.hosts import Hosts
 from ...settings.regions import REGIONS, parse_region
 from ...tokens.request import request_token

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
-from ...settings.client import Identity, Settings
+from ...settings.arguments import Settings, logger
+from ...settings.client import Identity
 from ...settings.environment import (
     API_URL,
     BARE_TOKEN,
@@ -27,8 +28,7 @@ from ...settings.environment import (
     read_environment,
 )
 from ...settings.hosts import Hosts
-from ...settings.lookup import Lookup, logger
-from ...settings.profiles import FILE, read_profile
+from ...settings.profiles import FILE
 from ...settings.regions import DOMAINS, REGIONS, parse_region
 from ...util.secret import SecretBox, short_name
 from .report import Fact, Finding, Status, Trouble, misconfigured
@@ -50,11 +50,10 @@ def read_settings(settings: Settings) -> Environment:
     silence = logging.NullHandler()
     logger.addHandler(silence)
     try:
-        environ = Lookup(settings).environment()
+        settings.pool_size()
+        return settings.environment()
     finally:
         logger.removeHandler(silence)
-    settings.pool_size(environ)
-    return environ
 
 
 def credentials_found(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
@@ -62,7 +61,7 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
 
     :raises Trouble: if nothing does, or the pair can not work.
     """
-    family = settings.family(environ)
+    family = settings.family
     by_options = settings.given is not None or settings.credentials is not None
     id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
     not_used = (
@@ -72,7 +71,7 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     if not by_options and family is None:
         raise _nobody(environ, details)
     try:
-        identity = settings.identity(environ)
+        identity = settings.identity()
     except ConfigurationError as error:
         raise misconfigured(error, *details) from None
     facts: dict[str, Fact] = {
@@ -83,10 +82,8 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     }
     if family:
         details.insert(0, f"secret from {secret_from}")
-    name = settings.profile_in(environ)
-    profile = read_profile(name) if name else None
-    if profile and profile.exposed:
-        file = profile.path
+    file = settings.exposed
+    if file is not None:
         details.append(f"Other users can read the secrets in {file}. Run: chmod 600 {file}")
     return identity, Finding(f"client {identity.name} from {id_from}", details, facts)
 
@@ -97,10 +94,9 @@ def place_found(settings: Settings, environ: Environment) -> tuple[Hosts, Findin
     :raises Trouble: if nothing does, or if the two hosts are of two regions.
     """
     try:
-        place = settings.hosts(environ)
+        place = settings.hosts()
     except ConfigurationError as error:
         raise _nowhere(error, settings, environ) from None
-    _check_same_region(place)
     region_from = None
     if place.region:
         region_from = "--region" if settings.region else settings.region_variable(environ)
@@ -214,20 +210,3 @@ def _with_label(domain: str) -> str:
         if region.domain == domain:
             return f"{domain} ({region.aws}, {region.label})"
     return f"{domain} (not in this release's table)"
-
-
-def _check_same_region(place: Hosts) -> None:
-    """Refuse what every API call would answer with 401: a token is good in one region only."""
-    login = _domain(place.login_url, "login.")
-    api = _domain(place.api_url, "api.")
-    if login in DOMAINS and api in DOMAINS and login != api:
-        cause = Cause(
-            "Login service and API belong to two regions",
-            f"Unset {LOGIN_URL} and {API_URL}, and name only the region: both URLs follow from it.",
-        )
-        text = f"tokens come from {login}, but the API belongs to {api}"
-        raise Trouble(text, Status.MISCONFIGURED, [cause])
-
-
-def _domain(url: str, service: str) -> str:
-    return url.removeprefix("https://").removeprefix(service)

@@ -10,7 +10,8 @@ from ...causes import sign_in
 from ...causes.failure import Cause
 from ...causes.sign_in import of_sign_in
 from ...errors import BadTokenAnswerError, ConfigurationError, LoginUnreachableError, TokenError
-from ...settings.client import Identity, Settings
+from ...settings.arguments import Settings
+from ...settings.client import Identity
 from ...settings.environment import Environment
 from ...settings.hosts import Hosts
 from ...tokens.request import request_token
@@ -127,7 +128,7 @@ class Walk:
 
     def _region(self) -> Finding:
         self._place, found = place_found(self._settings, self._environ)
-        self._proxy = self._settings.proxy(self._environ)
+        self._proxy = self._settings.proxy()
         self._network = Network(
             self._settings.token_timeout, self._clock, self._for_a_name, self._proxy
         )
