@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -22,6 +24,11 @@ from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .token import AccessToken
 from .unreachable import explain
+
+#: What requests calls verify=.
+Verify: TypeAlias = bool | str | None
+
+T = TypeVar("T")
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -88,7 +95,7 @@ def _attempt(
     clock: Clock,
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
-    """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
+    """One POST."""
     with forks.no_fork:  # imported now: these two take longer to import than all of ours
         from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
         from requests_oauthlib import OAuth2Session
@@ -101,21 +108,16 @@ def _attempt(
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
     oauth.request = partial(requests.Session.request, oauth)
-    verify = send_as(session, oauth, proxy)
     basic = HeaderAuth(SecretBox("Basic " + basic_credentials(identity)))
-    try:
-        oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
-    except OAuth2Error:
-        pass  # the reader found no token, left none for oauthlib, and says why
-    except SENDING_FAILS as problem:
-        failed = explain(problem, token_url)
-        if failed is None:
-            raise
-        return failed
-    finally:
-        if session is None:
-            oauth.close()
-    outcome = reader.outcome
+
+    def fetch(verify: Verify) -> Grant | FailedAttempt:
+        with suppress(
+            OAuth2Error
+        ):  # the reader found no token, left none for oauthlib, and says why
+            oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
+        return reader.outcome
+
+    outcome = _send(fetch, oauth, token_url, session, proxy)
     if isinstance(outcome, FailedAttempt):
         return outcome
     return AccessToken.issued(outcome.access_token, outcome.expires_in, requested, clock)
@@ -148,8 +150,17 @@ class _Reader:
     def read(self, response: requests.Response, **_: object) -> None:
         """The hook of requests that sees the answer with its body still on the wire."""
         close_when_read(response)
+        clock = self._clock
+        left = self._deadline - clock.monotonic()
         try:
-            self.outcome = self._read(response)
+            self.outcome = TokenResponse(
+                token_url=self._token_url,
+                identity=self._identity,
+                status=response.status_code,
+                headers=response.headers,
+                body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
+                now=clock.wall(),
+            ).outcome()
         except READING_FAILS as problem:
             self.outcome = explain(problem, self._token_url) or self.outcome
         # A tracer, oauthlib and the log of requests-oauthlib may see what is left of the answer: no
@@ -162,18 +173,6 @@ class _Reader:
         response.encoding = "utf-8"
         response.headers = CaseInsensitiveDict()
         response.request = without_secrets(response.request)
-
-    def _read(self, response: requests.Response) -> Grant | FailedAttempt:
-        clock = self._clock
-        left = self._deadline - clock.monotonic()
-        return TokenResponse(
-            token_url=self._token_url,
-            identity=self._identity,
-            status=response.status_code,
-            headers=response.headers,
-            body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
-            now=clock.wall(),
-        ).outcome()
 
 
 def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
@@ -201,9 +200,20 @@ def revoke_token(
     :raises TokenError: if the answer is another one.
     """
     url = f"{api_url}/api/v2/tokens/me"
-    answer = _delete(url, bearer, session, timeout, proxy)
-    if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
-        raise answer
+    ours = requests.Session()
+    auth = HeaderAuth(bearer)
+
+    def delete(verify: Verify) -> requests.Response:
+        answer = ours.delete(
+            url, auth=auth, timeout=timeout, verify=verify, allow_redirects=False, stream=True
+        )
+        close_when_read(answer)
+        drain(answer)
+        return answer
+
+    answer = _send(delete, ours, url, session, proxy)
+    if isinstance(answer, FailedAttempt):
+        raise answer.error
     status = answer.status_code
     if status // 100 == 2 or status == 401:
         return
@@ -222,35 +232,6 @@ def revoke_token(
     )
 
 
-def _delete(
-    url: str,
-    bearer: SecretBox,
-    session: requests.Session | None,
-    timeout: tuple[float, float],
-    proxy: SecretBox | None,
-) -> requests.Response | TokenError:
-    """The answer, its body given up; or what the exception amounts to."""
-    ours = requests.Session()
-    verify = send_as(session, ours, proxy)
-    auth = HeaderAuth(bearer)
-    try:
-        answer = ours.delete(
-            url, auth=auth, timeout=timeout, verify=verify, allow_redirects=False, stream=True
-        )
-        close_when_read(answer)
-        drain(answer)
-    except SENDING_FAILS as problem:
-        failed = explain(problem, url)
-        if failed is None:  # of a mounted adapter: its user's own
-            raise
-        return failed.error
-    else:
-        return answer
-    finally:
-        if session is None:
-            ours.close()
-
-
 class HeaderAuth(requests.auth.AuthBase):
     """Sends this ``Authorization``, or none; no netrc entry takes its place."""
 
@@ -264,29 +245,44 @@ class HeaderAuth(requests.auth.AuthBase):
         return r
 
 
-def send_as(
-    session: requests.Session | None, ours: requests.Session, proxy: SecretBox | None
-) -> bool | str | None:
-    """Let `ours` send the way `session` does; the `verify` to pass along.
+def _send(
+    send: Callable[[Verify], T],
+    ours: requests.Session,
+    url: str,
+    session: requests.Session | None,
+    proxy: SecretBox | None,
+) -> T | FailedAttempt:
+    """Let `ours` send the way `session` does; the answer, or what the exception amounts to.
 
-    Its proxies, verify, cert, trust_env and adapters are used as they are now; no headers, cookies,
-    hooks or auth of it. What is borrowed is not to be closed: leave `ours` open then.
+    The exception is not raised again, so that no error has it as its context: it holds the request.
+
+    :param session: Its proxies, verify, cert, trust_env and adapters are used as they are now; no
+        headers, cookies, hooks or auth of it.
     """
     ours.headers["User-Agent"] = USER_AGENT
     # One request a day needs no connection kept, and two processes after a fork must not share one.
     ours.headers["Connection"] = "close"
-    ours.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    # Even redirects that are not followed are parsed, and malformed ones raise.
+    ours.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # noqa: ARG005
     if proxy is not None and not (session and session.proxies):
         go_by_proxy(ours, proxy)
-    if session is None:
-        return None
-    ours.adapters = session.adapters
-    ours.proxies = session.proxies
-    ours.verify = session.verify
-    ours.cert = session.cert
-    ours.trust_env = session.trust_env
-    # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
-    return None if session.verify is True else session.verify
+    if session is not None:
+        ours.adapters = session.adapters
+        ours.proxies = session.proxies
+        ours.verify = session.verify
+        ours.cert = session.cert
+        ours.trust_env = session.trust_env
+    try:
+        # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
+        return send(None if ours.verify is True else ours.verify)
+    except SENDING_FAILS as problem:
+        failed = explain(problem, url)
+        if failed is None:  # of a mounted adapter: its user's own
+            raise
+        return failed
+    finally:
+        if session is None:  # and else, the adapters are borrowed
+            ours.close()
 
 
 def go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
@@ -311,8 +307,3 @@ def close_when_read(response: requests.Response) -> None:
     if connection is not None and sock is not None:
         connection.sock = None
         sock.close()  # when what reads the body is closed, too
-
-
-def _no_redirect(resp: requests.Response) -> str | None:  # noqa: ARG001
-    """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
-    return None
