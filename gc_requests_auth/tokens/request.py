@@ -108,7 +108,7 @@ def _attempt(
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
     oauth.request = partial(requests.Session.request, oauth)
-    basic = HeaderAuth(SecretBox("Basic " + basic_credentials(identity)))
+    basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
 
     def fetch(verify: Verify) -> Grant | FailedAttempt:
         with suppress(
@@ -201,7 +201,7 @@ def revoke_token(
     """
     url = f"{api_url}/api/v2/tokens/me"
     ours = requests.Session()
-    auth = HeaderAuth(bearer)
+    auth = _signing(bearer)
 
     def delete(verify: Verify) -> requests.Response:
         answer = ours.delete(
@@ -232,17 +232,14 @@ def revoke_token(
     )
 
 
-class HeaderAuth(requests.auth.AuthBase):
-    """Sends this ``Authorization``, or none; no netrc entry takes its place."""
+def _signing(header: SecretBox) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """An ``auth=`` that sends this ``Authorization``; no netrc entry takes its place."""
 
-    def __init__(self, header: SecretBox | None) -> None:
-        self._header = header
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = header.open()
+        return request
 
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign the request."""
-        if self._header is not None:
-            r.headers["Authorization"] = self._header.open()
-        return r
+    return sign
 
 
 def _send(
@@ -252,29 +249,13 @@ def _send(
     session: requests.Session | None,
     proxy: SecretBox | None,
 ) -> T | FailedAttempt:
-    """Let `ours` send the way `session` does; the answer, or what the exception amounts to.
+    """The answer, sent by `ours` the way `session` does; or what the exception amounts to.
 
     The exception is not raised again, so that no error has it as its context: it holds the request.
-
-    :param session: Its proxies, verify, cert, trust_env and adapters are used as they are now; no
-        headers, cookies, hooks or auth of it.
     """
-    ours.headers["User-Agent"] = USER_AGENT
-    # One request a day needs no connection kept, and two processes after a fork must not share one.
-    ours.headers["Connection"] = "close"
-    # Even redirects that are not followed are parsed, and malformed ones raise.
-    ours.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # noqa: ARG005
-    if proxy is not None and not (session and session.proxies):
-        go_by_proxy(ours, proxy)
-    if session is not None:
-        ours.adapters = session.adapters
-        ours.proxies = session.proxies
-        ours.verify = session.verify
-        ours.cert = session.cert
-        ours.trust_env = session.trust_env
+    verify = send_as(session, ours, proxy)
     try:
-        # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
-        return send(None if ours.verify is True else ours.verify)
+        return send(verify)
     except SENDING_FAILS as problem:
         failed = explain(problem, url)
         if failed is None:  # of a mounted adapter: its user's own
@@ -285,7 +266,32 @@ def _send(
             ours.close()
 
 
-def go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
+def send_as(
+    session: requests.Session | None, ours: requests.Session, proxy: SecretBox | None
+) -> Verify:
+    """Let `ours` send the way `session` does; the `verify` to pass along.
+
+    The proxies, verify, cert, trust_env and adapters of `session` are used as they are now; no headers,
+    cookies, hooks or auth of it.
+    """
+    ours.headers["User-Agent"] = USER_AGENT
+    # One request a day needs no connection kept, and two processes after a fork must not share one.
+    ours.headers["Connection"] = "close"
+    # Even redirects that are not followed are parsed, and malformed ones raise.
+    ours.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # noqa: ARG005
+    if proxy is not None and not (session and session.proxies):
+        _go_by_proxy(ours, proxy)
+    if session is not None:
+        ours.adapters = session.adapters
+        ours.proxies = session.proxies
+        ours.verify = session.verify
+        ours.cert = session.cert
+        ours.trust_env = session.trust_env
+    # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
+    return None if ours.verify is True else ours.verify
+
+
+def _go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
     """Send everything by a proxy, whatever the environment says: its variables beat `ours.proxies`."""
     merge = ours.merge_environment_settings
 

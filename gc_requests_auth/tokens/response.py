@@ -30,7 +30,7 @@ from ..settings.client import Identity
 from ..util.bodies import hidden_json
 from ..util.http import correlation_id_of, retry_after_seconds
 from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
-from .token import B64TOKEN
+from .token import is_b64token
 
 #: What tools that record answers put in place of a token.
 _REDACTED = re.compile(
@@ -137,7 +137,7 @@ class TokenResponse:
         if _REDACTED.fullmatch(token.open()):
             text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
             return self._failed(BadTokenAnswerError, text)
-        if not B64TOKEN.fullmatch(token.open()):
+        if not is_b64token(token):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = self._fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":

@@ -197,7 +197,7 @@ class TokenSource:
     def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The current token, if it lives and is not the rejected one. Fetches nothing."""
         token = self.token
-        if token is None or token.is_that(other_than) or token.remaining(self._clock) <= 0:
+        if token is None or token.value == other_than or token.remaining(self._clock) <= 0:
             return None
         return token
 
@@ -248,7 +248,7 @@ class TokenSource:
                 self._end(mine)
             # The token may be over by now: the process may have been suspended. From a store, it may
             # be the very token that was refused here, if its leader wanted to replace another one.
-            refused = token is not None and token.shared and token.is_that(rejected)
+            refused = token is not None and token.shared and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 

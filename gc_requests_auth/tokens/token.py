@@ -25,11 +25,6 @@ GRACE = 5.0
 #: Seconds that a refusal of credentials is remembered.
 REFUSAL_MEMORY = 30.0
 
-#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
-B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-
 
 class AccessToken(NamedTuple):
     """A bearer token (RFC 6750) and how long it is good for."""
@@ -91,10 +86,6 @@ class AccessToken(NamedTuple):
         """The value of the ``Authorization`` header."""
         return self.bearer.open()
 
-    def is_that(self, value: SecretBox | None) -> bool:
-        """Whether this is the token of that value."""
-        return self.value == value
-
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
         born = self.born
@@ -113,13 +104,18 @@ def lifetime_of(expires_in: object) -> float:
     What makes no sense counts as short, never as endless.
     """
     seconds: float = 0
-    if isinstance(expires_in, str) and _NUMBER.fullmatch(expires_in):
+    if isinstance(expires_in, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", expires_in):
         seconds = float(expires_in)
     elif isinstance(expires_in, int | float) and not isinstance(expires_in, bool):
         seconds = expires_in
     if not seconds > 0:  # neither is NaN
         return SHORTEST_LIFETIME
     return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()
+
+
+def is_b64token(token: SecretBox) -> bool:
+    """Whether this is a token (RFC 6750, section 2.1). Anything else would end the header."""
+    return re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", token.open()) is not None
 
 
 class TokenRequest:
