@@ -111,9 +111,7 @@ def _attempt(
     basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
 
     def fetch(verify: Verify) -> Grant | FailedAttempt:
-        with suppress(
-            OAuth2Error
-        ):  # the reader found no token, left none for oauthlib, and says why
+        with suppress(OAuth2Error):  # there is no token; the reader says why
             oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
         return reader.outcome
 
@@ -124,11 +122,11 @@ def _attempt(
 
 
 class _Reader:
-    """The first to see the answer: before requests reads the body, and oauthlib believes it.
+    """Reads the answer before requests and oauthlib do.
 
-    A hook of requests, since requests-oauthlib touches ``.text`` before its own hooks run. What is
-    wrong with an answer is kept, not raised: tracers (OpenTelemetry, ddtrace) record each exception
-    that passes `Session.send`, and are better served by the answer and its status.
+    This takes a hook of requests, since requests-oauthlib reads ``.text`` before its own hooks run. A
+    problem with the answer is kept and not raised: tracers (OpenTelemetry, ddtrace) record each
+    exception that passes `Session.send`, and the status of the answer is of more use to them.
     """
 
     def __init__(self, identity: Identity, token_url: str, deadline: float, clock: Clock) -> None:
@@ -148,7 +146,7 @@ class _Reader:
         return url, headers, options | {"allow_redirects": False, "hooks": {"response": self.read}}
 
     def read(self, response: requests.Response, **_: object) -> None:
-        """The hook of requests that sees the answer with its body still on the wire."""
+        """The hook of requests; the body of the answer is not read yet."""
         close_when_read(response)
         clock = self._clock
         left = self._deadline - clock.monotonic()
@@ -163,8 +161,8 @@ class _Reader:
             ).outcome()
         except READING_FAILS as problem:
             self.outcome = explain(problem, self._token_url) or self.outcome
-        # A tracer, oauthlib and the log of requests-oauthlib may see what is left of the answer: no
-        # token, and no headers, in which a gateway may repeat what it was sent. Besides, oauthlib
+        # A tracer, oauthlib and the log of requests-oauthlib see what is left of the answer. They get
+        # no token, and no headers: a gateway may repeat in them what it was sent. Besides, oauthlib
         # raises on an expires_in, expires_at or scope that is harmless.
         token = {}
         if isinstance(self.outcome, Grant):
