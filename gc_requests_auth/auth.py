@@ -386,10 +386,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     def _make_source(self, slot: int, adopt: Adopt) -> TokenSource:
         """Where the token of a slot comes from: the login service, and before that the store."""
-        settings, clock, timeout = self._settings, self._clock, self._settings.token_timeout
-        request: TokenRequest = LoginRequest(
-            settings.hosts, self._session, timeout, clock, settings.proxy
-        )
+        settings, clock = self._settings, self._clock
+        request: TokenRequest = LoginRequest(settings, self._session, clock)
         if self._store is not None:
             request = SharedToken(
                 self._store, lambda: settings.hosts().login_url, request, clock, slot
@@ -397,7 +395,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return TokenSource(
             settings.identity,
             request,
-            max(LONGEST_FLIGHT, 2 * sum(timeout)),
+            max(LONGEST_FLIGHT, 2 * sum(settings.token_timeout)),
             clock,
             background=self._background_renewal,
             inline=self._store is None,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from ..errors import ConfigurationError
 from ..stores.file import FileTokenStore
 from ..tokens.request import revoke_token
-from ..tokens.token import B64TOKEN
+from ..tokens.token import is_b64token
 from ..util.secret import SecretBox, boxed, plain
 from .options import auth_of, lines_of_stdin
 
@@ -49,7 +49,7 @@ def end(options: argparse.Namespace) -> int:
     if options.stdin:
         (line,) = lines_of_stdin(1, "the token")
         token = SecretBox(line.open().rpartition(" ")[2])
-        if not B64TOKEN.fullmatch(token.open()):
+        if not is_b64token(token):
             raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
         auth = auth_of(options, stdin=False)
         revoke_token(

@@ -14,8 +14,8 @@ from functools import partial
 import requests
 
 from ..errors import TokenError
+from ..settings.arguments import Settings
 from ..settings.client import Identity
-from ..settings.hosts import Hosts
 from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
@@ -241,25 +241,14 @@ class TokenPool:
 class LoginRequest(TokenRequest):
     """The token request without a store: each time, the login service is asked.
 
-    :param hosts: Says where the login service is.
+    :param settings: Say where the login service is, how long a request may take, and by which proxy.
     :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
-    :param timeout: Seconds to connect and seconds to read, of each attempt.
-    :param proxy: Says which proxy the settings name, if they name one.
     """
 
-    def __init__(
-        self,
-        hosts: Callable[[], Hosts],
-        session: requests.Session | None,
-        timeout: tuple[float, float],
-        clock: Clock,
-        proxy: Callable[[], SecretBox | None],
-    ) -> None:
-        self._hosts = hosts
+    def __init__(self, settings: Settings, session: requests.Session | None, clock: Clock) -> None:
+        self._settings = settings
         self._session = session
-        self._timeout = timeout
         self._clock = clock
-        self._proxy = proxy
 
     def __call__(
         self,
@@ -275,11 +264,11 @@ class LoginRequest(TokenRequest):
 
         return request_token(
             identity,
-            self._hosts().token_url,
+            self._settings.hosts().token_url,
             session=self._session,
-            timeout=self._timeout,
+            timeout=self._settings.token_timeout,
             within=within,
             retry=retry,
             clock=self._clock,
-            proxy=self._proxy(),
+            proxy=self._settings.proxy(),
         )

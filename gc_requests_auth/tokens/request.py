@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -22,6 +24,11 @@ from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .token import AccessToken
 from .unreachable import explain
+
+#: What requests calls verify=.
+Verify: TypeAlias = bool | str | None
+
+T = TypeVar("T")
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -88,7 +95,7 @@ def _attempt(
     clock: Clock,
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
-    """One POST. What goes wrong is returned, not raised, so that it leaves without a context."""
+    """One POST."""
     with forks.no_fork:  # imported now: these two take longer to import than all of ours
         from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
         from requests_oauthlib import OAuth2Session
@@ -101,32 +108,25 @@ def _attempt(
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
     oauth.request = partial(requests.Session.request, oauth)
-    verify = send_as(session, oauth, proxy)
-    basic = HeaderAuth(SecretBox("Basic " + basic_credentials(identity)))
-    try:
-        oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
-    except OAuth2Error:
-        pass  # the reader found no token, left none for oauthlib, and says why
-    except SENDING_FAILS as problem:
-        failed = explain(problem, token_url)
-        if failed is None:
-            raise
-        return failed
-    finally:
-        if session is None:
-            oauth.close()
-    outcome = reader.outcome
+    basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
+
+    def fetch(verify: Verify) -> Grant | FailedAttempt:
+        with suppress(OAuth2Error):  # there is no token; the reader says why
+            oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
+        return reader.outcome
+
+    outcome = _send(fetch, oauth, token_url, session, proxy)
     if isinstance(outcome, FailedAttempt):
         return outcome
     return AccessToken.issued(outcome.access_token, outcome.expires_in, requested, clock)
 
 
 class _Reader:
-    """The first to see the answer: before requests reads the body, and oauthlib believes it.
+    """Reads the answer before requests and oauthlib do.
 
-    A hook of requests, since requests-oauthlib touches ``.text`` before its own hooks run. What is
-    wrong with an answer is kept, not raised: tracers (OpenTelemetry, ddtrace) record each exception
-    that passes `Session.send`, and are better served by the answer and its status.
+    This takes a hook of requests, since requests-oauthlib reads ``.text`` before its own hooks run. A
+    problem with the answer is kept and not raised: tracers (OpenTelemetry, ddtrace) record each
+    exception that passes `Session.send`, and the status of the answer is of more use to them.
     """
 
     def __init__(self, identity: Identity, token_url: str, deadline: float, clock: Clock) -> None:
@@ -146,14 +146,23 @@ class _Reader:
         return url, headers, options | {"allow_redirects": False, "hooks": {"response": self.read}}
 
     def read(self, response: requests.Response, **_: object) -> None:
-        """The hook of requests that sees the answer with its body still on the wire."""
+        """The hook of requests; the body of the answer is not read yet."""
         close_when_read(response)
+        clock = self._clock
+        left = self._deadline - clock.monotonic()
         try:
-            self.outcome = self._read(response)
+            self.outcome = TokenResponse(
+                token_url=self._token_url,
+                identity=self._identity,
+                status=response.status_code,
+                headers=response.headers,
+                body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
+                now=clock.wall(),
+            ).outcome()
         except READING_FAILS as problem:
             self.outcome = explain(problem, self._token_url) or self.outcome
-        # A tracer, oauthlib and the log of requests-oauthlib may see what is left of the answer: no
-        # token, and no headers, in which a gateway may repeat what it was sent. Besides, oauthlib
+        # A tracer, oauthlib and the log of requests-oauthlib see what is left of the answer. They get
+        # no token, and no headers: a gateway may repeat in them what it was sent. Besides, oauthlib
         # raises on an expires_in, expires_at or scope that is harmless.
         token = {}
         if isinstance(self.outcome, Grant):
@@ -162,18 +171,6 @@ class _Reader:
         response.encoding = "utf-8"
         response.headers = CaseInsensitiveDict()
         response.request = without_secrets(response.request)
-
-    def _read(self, response: requests.Response) -> Grant | FailedAttempt:
-        clock = self._clock
-        left = self._deadline - clock.monotonic()
-        return TokenResponse(
-            token_url=self._token_url,
-            identity=self._identity,
-            status=response.status_code,
-            headers=response.headers,
-            body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
-            now=clock.wall(),
-        ).outcome()
 
 
 def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
@@ -201,9 +198,20 @@ def revoke_token(
     :raises TokenError: if the answer is another one.
     """
     url = f"{api_url}/api/v2/tokens/me"
-    answer = _delete(url, bearer, session, timeout, proxy)
-    if isinstance(answer, TokenError):  # raised here, so that it leaves without a context
-        raise answer
+    ours = requests.Session()
+    auth = _signing(bearer)
+
+    def delete(verify: Verify) -> requests.Response:
+        answer = ours.delete(
+            url, auth=auth, timeout=timeout, verify=verify, allow_redirects=False, stream=True
+        )
+        close_when_read(answer)
+        drain(answer)
+        return answer
+
+    answer = _send(delete, ours, url, session, proxy)
+    if isinstance(answer, FailedAttempt):
+        raise answer.error
     status = answer.status_code
     if status // 100 == 2 or status == 401:
         return
@@ -222,74 +230,66 @@ def revoke_token(
     )
 
 
-def _delete(
+def _signing(header: SecretBox) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """An ``auth=`` that sends this ``Authorization``; no netrc entry takes its place."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = header.open()
+        return request
+
+    return sign
+
+
+def _send(
+    send: Callable[[Verify], T],
+    ours: requests.Session,
     url: str,
-    bearer: SecretBox,
     session: requests.Session | None,
-    timeout: tuple[float, float],
     proxy: SecretBox | None,
-) -> requests.Response | TokenError:
-    """The answer, its body given up; or what the exception amounts to."""
-    ours = requests.Session()
+) -> T | FailedAttempt:
+    """The answer, sent by `ours` the way `session` does; or what the exception amounts to.
+
+    The exception is not raised again, so that no error has it as its context: it holds the request.
+    """
     verify = send_as(session, ours, proxy)
-    auth = HeaderAuth(bearer)
     try:
-        answer = ours.delete(
-            url, auth=auth, timeout=timeout, verify=verify, allow_redirects=False, stream=True
-        )
-        close_when_read(answer)
-        drain(answer)
+        return send(verify)
     except SENDING_FAILS as problem:
         failed = explain(problem, url)
         if failed is None:  # of a mounted adapter: its user's own
             raise
-        return failed.error
-    else:
-        return answer
+        return failed
     finally:
-        if session is None:
+        if session is None:  # and else, the adapters are borrowed
             ours.close()
-
-
-class HeaderAuth(requests.auth.AuthBase):
-    """Sends this ``Authorization``, or none; no netrc entry takes its place."""
-
-    def __init__(self, header: SecretBox | None) -> None:
-        self._header = header
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign the request."""
-        if self._header is not None:
-            r.headers["Authorization"] = self._header.open()
-        return r
 
 
 def send_as(
     session: requests.Session | None, ours: requests.Session, proxy: SecretBox | None
-) -> bool | str | None:
+) -> Verify:
     """Let `ours` send the way `session` does; the `verify` to pass along.
 
-    Its proxies, verify, cert, trust_env and adapters are used as they are now; no headers, cookies,
-    hooks or auth of it. What is borrowed is not to be closed: leave `ours` open then.
+    The proxies, verify, cert, trust_env and adapters of `session` are used as they are now; no headers,
+    cookies, hooks or auth of it.
     """
     ours.headers["User-Agent"] = USER_AGENT
     # One request a day needs no connection kept, and two processes after a fork must not share one.
     ours.headers["Connection"] = "close"
-    ours.get_redirect_target = _no_redirect  # type: ignore[method-assign]
+    # Even redirects that are not followed are parsed, and malformed ones raise.
+    ours.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # noqa: ARG005
     if proxy is not None and not (session and session.proxies):
-        go_by_proxy(ours, proxy)
-    if session is None:
-        return None
-    ours.adapters = session.adapters
-    ours.proxies = session.proxies
-    ours.verify = session.verify
-    ours.cert = session.cert
-    ours.trust_env = session.trust_env
+        _go_by_proxy(ours, proxy)
+    if session is not None:
+        ours.adapters = session.adapters
+        ours.proxies = session.proxies
+        ours.verify = session.verify
+        ours.cert = session.cert
+        ours.trust_env = session.trust_env
     # REQUESTS_CA_BUNDLE beats a session's verify in requests, unless it is passed per call.
-    return None if session.verify is True else session.verify
+    return None if ours.verify is True else ours.verify
 
 
-def go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
+def _go_by_proxy(ours: requests.Session, proxy: SecretBox) -> None:
     """Send everything by a proxy, whatever the environment says: its variables beat `ours.proxies`."""
     merge = ours.merge_environment_settings
 
@@ -311,8 +311,3 @@ def close_when_read(response: requests.Response) -> None:
     if connection is not None and sock is not None:
         connection.sock = None
         sock.close()  # when what reads the body is closed, too
-
-
-def _no_redirect(resp: requests.Response) -> str | None:  # noqa: ARG001
-    """For `get_redirect_target`: even unfollowed redirects are parsed, and malformed ones raise."""
-    return None

@@ -30,9 +30,9 @@ from ..settings.client import Identity
 from ..util.bodies import hidden_json
 from ..util.http import correlation_id_of, retry_after_seconds
 from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
-from .token import B64TOKEN
+from .token import is_b64token
 
-#: What tools that record answers put in place of a token.
+#: Texts that tools which record answers put in place of a token.
 _REDACTED = re.compile(
     r"<.*>|\[.*\]|\{.*\}|\*+|\.{3,}|x{3,}|-*(?:redacted|filtered|hidden|scrubbed|removed|masked)-*",
     re.IGNORECASE,
@@ -137,7 +137,7 @@ class TokenResponse:
         if _REDACTED.fullmatch(token.open()):
             text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
             return self._failed(BadTokenAnswerError, text)
-        if not B64TOKEN.fullmatch(token.open()):
+        if not is_b64token(token):
             return self._bad("answers an access_token that is no RFC 6750 b64token")
         kind = self._fields.get("token_type", "bearer")
         if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -250,7 +250,7 @@ class TokenResponse:
         return ""
 
     def _kind(self) -> str:
-        """The body in a word; never the body itself."""
+        """The kind of the body; never the body itself."""
         content_type = self._plain(self.headers.get("Content-Type", "").partition(";")[0], 40)
         if not self.body.strip():
             return "nothing"
@@ -270,7 +270,7 @@ class TokenResponse:
     def _plain(self, text: str, length: int) -> str:
         """Foreign text, fit for a message: printable, short, and without our secrets.
 
-        An error page of a gateway may well repeat, whole or cut, the header it did not like.
+        An error page of a gateway may repeat a header that the gateway did not like, whole or cut.
         """
         text = redacted(text, self._hidden(), self.identity.client_id, self.identity.name)
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -129,11 +129,11 @@ class TokenSource:
     """The current token, and its successors.
 
     :param identify: Says who signs in; called before every token request.
-    :param request: Comes by a token.
+    :param request: Gets a token.
     :param longest_flight: Seconds after which a flight is given up, and its result shared no more.
     :param background: Whether a thread may renew a token while calls go on with it.
-    :param inline: Whether, without a thread, a call may do so in the last moments of a token.
-    :param refusals: What other sources know of credentials that are refused.
+    :param inline: Whether, without a thread, a call may renew a token in its last moments.
+    :param refusals: The last refusal of these credentials, which other sources remember as well.
     :param adopt: Gives a token that is put to use its rate limit.
     """
 
@@ -160,7 +160,7 @@ class TokenSource:
         #: The latest token, living or not.
         self.token: AccessToken | None = None
         self._refusals = refusals or Refusals()
-        #: Seconds without a try after a renewal that failed, and when it failed.
+        #: Seconds to wait after a renewal that failed, and when it failed.
         self._failed = _NO_FAILURE
         #: The token that was forgotten last; a store may still hold it.
         self._forgotten: SecretBox | None = None
@@ -173,8 +173,8 @@ class TokenSource:
         # called, logged, signalled or awaited under it.
         self._lock = threading.RLock()
         self._flight: Flight | None = None
-        #: How much of the time for early renewals this process uses: of processes that share a token,
-        #: in a store or as children of one parent, the first to renew does so for all.
+        #: The share of the time for early renewals that this process uses. Processes may share a token,
+        #: in a store or as children of one parent; the first one to renew the token does so for all.
         self._jitter = uniform(0.8, 1.0)  # noqa: S311 -- jitter
 
     # -- what others ask for --------------------------------------------------------------------
@@ -197,7 +197,7 @@ class TokenSource:
     def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The current token, if it lives and is not the rejected one. Fetches nothing."""
         token = self.token
-        if token is None or token.is_that(other_than) or token.remaining(self._clock) <= 0:
+        if token is None or token.value == other_than or token.remaining(self._clock) <= 0:
             return None
         return token
 
@@ -206,10 +206,10 @@ class TokenSource:
         self.token = self._adopt(token)
 
     def look_for_one(self, *, inline: bool) -> Flight | None:
-        """See to it that there is a token; where that fails, ever more rarely.
+        """Start a token request if there is no living token. After each failure, wait longer.
 
         :param inline: Whether the caller may ask for it, where no thread can.
-        :returns: The flight that may bring it.
+        :returns: The flight that may bring a token.
         """
         token = self.token
         if self.in_hand() is not None:  # published since the caller looked
@@ -244,11 +244,11 @@ class TokenSource:
                     token = mine.token or self._lead(mine, rejected, retry=True)
                 else:
                     token = flight.result()
-            finally:  # also if Ctrl-C strikes, wherever it does
+            finally:  # also after Ctrl-C, wherever it comes
                 self._end(mine)
-            # The token may be over by now: the process may have been suspended. From a store, it may
-            # be the very token that was refused here, if its leader wanted to replace another one.
-            refused = token is not None and token.shared and token.is_that(rejected)
+            # The token may be over by now: the process may have been suspended. A store may give the
+            # very token that was refused here, if the leader wanted to replace another token.
+            refused = token is not None and token.shared and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 
@@ -274,10 +274,10 @@ class TokenSource:
 
         :param retry: Whether calls wait for the result; they share a failure as well.
         """
-        # The token that was forgotten, or is over: by its wall clock, a store may take it for alive.
+        # A token that was forgotten or is over here may still live for a store, by its wall clock.
         token = self.token
         instead_of = (self._forgotten if token is None else token.value) or rejected
-        identity = self._identify()  # what a vault raises is its caller's own, hence not shared
+        identity = self._identify()  # only the caller gets what a vault raises
         token, refusal = None, None
         failure = self._refusals.remembered(identity, self._clock)
         if failure is None:
@@ -296,7 +296,7 @@ class TokenSource:
             in_time = self._flight is mine
             if in_time:
                 mine.token, mine.failure = token, failure if retry else None
-                if refusal is not None:  # and no reading first: other sources write it, too
+                if refusal is not None:  # without a look at it: other sources write it, too
                     self._refusals.last = refusal
                 if token is not None:
                     self._publish(mine, token)
@@ -328,7 +328,7 @@ class TokenSource:
             logger.log(*mine.to_log.pop(0))
 
     def _flight_under_way(self) -> Flight | None:
-        """The flight of this moment, unless it takes too long: then it counts for nothing."""
+        """The current flight, unless the flight takes too long."""
         flight = self._flight
         return None if flight is None or flight.left() < 0 else flight
 

@@ -12,21 +12,18 @@ from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
 from .rate_limit import OFF, RateLimit, SharedPermits
 
-#: Seconds a token counts as good for where the answer names no sane lifetime. 300 is the shortest
-#: that Genesys Cloud can be set to (OAuthClientRequest.accessTokenValiditySeconds).
+#: Seconds that a token is good for if its answer names no sensible lifetime. 300 is the shortest
+#: lifetime that Genesys Cloud can be set to (OAuthClientRequest.accessTokenValiditySeconds).
 SHORTEST_LIFETIME = 300.0
 
 #: Seconds; the longest lifetime Genesys Cloud can be set to (same source).
 LONGEST_LIFETIME = 48 * 3600.0
 
-#: Seconds a token serves whose request took longer than its whole lifetime.
+#: Seconds that a token is used whose request took longer than its whole lifetime.
 GRACE = 5.0
 
 #: Seconds that a refusal of credentials is remembered.
 REFUSAL_MEMORY = 30.0
-
-#: RFC 6750, section 2.1. Anything else can not stand in a header, or would end it.
-B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
 class AccessToken(NamedTuple):
@@ -40,13 +37,13 @@ class AccessToken(NamedTuple):
     lifetime: float
     #: Seconds before the deadline from which a successor may be looked for in the background.
     early: float = 0.0
-    #: Seconds before the deadline from which a call waits for one, briefly.
+    #: Seconds before the deadline from which a call waits briefly for a successor.
     margin: float = 0.0
-    #: Whether it comes from a store, where another process may have left it long ago.
+    #: Whether the token comes from a store, where another process may have left it long ago.
     shared: bool = False
-    #: How many requests it may still make. Set when the token is put to use.
+    #: How many requests the token may still make. Set when the token is put to use.
     limit: RateLimit = OFF
-    #: Which of several tokens of the client it is.
+    #: The number of the token among the tokens of the client.
     slot: int = 0
 
     @classmethod
@@ -55,8 +52,8 @@ class AccessToken(NamedTuple):
     ) -> AccessToken:
         """A token that has just arrived; its life is counted from before the request.
 
-        If the request outlasted that life, it gets `GRACE` seconds from now: the call that waited
-        for it is served, and nobody asks in a circle.
+        If the request took longer than that life, the token gets `GRACE` seconds from now: the call
+        that waited for the token is served, and nobody asks in a circle.
         """
         value = SecretBox(value)
         lifetime = lifetime_of(expires_in)
@@ -70,7 +67,7 @@ class AccessToken(NamedTuple):
     ) -> AccessToken:
         """A token that another process asked for, at this time by the wall clock.
 
-        With a clock that is behind that process's, it lives no longer than its lifetime from now.
+        If the clock here is behind the clock of that process, the token lives its lifetime from now.
         """
         age = max(0.0, clock.wall() - requested)
         born = Moment(clock.monotonic() - age, clock.wall() - age)
@@ -88,10 +85,6 @@ class AccessToken(NamedTuple):
     def header(self) -> Secret:
         """The value of the ``Authorization`` header."""
         return self.bearer.open()
-
-    def is_that(self, value: SecretBox | None) -> bool:
-        """Whether this is the token of that value."""
-        return self.value == value
 
     def remaining(self, clock: Clock) -> float:
         """Seconds left; zero or less when it is over."""
@@ -118,6 +111,11 @@ def lifetime_of(expires_in: object) -> float:
     if not seconds > 0:  # neither is NaN
         return SHORTEST_LIFETIME
     return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()
+
+
+def is_b64token(token: SecretBox) -> bool:
+    """Whether this is a token (RFC 6750, section 2.1). Anything else would end the header."""
+    return re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", token.open()) is not None
 
 
 class TokenRequest:

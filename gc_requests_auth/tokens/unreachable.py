@@ -1,4 +1,4 @@
-"""What a broken connection to the login service means: whose exception it is, and the likely cause."""
+"""What an exception means that comes in place of an answer of the login service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ _LONGER = "token_timeout= sets how long each attempt may take."
 def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     """The failed attempt that this exception of requests amounts to.
 
-    None for what a mounted adapter, a test double say, raises by itself: that is its user's own.
+    None for an exception that a mounted adapter (a test double, say) raises by itself: such an
+    exception belongs to the user.
     """
     host = urlsplit(token_url).netloc
     chain = list(chain_of(problem))
@@ -92,7 +93,7 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         hint = ": it wants credentials" if status == 407 else ""
         said_so = f", which answers {status}{hint}" if status else ""
         return failed(f"{_PROXY}{said_so}. {proxy}", budget=None if status else CONNECTION)
-    # Ours is a sound URL; what can not be parsed is the proxy's.
+    # The URL of the login service can be parsed, so the URL of the proxy can not.
     if is_caused_by(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
         return failed(f"{_PROXY}. {proxy}", budget=None)
     if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
@@ -152,7 +153,7 @@ def path_shown(path: str) -> str:
 
 
 def proxy_status(chain: list[BaseException]) -> int | None:
-    """The status a proxy answered CONNECT with; http.client has it in a text only."""
+    """The status of a proxy's answer to CONNECT; http.client has the status in a text only."""
     for cause in chain:
         _, found, said = str(cause).partition("Tunnel connection failed: ")
         if found and said[:3].isdigit():

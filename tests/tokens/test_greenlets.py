@@ -10,15 +10,18 @@ import sys
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import TOKEN, FakeTime, run_python
 
 from gc_requests_auth.errors import ConfigurationError
-from gc_requests_auth.tokens.source import NAP, PATIENCE, Flight
+from gc_requests_auth.settings.client import Identity
+from gc_requests_auth.tokens.source import NAP, PATIENCE, Flight, TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock, Moment
 from gc_requests_auth.util.forks import call_stack
+from gc_requests_auth.util.secret import SecretBox
 
 #: A hub of twenty lines, in place of gevent's: whoever sleeps lets the others run.
 HUB = """
@@ -172,6 +175,29 @@ def test_a_wait_of_a_moment_for_a_leader_of_the_same_thread_ends(
     monkeypatch.setattr(time, "sleep", fake_time.sleep)
     flight.wait_a_moment()
     assert sum(fake_time.slept) == pytest.approx(PATIENCE)
+
+
+def test_a_call_asks_for_itself_where_its_leader_can_not_go_on(
+    other_greenlet: SimpleNamespace, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time.sleep is not patched, so a wait would block the greenlet that leads."""
+    asked: list[str] = []
+
+    def ask(_: Identity, **__: object) -> AccessToken:
+        asked.append(f"{TOKEN}-{len(asked)}")
+        value = asked[-1]
+        if len(asked) == 1:
+            with monkeypatch.context() as there:
+                there.setattr(sys.modules["greenlet"], "getcurrent", lambda: other_greenlet)
+                assert source.current().value == f"{TOKEN}-1"
+        return AccessToken.issued(value, 300, Moment.now(fake_time.clock), fake_time.clock)
+
+    request: Any = ask
+    identity = Identity(SecretBox("client-12345678"), SecretBox("secret"))
+    source = TokenSource(lambda: identity, request, clock=fake_time.clock)
+
+    assert source.current().value == f"{TOKEN}-1", "the first leader takes the token that is there"
+    assert len(asked) == 2
 
 
 def test_a_greenlet_library_that_is_just_being_imported_tells_nothing(
