@@ -497,7 +497,7 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
         (requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."), "SOCKS"),
         (requests.exceptions.InvalidSchema("No connection adapters"), "The cause is unknown."),
         (requests.exceptions.ProxyError("no"), "the proxy does not lead to"),
-        (requests.exceptions.ReadTimeout("slow"), "did not answer in time"),
+        (requests.exceptions.ReadTimeout("slow"), "the host did not answer in time"),
         (requests.exceptions.ConnectTimeout(TimeoutError()), "can not be reached"),
         (requests.exceptions.ConnectionError("of a test double"), "The cause is unknown."),
         (requests.exceptions.InvalidURL("no"), "The cause is unknown."),

@@ -83,6 +83,15 @@ def test_where_both_urls_are_set_the_region_is_no_cause_and_no_other_host_is_ask
     assert "--find-region" not in row.advice
 
 
+def test_a_swapped_id_and_secret_explain_refused_credentials_only() -> None:
+    other = of_sign_in(400, "unauthorized_client", "", at_region=True, swapped=True)
+
+    assert of_sign_in(400, "invalid_client", "", at_region=True, swapped=True) is (
+        sign_in.LOOK_SWAPPED
+    )
+    assert other is sign_in.OTHER_GRANT_TYPE
+
+
 def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:
     assert of_sign_in(400, "odd", "", at_region=True) is sign_in.LOGIN_UNKNOWN
     assert of_sign_in(400, None, "", at_region=True) is None
