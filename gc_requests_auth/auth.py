@@ -245,10 +245,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         arrived: float,
         options: Mapping[str, Any],
     ) -> bool:
-        """Whether the refused token was fetched for this very call, and has not ended since.
-
-        :param arrived: When the first 401 arrived, by the monotonic clock.
-        """
+        """Whether the refused token was fetched after the first 401 arrived, and has not ended since."""
         if refused is None or fetched is None or fetched.shared or refused.value != fetched.value:
             return False
         # If the token request was under way before the 401, whatever ended the first token may have ended
@@ -373,11 +370,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def _reset(self) -> None:
         # A copy of an auth reads the environment for itself.
         self._settings = settings = copy.copy(self._settings)
-        self._refusals = Refusals()
-        self._tokens = TokenPool(
-            self._make_source, settings.pool_size, settings.rate_limit, self._clock
-        )
-        self._forbidden = ForbiddenEndpoints(settings.hosts, settings.token_timeout, self._clock)
+        clock, self._refusals = self._clock, Refusals()
+        self._tokens = TokenPool(self._make_source, settings.pool_size, settings.rate_limit, clock)
+        self._forbidden = ForbiddenEndpoints(settings.hosts, settings.token_timeout, clock)
 
     @property
     def _hosts(self) -> Hosts:
