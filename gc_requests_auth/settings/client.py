@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
@@ -151,6 +150,8 @@ class CredentialsCommand:
     ) -> None:
         self._command: str | list[str] = ""
         if isinstance(command, str) and os.name != "nt":
+            import shlex  # few scripts have such a command
+
             try:
                 command = shlex.split(command)
             except ValueError as error:
