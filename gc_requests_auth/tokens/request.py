@@ -1,4 +1,7 @@
-"""The token request, by oauthlib and requests-oauthlib; and the request that revokes a token."""
+"""The token request, by oauthlib and requests-oauthlib; and the request that revokes a token.
+
+These two libraries take longer to import than this one. So others import this module when they need it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests.structures import CaseInsensitiveDict
+from requests_oauthlib import OAuth2Session
 
 from ..errors import BadTokenAnswerError, LoginUnreachableError, TokenError, without_secrets
 from ..settings.client import Identity
-from ..util import forks
 from ..util.bodies import BodyTooLongError, BodyTooSlowError, drain, read_within
 from ..util.clock import Clock, Moment
 from ..util.http import USER_AGENT, correlation_id_of
@@ -96,10 +100,6 @@ def _attempt(
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
     """One POST."""
-    with forks.no_fork:  # imported now: these two take longer to import than all of ours
-        from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
-        from requests_oauthlib import OAuth2Session
-
     requested = Moment.now(clock)
     reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
     # One private client per attempt: oauthlib's remembers the expiry of the token before, and
