@@ -229,6 +229,7 @@ def test_a_call_in_the_last_second_of_a_token_starts_a_renewal_and_needs_none(
 
     assert source.current().value == f"{TOKEN}-1"
     assert [call["retry"] for call in login.calls] == [True, False]
+    assert login.calls[1]["within"] == 1, "less would be over before a login service can answer"
 
 
 def test_in_the_window_one_call_renews_and_the_others_go_on(
