@@ -6,12 +6,18 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import wire
 from conftest import SECRET, Counted, FakeTime
 
-from gc_requests_auth import ConfigurationError, CredentialsRefusedError
+from gc_requests_auth import (
+    BadTokenAnswerError,
+    ConfigurationError,
+    CredentialsRefusedError,
+    LoginUnreachableError,
+)
 from gc_requests_auth.commands import main as cli
 from gc_requests_auth.commands.check import find_region, network
 from gc_requests_auth.commands.check.find_region import COMMERCIAL, ask_regions, named, verdict
@@ -164,27 +170,34 @@ def test_the_secret_goes_to_no_host_that_is_not_genesys_clouds(
 
 
 def test_four_regions_are_asked_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = threading.Barrier(find_region.AT_ONCE)
-    lock = threading.Lock()
-    busy = 0
-    most = 0
+    together = threading.Barrier(4)
+    limits: list[int] = []
+    entered: list[object] = []
+
+    class Turns(threading.Semaphore):
+        """Notes how many may have a turn, and who takes one."""
+
+        def __init__(self, value: int) -> None:
+            super().__init__(value)
+            limits.append(value)
+
+        def acquire(self, *arguments: Any, **options: Any) -> bool:
+            entered.append(threading.current_thread())
+            return super().acquire(*arguments, **options)
+
+        __enter__ = acquire
 
     def meet(peer: wire.Peer) -> None:
-        nonlocal busy, most
-        with lock:
-            busy += 1
-            most = max(most, busy)
         together.wait(5)
-        with lock:
-            busy -= 1
         REFUSED(peer)
 
+    monkeypatch.setattr(find_region, "Semaphore", Turns)
     world.elsewhere = world.serve(meet)
     answers = list(ask_regions(IDENTITY, COMMERCIAL))
 
-    assert len(COMMERCIAL) % find_region.AT_ONCE == 0
     assert {type(one.error) for one in answers} == {CredentialsRefusedError}
-    assert most == find_region.AT_ONCE == 4
+    assert limits == [4]
+    assert len(set(entered)) == len(COMMERCIAL) == 16
 
 
 def test_a_region_that_throttles_is_asked_again_ever_more_slowly(
@@ -241,6 +254,14 @@ def test_where_some_regions_gave_no_answer_nothing_is_concluded(
     assert (region, status) == (None, Status.UNREACHABLE)
     assert causes[0].cause.startswith("The secret is likely wrong")
     assert causes[-1].cause == "No clear answer came from login.mypurecloud.ie"
+
+
+def test_where_regions_fail_in_two_ways_the_status_is_unreachable() -> None:
+    down = find_region.Answer("mypurecloud.ie", 0.1, LoginUnreachableError("It is down."))
+    page = find_region.Answer("mypurecloud.de", 0.1, BadTokenAnswerError("It answers a page."))
+
+    assert verdict([down, page])[1] is Status.UNREACHABLE
+    assert verdict([page, page])[1] is Status.MISCONFIGURED
 
 
 def test_where_no_region_answered_the_secret_is_not_blamed(

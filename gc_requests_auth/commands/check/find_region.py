@@ -26,7 +26,7 @@ from ...settings.regions import REGIONS, parse_region
 from ...tokens.request import request_token
 from ...util.clock import Clock
 from .network import Outcomes, TooLongError, next_of, start, within
-from .origins import credentials_found, read_settings
+from .origins import credentials_found
 from .report import Status, Trouble, as_json, happened, listed, misconfigured, not_begun, wrapped
 
 #: Login services that are asked at the same time.
@@ -53,7 +53,7 @@ def search(given: Settings, names: str | None, *, json: bool) -> int:
     """
     try:
         domains = COMMERCIAL if names is None else named(names)
-        identity, _ = credentials_found(given, read_settings(given))
+        identity, _ = credentials_found(given)
     except ConfigurationError as error:
         return not_begun(misconfigured(error), json=json)
     except Trouble as trouble:

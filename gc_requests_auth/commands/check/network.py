@@ -38,7 +38,7 @@ CLOCK_OFF_SECONDS = 300.0
 SLICE_SECONDS = 0.2
 
 #: Bytes of an answer that are read; what is asked here has a few hundred.
-LONGEST_ANSWER = 128 * 1024
+LONGEST_ANSWER = 64 * 1024
 
 Result = TypeVar("Result")
 

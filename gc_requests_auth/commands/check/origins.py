@@ -41,32 +41,23 @@ _WHICH_PAIR = "; ".join(
 )
 
 
-def read_settings(settings: Settings) -> Environment:
-    """What the environment says, and the profile that it or `settings` name.
+def credentials_found(settings: Settings) -> tuple[Identity, Finding]:
+    """Who signs in, and what names the client.
 
-    :raises ConfigurationError: if that profile can sign nobody in.
+    :raises Trouble, ConfigurationError: if nothing does, or a setting can not work.
     """
     # The steps tell what the library would warn of. Without a handler, Python prints the warning, too.
     silence = logging.NullHandler()
     logger.addHandler(silence)
     try:
         settings.pool_size()
-        return settings.environment()
+        environ = settings.environment()
     finally:
         logger.removeHandler(silence)
-
-
-def credentials_found(settings: Settings, environ: Environment) -> tuple[Identity, Finding]:
-    """Who signs in, and what names the client.
-
-    :raises Trouble: if nothing does, or the pair can not work.
-    """
     family = settings.family
     by_options = settings.given is not None or settings.credentials is not None
     id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
-    not_used = (
-        [] if by_options else list(_not_used(family, settings.region_variable(environ), environ))
-    )
+    not_used = [] if by_options else list(_not_used(settings, environ))
     details = [f"not used: {one}" for one in not_used]
     if not by_options and family is None:
         raise _nobody(environ, details)
@@ -88,11 +79,12 @@ def credentials_found(settings: Settings, environ: Environment) -> tuple[Identit
     return identity, Finding(f"client {identity.name} from {id_from}", details, facts)
 
 
-def place_found(settings: Settings, environ: Environment) -> tuple[Hosts, Finding]:
+def place_found(settings: Settings) -> tuple[Hosts, Finding]:
     """Which region and hosts, and what names them.
 
     :raises Trouble: if nothing does, or if the two hosts are of two regions.
     """
+    environ = settings.environment()
     try:
         place = settings.hosts()
     except ConfigurationError as error:
@@ -158,8 +150,9 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
     return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, *not_used)
 
 
-def _not_used(used: Family | None, first_region: str | None, environ: Environment) -> Iterator[str]:
+def _not_used(settings: Settings, environ: Environment) -> Iterator[str]:
     """What was found in the environment and is not used, with the reason."""
+    used = settings.family
     for family in FAMILIES:
         if family is not used:
             yield from _rival(family, used, environ)
@@ -170,7 +163,7 @@ def _not_used(used: Family | None, first_region: str | None, environ: Environmen
         yield f"{PROFILE}, since {used.client_id} comes first"
     if environ.get(BARE_TOKEN):
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
-    yield from _regions_not_used(first_region, environ)
+    yield from _regions_not_used(settings.region_variable(environ), environ)
     for name in sorted(set(read_environment()) - KNOWN):
         yield f"{name}, which this library does not read"
 

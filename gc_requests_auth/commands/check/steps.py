@@ -12,7 +12,6 @@ from ...causes.sign_in import of_sign_in
 from ...errors import BadTokenAnswerError, ConfigurationError, LoginUnreachableError, TokenError
 from ...settings.arguments import Settings
 from ...settings.client import Identity
-from ...settings.environment import Environment
 from ...settings.hosts import Hosts
 from ...tokens.request import request_token
 from ...tokens.token import AccessToken
@@ -29,7 +28,7 @@ from .network import (
     stalled,
     within,
 )
-from .origins import credentials_found, place_found, read_settings
+from .origins import credentials_found, place_found
 from .report import Finding, Status, Trouble, happened, misconfigured, report
 from .route import routes_found
 
@@ -64,7 +63,6 @@ class Walk:
     """
 
     # Each is found by one step, for the steps after it.
-    _environ: Environment
     _identity: Identity
     _place: Hosts
     _proxy: SecretBox | None
@@ -122,12 +120,11 @@ class Walk:
             yield "call", lambda: make_call(network, place, self._token, call)
 
     def _credentials(self) -> Finding:
-        self._environ = read_settings(self._settings)
-        self._identity, found = credentials_found(self._settings, self._environ)
+        self._identity, found = credentials_found(self._settings)
         return found
 
     def _region(self) -> Finding:
-        self._place, found = place_found(self._settings, self._environ)
+        self._place, found = place_found(self._settings)
         self._proxy = self._settings.proxy()
         self._network = Network(
             self._settings.token_timeout, self._clock, self._for_a_name, self._proxy
@@ -165,9 +162,7 @@ class Walk:
     def _refused(self, error: TokenError) -> Trouble:
         """What the answer to the token request comes to."""
         (finding, advice), said = happened(error), _words_of(error)
-        advice = re.sub(
-            r" \[[^]]*\]$", "", advice
-        )  # status and correlation id, which stand in `said`
+        advice = re.sub(r" \[[^]]*\]$", "", advice)  # `said` has status and correlation id
         status, place = Status.of(error), self._place
         if isinstance(error, BadTokenAnswerError | LoginUnreachableError):
             bad = isinstance(error, BadTokenAnswerError)
