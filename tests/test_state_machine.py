@@ -249,6 +249,20 @@ class Life(RuleBasedStateMachine):
         with self.step(who, races=True) as client, ThreadPoolExecutor(len(paths)) as pool:
             list(pool.map(call, paths))
 
+    @rule(who=who, path=st.sampled_from(OK))
+    def a_request_is_slow_while_its_token_is_replaced(self, who: int, path: str) -> None:
+        """Its 401 carries an older token, and fetches no other."""
+        with self.step(who, races=True) as client:
+            try:
+                call, request = client.signed(path)
+                self.cloud.revoke()
+                self.one_call(client, path)
+                answer = client.session.send(request, timeout=30)
+            except GenesysCloudError as error:
+                self.is_due(error)
+            else:
+                self.cloud.judge(call, answer)
+
     @precondition(lambda self: self.is_calm())
     @rule(who=who)
     def call_many_forbidden_endpoints(self, who: int) -> None:
