@@ -432,6 +432,13 @@ class Client:
         options: dict[str, Any] = {"headers": {CALL: call.name}, "auth": self.auth, "timeout": 30}
         return call, self.session.request(method, url, data=data, **options)
 
+    def signed(self, target: str) -> tuple[Call, requests.PreparedRequest]:
+        """A call that is signed and not yet sent."""
+        call = self._cloud.begin()
+        url, headers = f"https://{API}{target}", {CALL: call.name}
+        request = requests.Request("GET", url, headers=headers, auth=self.auth)
+        return call, self.session.prepare_request(request)
+
     def status(self, target: str) -> int:
         """The status that a GET is answered."""
         return self.call(target)[1].status_code

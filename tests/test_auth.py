@@ -60,7 +60,7 @@ def bearer_of(exchange: Any) -> str | None:
 # -- signed in, and staying signed in -------------------------------------------------------------
 
 
-def test_one_call_with_auth_gets_a_token(sandbox: Counted) -> None:
+def test_a_call_with_auth_carries_a_token(sandbox: Counted) -> None:
     response = requests.get(
         sandbox.api_url + ME, auth=sandbox.auth(), verify=sandbox.ca_file, timeout=30
     )
@@ -74,7 +74,9 @@ def test_many_calls_share_a_token(sandbox: Counted, session: requests.Session) -
     assert (sandbox.token_requests, sandbox.api_requests) == (1, 10)
 
 
-def test_a_revocation_goes_unnoticed(sandbox: Counted, session: requests.Session) -> None:
+def test_a_call_after_a_revocation_succeeds_with_a_new_token(
+    sandbox: Counted, session: requests.Session
+) -> None:
     session.get(sandbox.api_url + ME)
     sandbox.sandbox.revoke_all()
     response = session.get(sandbox.api_url + ME)
@@ -197,7 +199,9 @@ def test_a_prepared_request_may_be_sent_again_and_again(
     assert sandbox.token_requests == 4
 
 
-def test_preparing_twice_registers_one_hook(sandbox: Counted, session: requests.Session) -> None:
+def test_a_request_that_is_prepared_twice_has_one_hook(
+    sandbox: Counted, session: requests.Session
+) -> None:
     prepared = session.prepare_request(requests.Request("GET", sandbox.api_url + ME))
     copied = prepared.copy()
     copied.prepare_auth(session.auth)
@@ -778,7 +782,7 @@ def test_an_authorization_header_is_replaced_on_own_hosts_with_one_warning(
     assert caplog.text.count("replaced an Authorization header") == 1
 
 
-def test_a_call_can_opt_out(sandbox: Counted, session: requests.Session) -> None:
+def test_a_call_can_go_out_without_the_token(sandbox: Counted, session: requests.Session) -> None:
     headers = {"Authorization": "Bearer by-hand"}
     response = session.get(sandbox.api_url + ME, headers=headers, auth=lambda r: r)
 
@@ -973,7 +977,7 @@ def test_credentials_are_asked_before_every_token_request_and_not_otherwise(
     assert len(asked) == 2, "known by now"
 
 
-def test_what_a_vault_raises_passes_unwrapped(sandbox: Counted) -> None:
+def test_an_exception_of_a_vault_reaches_the_caller_unwrapped(sandbox: Counted) -> None:
     def vault() -> tuple[str, str]:
         raise LookupError("sealed")
 
@@ -1008,7 +1012,7 @@ def test_token_timeout_reaches_the_login_service(sandbox: Counted) -> None:
 # -- what it is -----------------------------------------------------------------------------------
 
 
-def test_an_auth_is_an_identity_not_a_value(sandbox: Counted) -> None:
+def test_two_auths_with_equal_arguments_are_not_equal(sandbox: Counted) -> None:
     one, other = sandbox.auth(), sandbox.auth()
 
     assert one != other
@@ -1052,7 +1056,7 @@ def test_an_environment_that_is_loaded_late_is_found(
     assert late.region is None, "nothing of the first tries was kept"
 
 
-def test_text_that_prints_as_something_else_is_taken_for_what_it_is(ireland: Ireland) -> None:
+def test_arguments_of_a_str_subclass_count_as_their_true_text(ireland: Ireland) -> None:
     class Name(str, Enum):  # noqa: UP042 -- StrEnum prints as its value
         ID = "client-id-of-an-enum"
         REGION = "eu-west-1"
@@ -1074,7 +1078,7 @@ def test_text_that_prints_as_something_else_is_taken_for_what_it_is(ireland: Ire
 
 
 @pytest.mark.parametrize("session", ["http://proxy", requests, requests.Session])
-def test_a_session_must_be_one(session: Any) -> None:
+def test_the_session_argument_must_be_a_requests_session(session: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"requests\.Session"):
         GenesysCloudAuth("client", SECRET, region="eu-west-1", session=session)
 
@@ -1084,7 +1088,7 @@ def test_a_session_must_be_one(session: Any) -> None:
     [{"store": "tokens.json"}, {"store": FileTokenStore}, {"background_renewal": None}],
     ids=str,
 )
-def test_what_can_not_work_is_refused_by_name(wrong: dict[str, Any]) -> None:
+def test_an_argument_that_can_not_work_is_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"^{next(iter(wrong))} must be"):
         GenesysCloudAuth("client", SECRET, region="eu-west-1", **wrong)
 
@@ -1107,7 +1111,7 @@ def test_an_auth_and_its_copies_renew_in_the_background_as_they_were_told(
         assert one.access_token() != token, "in its last moments, a call renews it"
 
 
-def test_what_is_absent_is_looked_up_at_first_use(
+def test_absent_arguments_are_looked_up_at_first_use(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auth = GenesysCloudAuth()
@@ -1175,7 +1179,7 @@ def test_two_clients_in_the_environment_are_warned_of_once(
     assert caplog.text.count("GENESYSCLOUD_OAUTHCLIENT_ID is used, GC_CLIENT_ID has another") == 1
 
 
-def test_rivals_are_no_matter_where_the_environment_is_not_asked(
+def test_two_clients_in_the_environment_give_no_warning_where_arguments_say_who_signs_in(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for prefix in ("GC_", "GENESYS_"):

@@ -66,7 +66,9 @@ def test_every_section_yields_its_figures(found: dict[str, Any]) -> None:
             assert target["who"] in section["figures"] or name == "renewal", target
 
 
-def test_this_library_asks_for_one_token_whoever_asks(found: dict[str, Any]) -> None:
+def test_this_library_makes_one_token_request_for_threads_and_processes(
+    found: dict[str, Any],
+) -> None:
     for who in (OURS_AUTH, OURS):
         figures = found["counts"]["figures"][who]
         counted = {what: figures[what]["median"] for what in ("cold", "revoked", "failed")}
@@ -74,7 +76,7 @@ def test_this_library_asks_for_one_token_whoever_asks(found: dict[str, Any]) -> 
     assert found["counts"]["figures"][OURS]["processes"]["median"] == 1
 
 
-def test_what_is_not_installed_is_said_to_be_missing(left: Path) -> None:
+def test_the_report_names_libraries_that_are_not_installed(left: Path) -> None:
     facts = json.loads((left / "bench.json").read_text())["facts"]
     text = (left / "bench.rst").read_text()
     missing = {name for name, version in facts["versions"].items() if version == "NOT INSTALLED"}

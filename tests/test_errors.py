@@ -77,7 +77,7 @@ def names(classes: tuple[type, ...]) -> str:
     )
 
 
-def test_tree_is_the_promised_one_and_has_no_other_branch() -> None:
+def test_the_exceptions_are_exactly_the_promised_tree() -> None:
     here = {
         kind
         for kind in vars(errors).values()
@@ -86,7 +86,7 @@ def test_tree_is_the_promised_one_and_has_no_other_branch() -> None:
     assert {kind: kind.__bases__ for kind in here} == TREE
 
 
-def test_docstring_draws_the_tree() -> None:
+def test_the_docstring_draws_the_tree_of_exceptions() -> None:
     drawing = (errors.__doc__ or "").split("::\n\n")[1]
     drawn: dict[str, str] = {}
     above: list[tuple[int, str]] = []
@@ -113,7 +113,7 @@ def test_docstring_draws_the_tree() -> None:
         (LoginTimeoutError, requests.Timeout),
     ],
 )
-def test_existing_except_clauses_catch(
+def test_except_clauses_for_requests_and_builtins_catch_our_errors(
     kind: type[GenesysCloudError], clause: type[Exception]
 ) -> None:
     with pytest.raises(clause, match="as it was said") as caught:
@@ -137,7 +137,7 @@ def test_an_except_clause_for_something_else_does_not_catch(
 
 
 @pytest.mark.parametrize("kind", TREE)
-def test_nothing_is_retryable_unless_said(kind: type[GenesysCloudError]) -> None:
+def test_an_error_is_not_retryable_unless_it_says_so(kind: type[GenesysCloudError]) -> None:
     assert kind("no").retryable is (kind is RateLimitError)
 
 

@@ -163,7 +163,7 @@ def test_calls_that_succeed_between_forbidden_ones_cost_no_further_token_request
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_where_the_question_gets_no_clear_answer_a_handful_of_tokens_is_asked_for(
+def test_unclear_answers_to_the_question_cost_a_handful_of_token_requests(
     cloud: Cloud, client: Make, status: int
 ) -> None:
     caller = client()
@@ -181,9 +181,7 @@ def test_paths_that_a_new_token_cures_are_never_counted(cloud: Cloud, client: Ma
         assert caller.status(f"{TWO}?page={path}") == 200
 
 
-def test_where_only_revoked_tokens_were_refused_nothing_is_asked(
-    cloud: Cloud, client: Make
-) -> None:
+def test_refusals_of_revoked_tokens_cost_no_question(cloud: Cloud, client: Make) -> None:
     """A brand-new token that is dead already says nothing of the path, and that costs one question."""
     caller = client()
     cloud.revoke()
@@ -196,7 +194,7 @@ def test_where_only_revoked_tokens_were_refused_nothing_is_asked(
     assert len(cloud.questions) == before <= 1
 
 
-def test_where_the_login_service_is_not_there_a_401_becomes_an_error_that_says_so(
+def test_a_401_becomes_an_error_where_the_login_service_is_unreachable(
     cloud: Cloud, client: Make
 ) -> None:
     caller = client()

@@ -193,7 +193,7 @@ def test_a_request_is_shown_without_the_token_it_carries(
 
 
 @pytest.mark.usefixtures("pair")
-def test_nor_is_it_shown_after_a_replay_and_a_redirect(
+def test_a_token_is_not_shown_after_a_replay_and_a_redirect(
     http: Callable[..., Done], sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """requests makes the next hop from the request that was replayed."""
@@ -243,7 +243,7 @@ def test_the_token_request_goes_the_way_of_the_call(
         ("", "-a: profile is empty"),
     ],
 )
-def test_what_is_no_profile_is_a_usage_error_that_keeps_nothing(
+def test_a_word_that_is_no_profile_is_a_usage_error_and_is_not_kept(
     value: str, said: str, http: Callable[..., Done], sandbox: Counted, config: Path
 ) -> None:
     done = http("-a", value, "--session=ours", "--offline", f"{sandbox.api_url}{ME}")

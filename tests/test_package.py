@@ -80,7 +80,7 @@ def test_only_the_command_needs_the_sandbox() -> None:
 
 
 #: How many modules of the package may have less than 60 lines; ``__init__.py`` does not count.
-MOST_SMALL_MODULES = 7
+MOST_SMALL_MODULES = 2
 
 
 def test_no_module_has_more_than_400_lines_and_few_have_less_than_60() -> None:
@@ -98,10 +98,10 @@ def test_no_module_has_more_than_400_lines_and_few_have_less_than_60() -> None:
 TESTS = Path(__file__).parent
 
 #: How often tests may reach into a private member of something that is not their own.
-MOST_PRIVATE_REACHES = 81
+MOST_PRIVATE_REACHES = 39
 
-#: The documented methods of a named tuple begin with an underscore, so that no field has their name.
-NAMED_TUPLE = {"_asdict", "_fields", "_make", "_replace"}
+#: Python documents these, of named tuples and of the modules os and sys; they are not private.
+DOCUMENTED = {"_asdict", "_fields", "_make", "_replace", "_exit", "_getframe"}
 
 
 def private_reaches(file: Path) -> list[str]:
@@ -112,7 +112,7 @@ def private_reaches(file: Path) -> list[str]:
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and node.attr not in NAMED_TUPLE
+        and node.attr not in DOCUMENTED
         and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls", "mcs"})
     ]
 

@@ -551,17 +551,6 @@ def test_an_answer_has_no_body_where_http_allows_none(
     assert body == b""
 
 
-def test_a_request_after_a_chunked_request_is_read_on_the_same_connection(sandbox: Counted) -> None:
-    chunked = "POST /sandbox/status/200 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-    last = "GET /sandbox/status/418 HTTP/1.1\r\nConnection: close\r\n\r\n"
-
-    both = f"{chunked}3\r\nabc\r\n0\r\n\r\n{last}"
-    answer = spoken(sandbox.api_url, sandbox.ca_file, both)
-
-    assert answer.count(b"HTTP/1.1 200 ") == 1
-    assert answer.count(b"HTTP/1.1 418 ") == 1
-
-
 # -- counts and records ---------------------------------------------------------------------------
 
 
@@ -961,19 +950,6 @@ def test_a_limit_below_1_is_a_value_error(name: str, wrong: int) -> None:
 def test_a_window_that_never_begins_or_ends_is_a_value_error(wrong: float) -> None:
     with pytest.raises(ValueError, match=rf"^rate_window is {wrong}; it is a number of seconds "):
         GenesysCloudSandbox(rate_limit=1, rate_window=wrong)
-
-
-def test_the_record_knows_when_each_request_arrived(
-    limited: GenesysCloudSandbox, fake_time: FakeTime
-) -> None:
-    token = token_of(limited)
-    for seconds in (5, 0, 60):
-        call(limited, "GET", ME, token)
-        fake_time.advance(seconds)
-    call(limited, "GET", ME, token)
-
-    assert [one.at for one in limited.token_exchanges] == [1000.0]
-    assert [one.at for one in limited.api_exchanges] == [1000.0, 1005.0, 1005.0, 1065.0]
 
 
 def test_the_record_has_the_time_of_the_arrival_however_long_the_answer_takes(

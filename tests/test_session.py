@@ -270,7 +270,7 @@ def test_no_path_leaves_origin_or_base_path(base: str, path: str) -> None:
             assert f"{posixpath.normpath(read)}/".startswith(f"{origin.path}/")
 
 
-def test_completing_says_what_was_wrong_with_the_path() -> None:
+def test_a_refused_path_says_what_is_wrong_with_it() -> None:
     with pytest.raises(InvalidURL, match=re.escape("'//evil.com/x' is neither a URL with a")):
         url_below(API, "//evil.com/x")
     with pytest.raises(InvalidURL, match=re.escape(f"'../x' leaves {GATEWAY}")):
@@ -366,7 +366,7 @@ def test_each_hop_of_a_redirect_times_out_alike(ireland: Ireland) -> None:
     assert ireland.timeouts == [(5, 15), 9, 9]
 
 
-def test_the_time_out_may_be_changed_later(ireland: Ireland) -> None:
+def test_the_time_out_of_a_session_may_be_changed_later(ireland: Ireland) -> None:
     ireland.on("GET", f"{API}/x")
     session = ireland.session()
     session.timeout = 11
@@ -375,7 +375,7 @@ def test_the_time_out_may_be_changed_later(ireland: Ireland) -> None:
     assert ireland.last.timeout == 11
 
 
-def test_a_time_out_for_tokens_is_their_own(ireland: Ireland) -> None:
+def test_token_requests_have_a_time_out_of_their_own(ireland: Ireland) -> None:
     ireland.on("GET", f"{API}/x")
     ireland.session(token_timeout=(1, 2), timeout=3).get("/x")
 
@@ -398,7 +398,9 @@ def test_30_threads_fit_into_the_pool(
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
-def test_the_pool_is_as_large_as_said(sandbox: Counted, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_session_keeps_as_many_connections_as_pool_size_says(
+    sandbox: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
     with signed_in(sandbox, pool_size=1) as session, ThreadPoolExecutor(4) as pool:
         list(pool.map(session.get, ["/sandbox/slow?seconds=0.1"] * 4))
 
@@ -932,7 +934,7 @@ def test_a_session_can_be_told_to_renew_nothing_in_the_background(
         assert api.token_requests == 1 + renewals
 
 
-def test_tokens_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_passes_tokens_to_its_auth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENESYSCLOUD_TOKEN_POOL_SIZE", "4")
     makes: list[tuple[dict[str, Any], int]] = [({"tokens": 3}, 3), ({}, 4), ({"tokens": None}, 4)]
     for more, size in makes:
@@ -1284,7 +1286,7 @@ def test_a_path_that_some_servers_read_as_leaving_is_refused() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 5])
-def test_what_is_no_text_is_left_to_requests(nothing: Any) -> None:
+def test_a_url_that_is_no_text_is_left_to_requests(nothing: Any) -> None:
     """As the nextUri of a last page may be."""
     with (
         GenesysCloudSession("client", SECRET, region="eu-west-1") as session,

@@ -279,7 +279,7 @@ def test_any_answer_is_a_sound_token_or_an_error_of_ours_that_tells_no_secret(
 @example(b"HTTP/1.1 100 Continue\r\n\r\n" * 200, [])
 @example(b"\x16\x03\x01\x02\x00", [])
 @example(f"{SECRET}\r\n\r\n".encode(), [])
-def test_nor_does_an_answer_that_is_damaged_on_its_way(
+def test_a_damaged_answer_is_a_sound_token_or_an_error_of_ours_that_tells_no_secret(
     sweep: Sweep, answer: bytes, damage: list[tuple[int, bytes]]
 ) -> None:
     for at, instead in damage:

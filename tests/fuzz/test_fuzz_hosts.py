@@ -112,7 +112,7 @@ def letters(path: str) -> str:
     return "".join(filter(str.isalnum, path.lower()))
 
 
-def test_the_oracle_knows_its_words() -> None:
+def test_the_oracle_of_sound_answers_judges_known_answers_right() -> None:
     region = Hosts.of("mypurecloud.ie", None, None)
     gateway = Hosts.of(None, "https://x.example", "https://x.example/a")
     for url in ("https://api.mypurecloud.ie", "https://apps.mypurecloud.ie:443/?x#@"):
@@ -255,7 +255,7 @@ def test_a_url_gets_the_token_exactly_when_it_is_ours(data: st.DataObject, place
 @example(GATEWAY, "https://gateway.example/%6Fauth%2ftoken/")
 @example(REGION, "https://api.mypurecloud.ie@evil.example/")
 @example(REGION, "https://api.mypurecloud.ie/x?Signature=1")
-def test_nor_does_any_other_text(place: Hosts, url: str) -> None:
+def test_any_text_for_a_url_gets_the_token_exactly_when_it_is_ours(place: Hosts, url: str) -> None:
     hold(place, url)
 
 

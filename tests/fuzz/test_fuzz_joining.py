@@ -59,7 +59,7 @@ def read(url: str, *, parameters: bool, decoded: bool) -> Read:
     return Read(f"{scheme.lower()}://{host}", names)
 
 
-def test_the_reader_itself_knows_how_to_leave() -> None:
+def test_the_reader_of_paths_finds_known_ways_out_of_the_base_path() -> None:
     for path in (
         "..",
         "%2e%2E/x",

@@ -129,7 +129,7 @@ def test_any_file_is_a_client_or_a_complaint_without_a_value(
     ),
 )
 @example(0, 0, b"\xef\xbb\xbf")
-def test_so_is_a_sound_file_that_was_damaged(
+def test_a_damaged_file_is_a_client_or_a_complaint_without_a_value(
     file: Path, sweep: Sweep, at: int, less: int, more: bytes
 ) -> None:
     whole = PROD.encode()

@@ -92,7 +92,7 @@ def test_any_text_is_a_region_fit_to_be_a_host_or_refused(sweep: Sweep, name: st
     st.sampled_from([*DOMAINS, *PARENTS, *KNOWN_WRONG, "https://login.mypurecloud.ie/oauth/token"]),
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), st.characters(max_codepoint=0x17F))),
 )
-def test_so_is_a_region_misspelt(
+def test_a_misspelt_region_is_fit_to_be_a_host_or_refused(
     sweep: Sweep, name: str, edits: list[tuple[int, int, str]]
 ) -> None:
     for at, dropped, added in edits:
@@ -140,7 +140,7 @@ def test_every_spelling_of_a_region_of_the_table_leads_to_it(case: tuple[str, st
     ),
     st.sampled_from(["{}", "https://login.{}", "https://apps.{}/directory", "API.{}"]),
 )
-def test_what_lies_below_a_parent_is_believed(parent: str, names: list[str], spelt: str) -> None:
+def test_a_host_below_a_known_parent_is_accepted(parent: str, names: list[str], spelt: str) -> None:
     domain = ".".join([*names, parent])
     assume(not domain.startswith(SERVICES))
     assume(not any(f".{domain}".endswith(f".{wrong}") for wrong in KNOWN_WRONG))

@@ -207,7 +207,7 @@ def test_a_genuine_value_in_which_a_character_is_changed_is_a_miss(
 
 @examples(50)
 @given(st.sampled_from(["version", "token", "requested", "lifetime", "mac"]), st.data())
-def test_so_is_one_in_which_a_fact_is_another(name: str, data: st.DataObject) -> None:
+def test_a_stored_value_with_another_fact_is_a_miss(name: str, data: st.DataObject) -> None:
     clock = FakeTime().clock
     facts = json.loads(genuine(clock))
     another = data.draw(FACTS[name] | JSON, "another")
@@ -220,7 +220,9 @@ def test_so_is_one_in_which_a_fact_is_another(name: str, data: st.DataObject) ->
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20), st.text(max_size=20))
 @example("client-12345678", SECRET, URL)
 @example("lient-12345678", SECRET, URL + "c")
-def test_so_is_that_of_another_client_or_place(client_id: str, secret: str, url: str) -> None:
+def test_a_stored_value_of_another_client_or_place_is_a_miss(
+    client_id: str, secret: str, url: str
+) -> None:
     clock = FakeTime().clock
     token = AccessToken.issued(STORED, 86399, Moment.now(clock), clock)
     same = (client_id, secret, url) == ("client-12345678", SECRET, URL)
