@@ -199,7 +199,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 break
             refused = self._token_of(call, request)
             # Another thread may have met the 401 first. Its token is tried, and no token is fetched.
-            token = self._tokens.in_hand(other_than=refused)
+            token = self._tokens.living(other_than=refused)
             if token is None and self._is_refused_anew(
                 response, refused, fetched, arrived, options
             ):
@@ -329,7 +329,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def expires_in(self) -> float | None:
         """Seconds left of the token that the next call would use; None without a living token."""
-        token = self._tokens.in_hand()
+        token = self._tokens.living()
         return None if token is None else token.remaining(self._clock)
 
     @property

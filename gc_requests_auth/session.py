@@ -305,7 +305,7 @@ class GenesysCloudSession(requests.Session):
     ) -> None:
         call = Call.of(prepared_request)
         if call is not None and call.auth._hosts.takes_token(response.url):
-            token = call.auth._tokens.in_hand()
+            token = call.auth._tokens.living()
             if token is not None and call.auth._hosts.takes_token(prepared_request.url or ""):
                 Call(call.auth, str(prepared_request.url), token).sign(prepared_request)
             return

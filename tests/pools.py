@@ -33,16 +33,16 @@ def fill(auth: GenesysCloudAuth) -> None:
 
 def held(auth: GenesysCloudAuth) -> list[AccessToken]:
     """The living tokens, in the order of their slots."""
-    return [token for token in (slot.in_hand() for slot in slots(auth)) if token is not None]
+    return [token for token in (slot.living() for slot in slots(auth)) if token is not None]
 
 
-def in_hand(auth: GenesysCloudAuth) -> list[str]:
+def living_values(auth: GenesysCloudAuth) -> list[str]:
     """Their values."""
     return [plain_text(token.value.open()) for token in held(auth)]
 
 
 def filled(api: Counted, count: int, **more: Any) -> GenesysCloudAuth:
-    """An auth that has so many tokens in hand."""
+    """An auth that has so many living tokens."""
     auth = api.auth(tokens=count, **more)
     fill(auth)
     return auth

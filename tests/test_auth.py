@@ -103,7 +103,7 @@ def test_the_401_in_the_history_keeps_its_own_request(
 def test_a_token_that_was_asked_for_before_a_revocation_and_came_after_it_is_replaced_as_well(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One revocation ends both: the token in hand, and the one whose answer is on its way."""
+    """One revocation ends both: the current token, and the one whose answer is on its way."""
     issued, released = threading.Event(), threading.Event()
 
     class Slow(HTTPAdapter):
@@ -948,7 +948,7 @@ def test_forget_signs_in_again(sandbox: Counted) -> None:
     assert auth.access_token() != first
 
 
-def test_expires_in_is_what_is_left_of_the_token_in_hand(sandbox: Counted) -> None:
+def test_expires_in_is_what_is_left_of_the_current_token(sandbox: Counted) -> None:
     auth = sandbox.auth()
     assert auth.expires_in is None
     auth.access_token()

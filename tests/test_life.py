@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import SECRET, Counted, FakeTime, by_the_clock, run_python
-from pools import filled, in_hand, left, send_with, slots
+from pools import filled, left, living_values, send_with, slots
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession, RateLimitError
 
@@ -442,7 +442,7 @@ def test_a_call_while_an_interpreter_ends_goes_on_with_the_living_token() -> Non
 @pytest.mark.parametrize("make_copy", COPIES, ids=["copy", "deepcopy", "pickle"])
 def test_a_copy_of_a_pool_is_a_pool_without_its_tokens(sandbox: Counted, make_copy: Any) -> None:
     auth = filled(sandbox, 3)
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     for token in tokens:
         send_with(auth, token, 200)
     other = make_copy(auth)
@@ -451,9 +451,9 @@ def test_a_copy_of_a_pool_is_a_pool_without_its_tokens(sandbox: Counted, make_co
 
     assert new not in tokens
     assert len(slots(other)) == 3
-    assert in_hand(other) == [new], "the others come when they are needed"
+    assert living_values(other) == [new], "the others come when they are needed"
     assert left(other, new) == 300, "and have made no requests"
-    assert in_hand(auth) == tokens
+    assert living_values(auth) == tokens
 
 
 def test_a_copied_session_waits_for_its_turn_as_well(

@@ -574,7 +574,7 @@ def test_a_redirect_goes_on_with_the_token_that_was_fetched_meanwhile(ireland: I
     assert ireland.seen[-1] == (f"{API}/y", f"Bearer {TOKEN}-2")
 
 
-def test_a_redirect_without_a_token_in_hand_goes_on_with_what_it_has(ireland: Ireland) -> None:
+def test_a_redirect_without_a_living_token_goes_on_with_what_it_has(ireland: Ireland) -> None:
     session = ireland.session()
 
     def lead(request: Any, context: Any) -> str:

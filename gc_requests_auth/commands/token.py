@@ -29,7 +29,7 @@ def show(options: argparse.Namespace) -> int:
     refused = None
     if options.fresh:
         with suppress(ConfigurationError):  # what can not be read is replaced as well
-            refused = auth._tokens.take_stored(auth._settings.identity())
+            refused = auth._tokens.use_stored(auth._settings.identity())
     token = boxed(auth.access_token(rejected=None if refused is None else refused.open()))
     print(f"Authorization: Bearer {plain(token)}" if options.header else plain(token))
     if sys.stdout.isatty():
@@ -65,11 +65,11 @@ def end(options: argparse.Namespace) -> int:
         print(f"There is nothing to revoke: no token is stored in {store.path}.")
         return 0
     auth = auth_of(options, store, stdin=False)
-    if auth._tokens.take_stored(auth._settings.identity()) is None:
+    if auth._tokens.use_stored(auth._settings.identity()) is None:
         print("There is nothing to revoke: no token of this client is stored.")
         return 0
     auth.revoke()
-    if auth._tokens.take_stored(auth._settings.identity()) is not None:
+    if auth._tokens.use_stored(auth._settings.identity()) is not None:
         raise ConfigurationError("The token is revoked, but could not be taken out of the store.")
     print("Revoked, and taken out of the store.")
     return 0

@@ -72,10 +72,10 @@ class TokenPool:
         if best is None:
             return slots[0].current()
         if best.limit.runs_short:
-            empty = next((slot for slot in slots if slot.in_hand() is None), None)
+            empty = next((slot for slot in slots if slot.living() is None), None)
             if empty is not None:
                 spent = best.limit.free <= 0
-                flight = empty.look_for_one(inline=spent)
+                flight = empty.renew_or_fetch(inline=spent)
                 if flight is not None and spent:
                     flight.wait_a_moment()
                 best = self._best() or best
@@ -96,40 +96,40 @@ class TokenPool:
                     self._is_complete = True
         return self._slots
 
-    def living(self) -> list[AccessToken]:
+    def all_living(self) -> list[AccessToken]:
         """The living tokens, in the order of their slots."""
-        return [token for slot in self._slots if (token := slot.in_hand()) is not None]
+        return [token for slot in self._slots if (token := slot.living()) is not None]
 
     def other_than(self, refused: AccessToken | None) -> AccessToken:
         """A token to send after the API refused this one: its successor, fetched if need be."""
         slot = self._slots[0] if refused is None else self._slots[refused.slot]
         value = None if refused is None else refused.value
-        if slot.in_hand() is None:  # the refused token was forgotten, or has ended
+        if slot.living() is None:  # the refused token was forgotten, or has ended
             return self._best() or slot.other_than(value)
         return slot.other_than(value)
 
     def other_than_value(self, rejected: SecretBox) -> AccessToken:
         """The same for a token of which only the value is known."""
         for slot in self.slots():
-            token = slot.in_hand()
+            token = slot.living()
             if token is not None and token.value == rejected:
                 return slot.other_than(rejected)
         return self._best() or self._slots[0].other_than(rejected)
 
-    def in_hand(self, other_than: AccessToken | None = None) -> AccessToken | None:
+    def living(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token that can make the most requests, or the living successor of a refused one.
 
         Fetches nothing.
         """
         slot = None if other_than is None else self._slots[other_than.slot]
-        if other_than is None or slot is None or slot.in_hand() is None:
+        if other_than is None or slot is None or slot.living() is None:
             return self._best()
-        return slot.in_hand(other_than=other_than.value)
+        return slot.living(other_than=other_than.value)
 
     def carried_by(self, request: requests.PreparedRequest) -> AccessToken | None:
         """The living token that a request is signed with; None if it is none of these."""
         header = request.headers.get("Authorization")
-        tokens = (slot.in_hand() for slot in self._slots)
+        tokens = (slot.living() for slot in self._slots)
         return next((token for token in tokens if token and token.header == header), None)
 
     def with_room(self, other_than: AccessToken) -> AccessToken | None:
@@ -156,7 +156,7 @@ class TokenPool:
             slot.forget()
         self._refused.clear()
 
-    def take_stored(self, identity: Identity) -> SecretBox | None:
+    def use_stored(self, identity: Identity) -> SecretBox | None:
         """Go on with the token of this client in the store, if one lives there. No token is fetched.
 
         :returns: The value of that token.
@@ -166,7 +166,7 @@ class TokenPool:
         stored = source.request.stored(identity)
         if stored is None:
             return None
-        source.take(stored)
+        source.use(stored)
         return stored.value
 
     def revoke(self, revoke_token: Callable[[AccessToken], None]) -> None:
@@ -174,7 +174,7 @@ class TokenPool:
 
         :raises TokenError: the first problem, once all of them have been tried.
         """
-        tokens = self.living()
+        tokens = self.all_living()
         self.forget()
         problem: TokenError | None = None
         for token in tokens:
@@ -206,7 +206,7 @@ class TokenPool:
         best: AccessToken | None = None
         best_rank: tuple[bool, float, float] = (False, 0.0, 0.0)
         for slot in self._slots:
-            token = slot.in_hand(other_than=None if other_than is None else other_than.value)
+            token = slot.living(other_than=None if other_than is None else other_than.value)
             if token is None:
                 continue
             limit = token.limit
@@ -227,7 +227,7 @@ class TokenPool:
 
     def _adopt(self, slot: int, token: AccessToken) -> AccessToken:
         """Give a token its rate limit. A token that comes twice, from a store say, has one limit."""
-        for other in self.living():
+        for other in self.all_living():
             if other.value == token.value:
                 return token._replace(limit=other.limit, slot=slot)
         permits = self._slots[slot].request.permits(token)

@@ -192,27 +192,27 @@ class TokenSource:
 
     def other_than(self, rejected: SecretBox | None) -> AccessToken:
         """A token to send after the API refused `rejected`: the current one, if that is another."""
-        return self.in_hand(other_than=rejected) or self._obtain(rejected)
+        return self.living(other_than=rejected) or self._obtain(rejected)
 
-    def in_hand(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
+    def living(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The current token, if it lives and is not the rejected one. Fetches nothing."""
         token = self.token
         if token is None or token.value == other_than or token.remaining(self._clock) <= 0:
             return None
         return token
 
-    def take(self, token: AccessToken) -> None:
+    def use(self, token: AccessToken) -> None:
         """Go on with this token."""
         self.token = self._adopt(token)
 
-    def look_for_one(self, *, inline: bool) -> Flight | None:
+    def renew_or_fetch(self, *, inline: bool) -> Flight | None:
         """Start a token request if there is no living token. After each failure, wait longer.
 
         :param inline: Whether the caller may ask for it, where no thread can.
         :returns: The flight that may bring a token.
         """
         token = self.token
-        if self.in_hand() is not None:  # published since the caller looked
+        if self.living() is not None:  # published since the caller looked
             return None
         return self._renewal(token, math.inf, inline=inline)
 
@@ -256,7 +256,7 @@ class TokenSource:
         """The flight to wait for; or `mine`, which has the token or is to be led."""
         forks.process()
         with self._lock:
-            mine.token = self.in_hand(other_than=rejected)  # published since the caller looked
+            mine.token = self.living(other_than=rejected)  # published since the caller looked
             if mine.token is not None:
                 return mine
             flight = self._flight_under_way()
@@ -301,7 +301,7 @@ class TokenSource:
                 if token is not None:
                     self._publish(mine, token)
         if not in_time:
-            living = self.in_hand(other_than=instead_of)
+            living = self.living(other_than=instead_of)
             if mine.forgotten or living is not None:
                 return living
         if failure is not None:
@@ -342,7 +342,7 @@ class TokenSource:
         flight = self._renewal(token, left, inline=last_moments and self._inline)
         if flight is not None and last_moments:
             flight.wait_a_moment()
-        return self.in_hand() or self._obtain(None)
+        return self.living() or self._obtain(None)
 
     def _renewal(self, token: AccessToken | None, left: float, *, inline: bool) -> Flight | None:
         """The flight under way, or else a new one that a thread leads; None after a failure.
@@ -379,7 +379,7 @@ class TokenSource:
             ours = isinstance(error, GenesysCloudError)
             if self._failed is _NO_FAILURE:
                 what = "renewal fails, the current token stays in use"
-                if self.in_hand() is None:
+                if self.living() is None:
                     what = "no further token for now, the current ones stay in use"
                 # What a vault or an adapter raises may have a secret in its text.
                 problem = str(error) if ours else type(error).__name__

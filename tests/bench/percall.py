@@ -1,4 +1,4 @@
-"""What a call costs, with a token in hand and a transport that answers at once."""
+"""What a call costs, with a living token and a transport that answers at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OURS_POOL = "Session, pool of 10"
 ALONE = " alone"
 
 ABOUT = """\
-Microseconds of processor time that a call takes with a token in hand, where ``HTTPAdapter.send``
+Microseconds of processor time that a call takes with a living token, where ``HTTPAdapter.send``
 answers at once, for all alike. At each call requests looks into the environment for proxies and a CA
 bundle; a GenesysCloudSession does so when the environment has changed. So there are two comparisons
 with an auth of one line in a plain session. Own work: both sessions have ``trust_env=False``, so the

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import FakeTime, by_the_clock
-from pools import fill, in_hand, left
+from pools import fill, left, living_values
 from scripted import Api, said
 from wire import Peer, message
 
@@ -46,7 +46,7 @@ def api(fake_time: FakeTime) -> Iterator[Api]:
 
 @pytest.fixture
 def session(api: Api) -> GenesysCloudSession:
-    """A session with two tokens in hand; of each, 300 requests are left."""
+    """A session with two living tokens; of each, 300 requests are left."""
     session = api.stranger(tokens=2, retries=1)
     fill(session.auth)
     return session
@@ -74,7 +74,7 @@ def tokens_of(api: Api) -> int:
 def remaining(session: requests.Session) -> list[float]:
     """How many requests each token may still make now."""
     auth = auth_of(session)
-    return [left(auth, token) for token in in_hand(auth)]
+    return [left(auth, token) for token in living_values(auth)]
 
 
 @pytest.fixture(params=["auth", "session"])

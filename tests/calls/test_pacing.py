@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 from conftest import Counted, FakeTime
-from pools import fill, held, in_hand, send_with, token_of
+from pools import fill, held, living_values, send_with, token_of
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ProtocolError, ReadTimeoutError
@@ -172,7 +172,7 @@ def test_a_request_of_earlier_goes_out_with_another_token_that_has_requests_left
         assert answer.status_code == 200
         assert fake_time.slept == []
         assert token_of(answer.request) != signed
-        assert token_of(answer.request) in in_hand(session.auth)
+        assert token_of(answer.request) in living_values(session.auth)
         assert token_of(prepared) == signed, "the caller's own request stays as it is"
 
 
@@ -577,7 +577,7 @@ def test_a_header_that_was_changed_or_removed_by_hand_is_not_signed_over(
     path = "/sandbox/status/503"
     with api.signed_in(tokens=2, pacing=manner, retries=2) as session:
         fill(session.auth)
-        for token in in_hand(session.auth):
+        for token in living_values(session.auth):
             send_with(session.auth, token, 3)
         prepared = session.prepare_request(requests.Request("GET", path, hooks=recording(seen)))
         del prepared.headers["Authorization"]

@@ -527,7 +527,7 @@ def test_a_failing_store_costs_token_requests_and_no_call(
     assert said(caplog) == [FAILS + "get is broken"]
 
 
-def test_no_call_waits_for_a_store_while_a_live_token_is_in_hand(
+def test_no_call_waits_for_a_store_while_a_token_lives(
     sandbox: Counted, store: Kept, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(GenesysCloudAuth, "_clock", fake_time.clock)

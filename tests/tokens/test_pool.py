@@ -16,7 +16,7 @@ import requests
 import requests_cache
 from conftest import TOKEN, Counted, FakeTime
 from fleet import until
-from pools import fill, filled, held, in_hand, left, send_with, slots, token_of
+from pools import fill, filled, held, left, living_values, send_with, slots, token_of
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import (
@@ -100,7 +100,7 @@ def test_one_token_serves_until_it_runs_short(api: Counted, plain: requests.Sess
     assert api.token_requests == 1
 
     get(api, auth, plain)
-    until(lambda: len(in_hand(auth)) == 2)
+    until(lambda: len(living_values(auth)) == 2)
     assert api.token_requests == 2
 
 
@@ -135,9 +135,9 @@ def test_further_tokens_come_one_at_a_time_while_calls_go_on(
     for _ in range(3):
         assert get(api, auth, plain).status_code == 200
     assert not asked.acquire(blocking=False), "and no other meanwhile"
-    assert set(carried(api)) == set(in_hand(auth)), "calls went on with the first"
+    assert set(carried(api)) == set(living_values(auth)), "calls went on with the first"
     answer.release(2)
-    until(lambda: len(in_hand(auth)) == 2)
+    until(lambda: len(living_values(auth)) == 2)
 
 
 def test_when_nothing_is_left_a_call_goes_on_with_a_further_token(
@@ -249,7 +249,7 @@ def test_each_call_takes_the_token_that_can_make_the_most_requests(
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 3)
-    first, second, third = in_hand(auth)
+    first, second, third = living_values(auth)
     for token, times in ((first, 6), (second, 2), (third, 4)):
         send_with(auth, token, times)
     for _ in range(7):
@@ -262,13 +262,13 @@ def test_two_threads_do_not_both_take_the_last_request_of_a_token(
     api: Counted, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 2)
-    for token in in_hand(auth):
+    for token in living_values(auth):
         send_with(auth, token, 9)
     with signed_in_by(api, auth) as session, ThreadPoolExecutor(2) as pool:
         signed = [session.prepare_request(requests.Request("GET", ME)) for _ in range(2)]
         list(pool.map(session.send, signed))
 
-    assert Counter(carried(api)) == Counter(in_hand(auth))
+    assert Counter(carried(api)) == Counter(living_values(auth))
     assert sent(api) == [200, 200]
     assert fake_time.slept == []
 
@@ -325,7 +325,7 @@ def rivalled(
     """Two tokens, the first of which another process has used up without our knowing."""
     api = limited(rate_limit=10, limit_in_body=request.param)
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, second, 4)
     spend(api, api.session(), first)
     api.sandbox.api_exchanges.clear()
@@ -411,7 +411,7 @@ def test_a_429_that_names_no_limit_is_tried_with_one_other_token_and_blames_neit
     assert answer.status_code == 429
     assert sent(api) == [429, 429]
     assert len(set(carried(api))) == 2
-    assert [left(auth, one) for one in in_hand(auth)] == [299, 299, 300]
+    assert [left(auth, one) for one in living_values(auth)] == [299, 299, 300]
 
 
 def test_a_429_that_names_no_limit_is_the_tokens_where_half_of_it_is_used(
@@ -419,7 +419,7 @@ def test_a_429_that_names_no_limit_is_the_tokens_where_half_of_it_is_used(
 ) -> None:
     api = limited(rate_limit=10, limit_in_body=False)
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, first, 5)
     send_with(auth, second, 6)
     spend(api, api.session(), first)
@@ -443,7 +443,7 @@ def test_a_429_is_tried_with_no_third_token(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 3)
-    for token in in_hand(auth):
+    for token in living_values(auth):
         spend(api, plain, token)
     api.sandbox.api_exchanges.clear()
     answer = get(api, auth, plain)
@@ -459,7 +459,7 @@ def test_a_429_is_not_tried_with_a_token_that_has_nothing_left(
     number: int, api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     spent = tokens.pop(number)
     send_with(auth, spent, 10)
     spend(api, plain, tokens[0])
@@ -473,7 +473,7 @@ def test_a_call_that_went_on_with_another_token_is_tried_again_with_that_one(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 3)
-    first, second, third = in_hand(auth)
+    first, second, third = living_values(auth)
     send_with(auth, second, 1)
     send_with(auth, third, 10)
     spend(api, plain, first)
@@ -492,7 +492,7 @@ def test_a_request_that_has_waited_once_does_not_wait_when_it_is_sent_again(
     api: Counted, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 2)
-    for token in in_hand(auth):
+    for token in living_values(auth):
         send_with(auth, token, 10)
     with signed_in_by(api, auth) as session:
         prepared = session.prepare_request(requests.Request("GET", ME))
@@ -557,8 +557,8 @@ def test_a_429_that_meets_a_revoked_token_goes_on_to_its_successor(
     assert answer.status_code == 200
     assert sent(api) == [429, 401, 200]
     assert [one.status_code for one in answer.history] == [401] if own_session else [429, 401]
-    assert in_hand(auth)[0] == first
-    assert in_hand(auth)[1] == token_of(answer.request) != second
+    assert living_values(auth)[0] == first
+    assert living_values(auth)[1] == token_of(answer.request) != second
 
 
 @pytest.mark.parametrize("own_session", [True, False])
@@ -566,7 +566,7 @@ def test_a_replay_of_a_401_that_is_answered_429_goes_on_to_another_token(
     own_session: bool, api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, second, 5)
     with signed_in_by(api, auth) as ours:
         session = ours if own_session else plain
@@ -586,7 +586,7 @@ def test_a_token_that_was_refused_is_not_sent_again_after_a_429_of_the_other(
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, second, 5)
     prepared = plain.prepare_request(requests.Request("GET", api.api_url + ME, auth=auth))
     end(api, plain, first)
@@ -606,7 +606,7 @@ def test_a_401_replaces_the_token_that_was_refused_and_no_other(
     number: int, api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 3)
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     for index, token in enumerate(tokens):
         send_with(auth, token, 1 if index == number else 5)
     end(api, plain, tokens[number])
@@ -614,7 +614,7 @@ def test_a_401_replaces_the_token_that_was_refused_and_no_other(
 
     assert answer.status_code == 200
     assert sent(api) == [401, 200]
-    now = in_hand(auth)
+    now = living_values(auth)
     assert now.pop(number) == token_of(answer.request) != tokens.pop(number)
     assert now == tokens
     assert api.token_requests == 4
@@ -665,7 +665,7 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, first, 5)
 
     assert auth.access_token(rejected=TOKEN) == second
@@ -674,7 +674,7 @@ def test_a_token_that_nobody_holds_any_more_is_replaced_by_any(
     auth.forget()
     assert auth.access_token(rejected=second) not in {first, second}
     assert api.token_requests == 4
-    assert slots(auth)[0].in_hand() is not None, "as ever, the first one first"
+    assert slots(auth)[0].living() is not None, "as ever, the first one first"
     plain.close()
 
 
@@ -682,7 +682,7 @@ def test_a_401_to_a_token_that_was_forgotten_meanwhile_is_replayed_with_a_new_on
     api: Counted,
 ) -> None:
     auth = filled(api, 2)
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     api.sandbox.revoke_all()
 
     class Forgetful(HTTPAdapter):
@@ -738,7 +738,7 @@ def test_expires_in_is_that_of_the_token_that_is_used_next(
     auth.access_token()
     fake_time.advance(100)
     fill(auth)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, first, 1)
     send_with(auth, second, 5)
     assert auth.expires_in == 86300
@@ -750,16 +750,16 @@ def test_expires_in_is_that_of_the_token_that_is_used_next(
 
 def test_forget_drops_all(api: Counted, plain: requests.Session) -> None:
     auth = filled(api, 3)
-    before = in_hand(auth)
+    before = living_values(auth)
     auth.forget()
     assert auth.expires_in is None
-    assert in_hand(auth) == []
+    assert living_values(auth) == []
 
     assert get(api, auth, plain).status_code == 200
-    assert in_hand(auth)[0] not in before
+    assert living_values(auth)[0] not in before
     fill(auth)
     auth.forget()
-    assert in_hand(auth) == []
+    assert living_values(auth) == []
 
 
 def test_an_expired_token_is_replaced_and_the_others_serve_on(
@@ -770,26 +770,26 @@ def test_an_expired_token_is_replaced_and_the_others_serve_on(
     first = auth.access_token()
     fake_time.advance(300)
     fill(auth)
-    second = in_hand(auth)[1]
+    second = living_values(auth)[1]
     fake_time.advance(301)
 
-    assert in_hand(auth) == [second]
+    assert living_values(auth) == [second]
     session = api.session()
     for _ in range(11):
         assert get(api, auth, session).status_code == 200
     assert first not in carried(api)
-    assert len(in_hand(auth)) == 2, "the empty slot was filled when the other had none left"
+    assert len(living_values(auth)) == 2, "the empty slot was filled when the other had none left"
 
 
 def test_tokens_are_renewed_early_each_for_itself(limited: Limited, fake_time: FakeTime) -> None:
     api = limited(lifetime=3600, rate_limit=10)
     auth = filled(api, 2, background_renewal=False)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     fake_time.advance(3595)  # both in the last moments
     send_with(auth, second, 5)
     assert get(api, auth, api.session()).status_code == 200
 
-    now = in_hand(auth)
+    now = living_values(auth)
     assert len({*now, first, second}) == 3, "only that which was to be used"
 
 
@@ -800,8 +800,8 @@ def test_a_store_is_shared_slot_by_slot(api: Counted, tmp_path: Any) -> None:
     one = filled(api, 3, store=FileTokenStore(tmp_path))
     other = filled(api, 3, store=FileTokenStore(tmp_path))
 
-    assert in_hand(other) == in_hand(one)
-    assert len(set(in_hand(one))) == 3
+    assert living_values(other) == living_values(one)
+    assert len(set(living_values(one))) == 3
     assert api.token_requests == 3
     assert len(list(tmp_path.glob("*"))) >= 3
 
@@ -810,7 +810,7 @@ def test_a_process_without_a_pool_shares_the_first_slot(api: Counted, tmp_path: 
     pool = filled(api, 2, store=FileTokenStore(tmp_path))
     alone = api.auth(store=FileTokenStore(tmp_path))
 
-    assert alone.access_token() == in_hand(pool)[0]
+    assert alone.access_token() == living_values(pool)[0]
     assert api.token_requests == 2
 
 
@@ -821,7 +821,7 @@ def test_a_pool_that_grows_takes_what_others_have_left(
     auth = api.auth(tokens=2, store=FileTokenStore(tmp_path))
     for _ in range(8):
         get(api, auth, plain)
-    until(lambda: len(in_hand(auth)) == 2)
+    until(lambda: len(living_values(auth)) == 2)
 
     assert api.token_requests == 2
 
@@ -838,26 +838,26 @@ def test_a_401_replaces_the_token_in_its_slot_of_the_store(
         fill(auth)
 
     assert api.token_requests == 4, "two more for both of them"
-    assert in_hand(other) == in_hand(one)
+    assert living_values(other) == living_values(one)
 
 
 def test_revoke_ends_all_here_in_the_store_and_there(
     api: Counted, plain: requests.Session, tmp_path: Any
 ) -> None:
     auth = filled(api, 3, store=FileTokenStore(tmp_path))
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     auth.revoke()
 
-    assert in_hand(auth) == []
+    assert living_values(auth) == []
     assert carried(api) == tokens
     for token in tokens:
         spend(api, plain, token, 1)
     assert sent(api) == [200] * 3 + [401] * 3
     fill(api_auth := api.auth(tokens=3, store=FileTokenStore(tmp_path)))
-    assert not set(in_hand(api_auth)) & set(tokens)
+    assert not set(living_values(api_auth)) & set(tokens)
 
 
-def test_a_401_to_a_request_that_lost_its_header_has_a_token_fetched_where_none_is_in_hand(
+def test_a_401_to_a_request_that_lost_its_header_has_a_token_fetched_where_none_lives(
     api: Counted,
 ) -> None:
     auth = filled(api, 1)
@@ -891,7 +891,7 @@ def test_answers_of_a_cache_cost_no_requests_of_a_token(
 
     assert api.api_requests == 1
     assert api.token_requests == 1
-    assert left(auth, in_hand(auth)[0]) == 10
+    assert left(auth, living_values(auth)[0]) == 10
 
 
 class Remembering(HTTPAdapter):
@@ -910,7 +910,7 @@ def test_answers_of_an_adapter_that_caches_cost_no_requests_of_a_token(api: Coun
         session.mount("https://", Remembering())
         assert get(api, auth, session).status_code == 200
 
-    assert left(auth, in_hand(auth)[0]) == 10
+    assert left(auth, living_values(auth)[0]) == 10
 
 
 class Double(BaseAdapter):
@@ -937,14 +937,14 @@ def test_a_test_double_need_not_say_what_it_answers(api: Counted, tokens: int, s
         answer = get(api, auth, session)
 
     assert answer.status_code == status
-    assert [left(auth, one) for one in in_hand(auth)] == [10] * tokens
+    assert [left(auth, one) for one in living_values(auth)] == [10] * tokens
 
 
 def test_a_revoked_token_costs_no_call_anything_while_another_lives(
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 3)
-    first, second, third = in_hand(auth)
+    first, second, third = living_values(auth)
     send_with(auth, second, 1)
     send_with(auth, third, 3)
     end(api, plain, first)
@@ -988,7 +988,7 @@ def test_a_vault_that_is_down_keeps_no_call_from_another_token(
         return api.client_id, api.client_secret
 
     auth = filled(api, 2, credentials=vault)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     closed.append(True)
     end(api, plain, first)
     assert [get(api, auth, plain).status_code for _ in range(2)] == [200, 200]
@@ -1012,7 +1012,7 @@ def test_what_a_mounted_adapter_raises_after_a_401_leaves_though_another_token_l
 
     lender = api.session()
     auth = filled(api, 2, session=lender)
-    first, _ = in_hand(auth)
+    first, _ = living_values(auth)
     lender.mount(api.login_url, Limited())
     end(api, plain, first)
 
@@ -1024,7 +1024,7 @@ def test_a_body_that_can_not_be_sent_twice_goes_back_though_there_is_no_new_toke
     api: Counted, plain: requests.Session
 ) -> None:
     auth = filled(api, 2)
-    end(api, plain, in_hand(auth)[0])
+    end(api, plain, living_values(auth)[0])
     api.sandbox.answer_tokens(1000, *DOWN)
     answer = plain.post(api.api_url + ECHO, data=iter([b"x"]), auth=auth, timeout=30)
 
@@ -1038,18 +1038,18 @@ def test_a_refused_token_is_tried_again_when_the_login_service_may_be_back(
     """Else its slot is lost until its end."""
     api = limited(rate_limit=300)
     auth, plain = filled(api, 2), api.session()
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     end(api, plain, first)
     api.sandbox.answer_tokens(100, *DOWN)
     assert get(api, auth, plain).status_code == 200
-    assert in_hand(auth) == [first, second]
+    assert living_values(auth) == [first, second]
     api.scripted.clear()
     fake_time.advance(USED_LAST_SECONDS)
     send_with(auth, second, 20)
     for _ in range(40):
         assert get(api, auth, plain).status_code == 200
 
-    assert in_hand(auth)[0] != first
+    assert living_values(auth)[0] != first
     assert carried(api).count(first) == 2, "refused once more"
 
 
@@ -1057,7 +1057,7 @@ def test_while_no_token_can_be_fetched_one_after_the_other_may_be_revoked(
     api: Counted, plain: requests.Session, fake_time: FakeTime
 ) -> None:
     auth = filled(api, 3)
-    first, second, third = in_hand(auth)
+    first, second, third = living_values(auth)
     send_with(auth, second, 1)
     send_with(auth, third, 3)
     api.sandbox.answer_tokens(1000, *DOWN)
@@ -1079,7 +1079,7 @@ def test_a_token_in_two_slots_is_one(api: Counted, plain: requests.Session) -> N
     told = f'{{"access_token": "{only}", "expires_in": 86400}}'
     api.sandbox.answer_tokens(2, 200, told, JSON)
     auth = filled(api, 2)
-    assert in_hand(auth) == [only, only]
+    assert living_values(auth) == [only, only]
     assert len({one.limit for one in held(auth)}) == 1, "and has one limit"
     end(api, plain, only)
     for _ in range(9):
@@ -1107,7 +1107,7 @@ def test_a_replay_that_went_out_with_another_token_says_nothing_of_the_new_one(
 ) -> None:
     """Others have used up the new token, so that the replay took its turn with a revoked one."""
     auth = filled(api, 2)
-    first, second = in_hand(auth)
+    first, second = living_values(auth)
     send_with(auth, second, 1)
     api.sandbox.revoke_all()
 
@@ -1136,7 +1136,7 @@ def test_a_token_from_the_store_that_is_revoked_too_is_replaced(
     auth = api.auth(tokens=2, store=store)
     assert get(api, auth, plain).status_code == 200
     other = api.auth(store=store)
-    other.access_token(rejected=in_hand(auth)[0])
+    other.access_token(rejected=living_values(auth)[0])
     api.sandbox.revoke_all()
 
     assert get(api, auth, plain).status_code == 200
@@ -1203,9 +1203,9 @@ def test_revoke_goes_on_with_the_others_when_one_fails(api: Counted) -> None:
     lent = api.session()
     lent.mount("https://", Broken())
     auth = filled(api, 3, session=lent)
-    tokens = in_hand(auth)
+    tokens = living_values(auth)
     with pytest.raises(LoginUnreachableError):
         auth.revoke()
 
-    assert in_hand(auth) == []
+    assert living_values(auth) == []
     assert carried(api) == tokens[1:]

@@ -190,7 +190,7 @@ def test_an_expired_token_is_renewed_whichever_clock_says_so(
     setattr(fake_time, clock, getattr(fake_time, clock) + L)
 
     assert source.current().value == f"{TOKEN}-2"
-    assert source.in_hand() is not None
+    assert source.living() is not None
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_no_call_gets_a_token_past_its_deadline(
 
     with pytest.raises(LoginUnreachableError):
         source.current()
-    assert source.in_hand() is None
+    assert source.living() is None
 
 
 def test_a_token_whose_request_outlasted_its_life_serves_five_seconds(
@@ -1241,7 +1241,7 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize(
-    "first", ["pass", "source.forget()", "source.look_for_one(inline=True).wait_a_moment()"]
+    "first", ["pass", "source.forget()", "source.renew_or_fetch(inline=True).wait_a_moment()"]
 )
 def test_a_child_that_was_forked_in_c_meets_neither_the_lock_nor_the_flight_of_its_parent(
     first: str,
@@ -1414,7 +1414,7 @@ def test_forget_drops_the_token(source: TokenSource, login: Login) -> None:
     source.current()
     source.forget()
 
-    assert source.in_hand() is None
+    assert source.living() is None
     assert source.current().value == f"{TOKEN}-2"
 
 
@@ -1491,7 +1491,7 @@ def test_a_further_token_that_is_there_meanwhile_is_not_fetched(
     source: TokenSource, login: Login
 ) -> None:
     source.current()
-    assert source.look_for_one(inline=True) is None
+    assert source.renew_or_fetch(inline=True) is None
     assert len(login.calls) == 1
 
 
@@ -1549,7 +1549,7 @@ def test_a_further_token_that_outlasts_the_first_one_takes_its_place(
     token = pool.current()
 
     assert len(login.calls) == 2
-    assert token == slots[1].in_hand()
+    assert token == slots[1].living()
 
 
 def test_no_call_fails_for_a_renewal_while_another_token_of_the_pool_lives(
@@ -1572,5 +1572,5 @@ def test_a_further_token_is_not_the_one_that_was_forgotten(
 ) -> None:
     forgotten = source.current()
     source.forget()
-    source.look_for_one(inline=True)
+    source.renew_or_fetch(inline=True)
     assert login.calls[-1]["instead_of"] == forgotten.value  # which a store may still hold
