@@ -196,15 +196,14 @@ class GenesysCloudSession(requests.Session):
         proxy = self._proxy_to(url)
         if proxy is not None:
             proxies = {"https": plain(proxy), **(proxies or {})}
-        if not self.trust_env:
-            return super().merge_environment_settings(url, proxies, stream, verify, cert)
-        no_proxy = proxies.get("no_proxy") if proxies is not None else None
-        of_environment, ca_bundle = proxies_and_ca_bundle(url, no_proxy)
-        if proxies is not None:
-            for scheme, of_scheme in of_environment.items():
-                proxies.setdefault(scheme, of_scheme)
-        if verify is True or verify is None:
-            verify = ca_bundle or verify
+        if self.trust_env:
+            no_proxy = proxies.get("no_proxy") if proxies is not None else None
+            of_environment, ca_bundle = proxies_and_ca_bundle(url, no_proxy)
+            if proxies is not None:
+                for scheme, of_scheme in of_environment.items():
+                    proxies.setdefault(scheme, of_scheme)
+            if verify is True or verify is None:
+                verify = ca_bundle or verify
         return {
             # Where there are none, requests takes 3 us to merge them.
             "proxies": merge_setting(proxies, self.proxies) if proxies or self.proxies else {},

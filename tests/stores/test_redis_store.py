@@ -378,7 +378,7 @@ def test_a_lock_whose_holder_died_is_free_after_its_term(client: Any) -> None:
     with store.lock(KEY):
         pass
 
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < stores.LOCK_WAIT / 2
 
 
 def test_where_redis_can_not_be_asked_a_lock_says_so(tmp_path: Path) -> None:
@@ -676,7 +676,7 @@ def test_a_client_that_tries_again_for_long_keeps_a_call_for_two_seconds(
     start = time.monotonic()
 
     assert requests.get(sandbox.api_url + ME, auth=auth, verify=sandbox.ca_file, timeout=30).ok
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 20, "and not for the 30 s of each attempt"
     assert sandbox.token_requests == 1
     over.set()
     for thread in threading.enumerate():

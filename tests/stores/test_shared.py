@@ -463,7 +463,7 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
     start = time.monotonic()
 
     assert process().value == f"{TOKEN}-1"
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20, "and not for the 30 s that it hangs"
     assert said(caplog) == [FAILS + "it does not answer within 0.1 s"]
 
 
@@ -536,13 +536,14 @@ def test_no_call_waits_for_a_store_while_a_token_lives(
     token = auth.access_token()
     hanging = Hanging()
     store.before["get"] = hanging
+    monkeypatch.setattr(module, "ANSWER_WAIT", 60.0)
     fake_time.advance(86400 - 300)  # the renewal is due, and hangs in the store
     start = time.monotonic()
 
     for _ in range(20):
         assert session.get(sandbox.api_url + ME, auth=auth, timeout=30).status_code == 200
     assert auth.access_token() == token
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 25, "the store hangs for 30 s"
     assert sandbox.token_requests == 1
     hanging.let_go.set()
     until(lambda: auth.access_token() != token)
