@@ -161,7 +161,8 @@ class Announce:
 tell_secret = [sys.executable, "-c", "import os; print(os.environ['SANDBOX_SECRET'])"]
 auth = GenesysCloudAuth(
     credentials=CredentialsCommand(tell_secret, client_id=client_id),
-    store=FileTokenStore(directory),
+    # A fork waits for the thread of a store, and so for an import in another thread, too.
+    store=FileTokenStore(directory) if dear == "filelock" else None,
     api_url=api_url,
     login_url=login_url,
 )
