@@ -112,12 +112,8 @@ class Settings:
         self.credentials = credentials
         self.profile: SecretBox | None = profile
         self.region = None if region is None else parse_region(text_of("region", region))
-        self.login_url, self.api_url = (
-            None if url is None else base_url(field, text_of(field, url), suffix=suffix)
-            for (field, url), suffix in zip(
-                (("login_url", login_url), ("api_url", api_url)), SUFFIXES, strict=True
-            )
-        )
+        self.login_url = _base("login_url", login_url, 0)
+        self.api_url = _base("api_url", api_url, 1)
         #: Seconds to connect and seconds to read.
         self.token_timeout = _timeout_pair(token_timeout)
         #: How many tokens may be used side by side; None if no argument says it.
@@ -251,7 +247,7 @@ class Settings:
         gateway = self._gateway(environ)
         if name == gateway.host:
             return gateway_urls(gateway, environ)[which]
-        return None if name is None else base_url(name, environ[name], suffix=SUFFIXES[which])
+        return None if name is None else _base(name, environ[name], which)
 
     def _gateway(self, environ: Environment) -> Pieces:
         """The names of the pieces of a gateway. The gateway of a profile comes first."""
@@ -341,6 +337,11 @@ class Settings:
         # Last: another thread that sees the environment needs the family with it.
         self._environment = environ
         return environ
+
+
+def _base(field: str, url: Any, which: int) -> str | None:
+    """The base URL of the login service (0) or of the API (1)."""
+    return None if url is None else base_url(field, text_of(field, url), suffix=SUFFIXES[which])
 
 
 def _called(name: str, ask: Callable[[], T]) -> T:
