@@ -1220,7 +1220,7 @@ def test_the_story_is_logged_without_contents(
     ours = [record.getMessage() for record in caplog.records if record.name == "gc_requests_auth"]
 
     assert [text.partition(",")[0] for text in ours] == [
-        "token obtained",
+        "token fetched",
         "token renewed",
         "replayed after a 401",
         f"refused: invalid_client at {sandbox.login_url[8:]}",

@@ -442,7 +442,7 @@ def test_daemon_works_until_it_is_told_to_end_and_revokes_its_token(
 
     assert daemon.returncode == 0
     assert seen == [
-        "INFO gc_requests_auth: token obtained, good for 86400 s\n",
+        "INFO gc_requests_auth: token fetched, good for 86400 s\n",
         "INFO my_daemon: 60 queues\n",
     ]
     ended = here.sandbox.api_exchanges[-1]

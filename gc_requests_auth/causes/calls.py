@@ -82,7 +82,7 @@ PRE_SIGNED_LINK = CALLS.row(
 USER_CONTEXT = CALLS.row(
     "user-context",
     "this call is for a user, and client credentials sign in without a user",
-    cause="The call asks for what belongs to the user who signed in, and there is no such user",
+    cause="The call needs a user, and client credentials sign in without a user",
     remedy="Call {instead} instead.",
     statuses=(400, 403),
     words="requires a user context",

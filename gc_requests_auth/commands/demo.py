@@ -34,7 +34,7 @@ def show_promises() -> int:
     if broken:
         print(f"{broken} promises were not kept. Please report this.")
         return 1
-    print("All counts are the servers' own. With your own client: see the README.")
+    print("The servers have counted these requests. For your own client, see the README.")
     return 0
 
 

@@ -268,7 +268,7 @@ def _add_who_and_where(parser: argparse.ArgumentParser, stdin: str | None = None
 
 def _variables() -> str:
     """The environment variables, for the help."""
-    lines = ["environment variables; the first complete pair counts:"]
+    lines = ["environment variables; the first complete pair is used:"]
     for family in FAMILIES:
         lines.append(f"  {family.client_id}, {family.client_secret},")
         lines.append(f"    {', '.join(family.regions)}")

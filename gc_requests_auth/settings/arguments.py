@@ -88,10 +88,12 @@ class Settings:
         rate_limit: Any = ABSENT,
     ) -> None:
         if (client_id is ABSENT) != (client_secret is ABSENT):
+            given, missing = "client_id", "client_secret"
+            if client_id is ABSENT:
+                given, missing = missing, given
             raise ConfigurationError(
-                f"{'client_secret' if client_id is ABSENT else 'client_id'} is given without its"
-                " other half: pass client_id and client_secret together, or leave out both to read"
-                " the environment."
+                f"{given} is given, {missing} is not: pass both, or leave out both to read the"
+                " environment."
             )
         if [client_id is ABSENT, credentials is None, profile is None].count(False) > 1:
             raise ConfigurationError(
@@ -212,8 +214,9 @@ class Settings:
     ) -> ConfigurationError:
         only = "".join(f" Only {name} is given." for name, url in urls.items() if url)
         missing = (
-            "No Genesys Cloud region: there is no default, and a guess would be refused as a wrong"
-            f" secret is.{only} Pass region= or set {REGION_VARIABLES[0]}. {HOW_TO_FIND}"
+            "No Genesys Cloud region. There is no default: Genesys Cloud gives the same error for a wrong"
+            f" region as for a wrong secret.{only} Pass region= or set {REGION_VARIABLES[0]}."
+            f" {HOW_TO_FIND}"
         )
         if self.uses_environment and self.family is None:
             return ConfigurationError(f"{what_is_missing(environ)} {missing}")

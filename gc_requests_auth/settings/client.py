@@ -105,11 +105,11 @@ def _fault(value: Secret) -> str | None:
     """
     if not value.strip():
         return (
-            "is empty. Likely a variable or a file that it is read from is empty, or a secret of a CI"
-            " job is not passed on to it."
+            "is empty. Perhaps the variable or the file is empty, or a CI job does not pass its secret"
+            " on."
         )
     if value != value.strip():
-        return "begins or ends with white space (a newline from a file?): strip() it."
+        return "begins or ends with white space (a newline from a file?). Remove it."
     if value[0] in "'\"" or value[-1] in "'\"":
         return (
             "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
@@ -121,7 +121,7 @@ def _fault(value: Secret) -> str | None:
             ' json.loads(text)["client_secret"].'
         )
     if re.fullmatch(_PLACEHOLDERS, re.sub(r"[-_ ]", "", plain(value).lower())):
-        return "is a placeholder: the value itself was never filled in."
+        return "is a placeholder: set the real value."
     if not value.isprintable():
         return "holds a control or invisible character (a byte order mark from a file?)."
     return None

@@ -223,7 +223,7 @@ def _likely_name(key: str) -> str:
         regions = dict.fromkeys(by_name[name] for name in likely)
         return _did_you_mean([f"{one.aws} for {one.label}" for one in regions])
     known = ", ".join(f"{one.aws} for {one.label}" for one in REGIONS)
-    return f"Regions are {known}; a newer one goes by its domain."
+    return f"Regions are {known}. Name a newer region by its domain."
 
 
 def _closest_of_mypurecloud(domain: str) -> list[str]:

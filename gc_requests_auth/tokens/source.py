@@ -309,7 +309,7 @@ class TokenSource:
         return token
 
     def _publish(self, mine: Flight, token: AccessToken) -> None:
-        what = "token renewed" if self.token else "token obtained"
+        what = "token renewed" if self.token else "token fetched"
         if token.shared:
             what = "token taken from the store"
         what += ", good for %.0f s"

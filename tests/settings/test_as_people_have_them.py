@@ -392,7 +392,7 @@ def test_a_placeholder_is_refused_at_construction_with_its_value_unsaid(
 ) -> None:
     pair: dict[str, Any] = {"client_id": ID, "client_secret": SECRET, field: value}
     assert complaint(lambda: GenesysCloudAuth(**pair)) == (
-        f"{field} is a placeholder: the value itself was never filled in."
+        f"{field} is a placeholder: set the real value."
     )
 
 
@@ -407,7 +407,7 @@ def test_the_whole_document_of_a_vault_is_refused_with_its_value_unsaid(value: s
 @pytest.mark.parametrize("value", ["", " ", "\n"])
 def test_an_empty_value_is_told_how_that_comes_about(value: str) -> None:
     said = complaint(lambda: GenesysCloudAuth(ID, value))
-    assert said.startswith("client_secret is empty. Likely a variable or a file")
+    assert said.startswith("client_secret is empty. Perhaps the variable or the file is empty")
 
 
 class SecretStr:

@@ -344,7 +344,7 @@ def test_a_long_name_is_quoted_if_it_looks_like_a_domain() -> None:
 def test_a_name_like_no_other_is_told_all_regions_with_their_labels() -> None:
     said = refusal("ireland")
     assert [one for one in REGIONS if f"{one.aws} for {one.label}" not in said] == []
-    assert "a newer one goes by its domain" in said
+    assert "Name a newer region by its domain." in said
 
 
 #: What people write, and what comes of it: a region, or the question what was meant.
