@@ -16,7 +16,7 @@ from .bodies import parse_json
 from .secret import SecretBox, redacted
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
-VERSION = "0.1.0"
+VERSION = "0.2.0.dev0"
 
 #: The ``User-Agent`` of every request of ours. The name of requests stands behind ours.
 USER_AGENT = f"gc_requests_auth/{VERSION} {requests.utils.default_user_agent()}"
