@@ -214,7 +214,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                     token = fetched = self._tokens.other_than(refused)
                 except Exception as error:
                     return self._without_a_new_token(response, refused, options, error)
-                self._forbidden.fetched(token)
+                self._forbidden.fetched(token, request)
             if not can_be_sent_again(response):
                 logger.info("a 401 goes back: the body of its request can not be sent twice")
                 return response
@@ -324,7 +324,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             )
 
         self._forbidden.forget()
-        self._tokens.revoke(revoke)
+        self._tokens.revoke(revoke, self._settings.identity if self._store else None)
 
     @property
     def expires_in(self) -> float | None:

@@ -26,7 +26,7 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     response = (
         failure if isinstance(failure, requests.Response) else getattr(failure, "response", None)
     )
-    if response is None:
+    if not isinstance(response, requests.Response):
         return str(failure) if isinstance(failure, GenesysCloudError) else told(failure)
     call = Call.of(response.request)
     # The hosts may be those of a gateway, which only the auth knows.

@@ -535,3 +535,22 @@ def test_certificates_are_told_apart_by_the_number_of_openssl() -> None:
     error.verify_code = 20
 
     assert "point REQUESTS_CA_BUNDLE at" in explain(requests.exceptions.SSLError(error))
+
+
+def test_an_exception_whose_response_is_no_response_is_explained() -> None:
+    error = requests.RequestException("odd")
+    error.response = "text"  # type: ignore[assignment]  # of somebody's adapter
+
+    assert "unknown" in explain(error)
+
+
+def test_a_content_type_of_bytes_is_explained_as_text(double: requests_mock.Mocker) -> None:
+    double.put("https://api.mypurecloud.ie/api/v2/users/me", status_code=400, json={"code": "x"})
+    answer = requests.put(
+        "https://api.mypurecloud.ie/api/v2/users/me",
+        data=b"no JSON",
+        headers={"Content-Type": b"application/json"},
+        timeout=5,
+    )
+
+    assert "is not JSON" in explain(answer)

@@ -94,6 +94,13 @@ class Call:
         self.original = (
             None  # requests itself has sent this request, perhaps a copy of an earlier one
         )
+        request: requests.PreparedRequest | None = response.request
+        other = None if request is None else Call.of(request)
+        if request is not None and other not in (None, self) and other.original is None:
+            # Another thread sends the same prepared request, and has signed it anew meanwhile.
+            mine = self.with_token(self.token)
+            mine.original, response.request = request, request.copy()
+            mine.sign(response.request)
         return self.auth._on_answer(response, options)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -70,7 +70,7 @@ class ForbiddenEndpoints:
         """Forget all of it."""
         self._paths: dict[object, Moment] = {}
         #: The tokens that were fetched because of a 401.
-        self._fetched: dict[object, tuple[Moment, AccessToken]] = {}
+        self._fetched: dict[object, tuple[Moment, object, AccessToken]] = {}
         #: The refused tokens for which none could be fetched.
         self._without_successor: dict[object, Moment] = {}
         #: By token and URL: when the token was known to live, and how many answers other than 401 the
@@ -94,9 +94,11 @@ class ForbiddenEndpoints:
             return True
         lives = self._lives(response, refused, options)
         if lives is None:
-            # A token that brought any answer but 401 was worth its fetch.
-            in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
-            return len(in_vain) < FETCHES
+            # If a token got any answer except 401, its fetch was useful, but not for this path.
+            fetched, path = self._not_of_use(), _path_of(response.request)
+            in_vain = [token for _, token in fetched if not token.limit.accepted]
+            for_this_path = [token for other, token in fetched if other == path]
+            return len(in_vain) < FETCHES and len(for_this_path) < FETCHES
         if lives:
             # Also for a path without a fetch of its own, since other fetches had been in vain already.
             self._remember(response, options, lives=True)
@@ -156,9 +158,10 @@ class ForbiddenEndpoints:
             and self._is_recent(self._paths.get(_path_of(request)))
         )
 
-    def fetched(self, token: AccessToken) -> None:
-        """A new token was fetched because of a 401."""
-        _add(self._fetched, token.value, (Moment.now(self._clock), token))
+    def fetched(self, token: AccessToken, request: requests.PreparedRequest) -> None:
+        """A new token was fetched because of a 401 to this request."""
+        entry = Moment.now(self._clock), _path_of(request), token
+        _add(self._fetched, token.value, entry)
 
     def not_fetched(self, refused: AccessToken | None) -> None:
         """No new token could be fetched. The refused token stays, and may live after all."""
@@ -177,10 +180,10 @@ class ForbiddenEndpoints:
             or len(self._not_of_use()) >= FETCHES - 1
         )
 
-    def _not_of_use(self) -> list[AccessToken]:
-        """The tokens fetched in the last minute that have cured no 401 so far."""
+    def _not_of_use(self) -> list[tuple[object, AccessToken]]:
+        """The tokens fetched in the last minute that have cured no 401 so far, each with its path."""
         fetched = list(self._fetched.values())
-        return [token for moment, token in fetched if self._is_recent(moment)]
+        return [(path, token) for moment, path, token in fetched if self._is_recent(moment)]
 
     def _remember(
         self, response: requests.Response, options: Mapping[str, Any], *, lives: bool

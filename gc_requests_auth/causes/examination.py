@@ -190,7 +190,8 @@ class Examination:
     @property
     def _sent_no_json(self) -> bool:
         """Whether a body was sent that should be JSON, and is not."""
-        kind = self._sent_headers.get("Content-Type") or "application/json"
+        kind: str | bytes = self._sent_headers.get("Content-Type") or "application/json"
+        kind = kind.decode("latin-1") if isinstance(kind, bytes) else kind
         if not isinstance(self._sent, str | bytes) or not self._sent:
             return False
         if "json" not in kind and "x-www-form-urlencoded" not in kind:

@@ -341,4 +341,11 @@ def _read_env_file(path: str) -> None:
 
     if not os.path.isfile(path):  # noqa: PTH113 -- dotenv takes a missing file for an empty one
         raise ConfigurationError(f"--env-file: there is no file {path[:100]!a}.")
-    dotenv.load_dotenv(path, override=True)
+    try:
+        dotenv.load_dotenv(path, override=True)
+        return
+    except UnicodeDecodeError:  # raised below without it, since it holds the contents of the file
+        pass
+    raise ConfigurationError(
+        f"--env-file: {path[:100]!a} is not UTF-8. Windows PowerShell writes UTF-16 with >."
+    )

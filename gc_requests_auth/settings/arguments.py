@@ -161,7 +161,7 @@ class Settings:
             identity = self.given
         elif self.credentials is not None:
             identity = ask(self.credentials)
-        elif self.family is not None:
+        elif self.family is not None and environ is self._environment:
             fields = self.family.client_id, self.family.client_secret
             identity = Identity.checked(environ[fields[0]], environ[fields[1]], fields)
         else:
@@ -205,7 +205,7 @@ class Settings:
         if region is None and not both:
             raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
         hosts = Hosts.of(region, login_url, api_url)
-        if self._environment is not None:
+        if environ is self._environment:
             self._hosts = hosts
         return hosts
 
@@ -266,7 +266,7 @@ class Settings:
             environ = self.environment()
             own = proxy_url(self.family.proxy, environ) if self.family else None
             self._proxy = own or proxy_url(PROXY, environ)
-            self._proxy_is_known = self._environment is not None
+            self._proxy_is_known = environ is self._environment
         return self._proxy
 
     # -- how many ---------------------------------------------------------------------------------
@@ -278,8 +278,9 @@ class Settings:
         """
         if self.tokens is not None:
             return self.tokens
-        said = self.environment().get(POOL_SIZE)
-        if self._environment is None:
+        environ = self.environment()
+        said = environ.get(POOL_SIZE)
+        if environ is not self._environment:
             return None
         if not said:
             return 1

@@ -47,6 +47,9 @@ _HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
 #: Empty, or from 1 to 65535.
 _PORT = r"|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
 
+#: So often may a path be encoded.
+DEEPEST = 10
+
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -264,9 +267,11 @@ def _routed(path: str) -> str:
 
 def _decoded(path: str) -> str:
     """The path as behind any number of servers that each decode it."""
-    while (decoded := _decoded_once(path)) != path:
+    for _ in range(DEEPEST):
+        if (decoded := _decoded_once(path)) == path:
+            return path
         path = decoded
-    return path
+    return "/.."  # nobody encodes a path so often who means well
 
 
 def _decoded_once(path: str) -> str:

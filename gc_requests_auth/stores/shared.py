@@ -270,7 +270,9 @@ class StoreThread:
             try:
                 results.append(step())
             except BaseException as error:  # of somebody's store
-                self.problem = self.problem or in_words(error)
+                with suppress(Exception):  # also of an error that has no text
+                    self.problem = self.problem or in_words(error)
+                self.problem = self.problem or type(error).__name__
             done.set()
 
         if self._has_thread:

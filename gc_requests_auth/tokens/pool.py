@@ -9,6 +9,7 @@ fails, the pool asks it ever more rarely.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import requests
@@ -157,23 +158,33 @@ class TokenPool:
         self._refused.clear()
 
     def use_stored(self, identity: Identity) -> SecretBox | None:
-        """Go on with the token of this client in the store, if one lives there. No token is fetched.
+        """Go on with the tokens of this client in the store, those that live. No token is fetched.
 
-        :returns: The value of that token.
+        :returns: The value of the first one.
         :raises ConfigurationError: if the store can not tell.
         """
-        source = self._slots[0]
-        stored = source.request.stored(identity)
-        if stored is None:
-            return None
-        source.use(stored)
-        return stored.value
+        first: SecretBox | None = None
+        for source in self.slots():
+            stored = None if source.living() is not None else source.request.stored(identity)
+            if stored is not None:
+                source.use(stored)
+                first = first or stored.value
+        return first
 
-    def revoke(self, revoke_token: Callable[[AccessToken], None]) -> None:
+    def revoke(
+        self,
+        revoke_token: Callable[[AccessToken], None],
+        identify: Callable[[], Identity] | None,
+    ) -> None:
         """Forget all tokens, take them out of the store, and have each of them revoked.
 
+        :param identify: Says who signs in; None without a store.
         :raises TokenError: the first problem, once all of them have been tried.
         """
+        if identify is not None and len(self.slots()) > 1 and self.all_living():
+            # Another process may have fetched some tokens of the pool.
+            with suppress(Exception):  # of the store or the vault: the tokens of this process end
+                self.use_stored(identify())
         tokens = self.all_living()
         self.forget()
         problem: TokenError | None = None

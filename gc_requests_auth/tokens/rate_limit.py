@@ -239,8 +239,8 @@ class RateLimit:
         if until is None:
             return 0.0
         if until <= now:
-            # Should another thread close it at this very moment, the next answer 429 does so again.
-            self._closed_until = None
+            if self._closed_until is until:  # and another thread has not closed it meanwhile
+                self._closed_until = None
             return 0.0
         return until - now
 

@@ -99,8 +99,11 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
     if is_caused_by(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return failed(dropped)
     if is_caused_by(requests.exceptions.SSLError, ssl.SSLError):
-        # requests makes an SSLError of a file that OpenSSL can not read.
-        if any("PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain):
+        # requests makes an SSLError of a file that OpenSSL can not read. The text of a certificate that is
+        # not trusted holds the URL, which may hold these letters.
+        if not is_caused_by(ssl.SSLCertVerificationError) and any(
+            "PEM" in str(cause) or "NO_CERTIFICATE" in str(cause) for cause in chain
+        ):
             return not_sent("the CA bundle or the client certificate is no PEM file.")
         return failed(_tls(chain), budget=None)
     if is_caused_by(socket.gaierror, urllib3.exceptions.NameResolutionError):

@@ -47,7 +47,8 @@ def proxies_and_ca_bundle(url: str, no_proxy: str | None) -> tuple[dict[str, str
     :returns: The proxies, as `requests.utils.get_environ_proxies` has them, and the CA bundle of
         ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE``.
     """
-    if not _ONLY_VARIABLES:
+    is_patched = getattr(os.environ, "_data", None) is not _VARIABLES  # by a test
+    if not _ONLY_VARIABLES or is_patched or not url.startswith(("https://", "http://")):
         return requests.utils.get_environ_proxies(url, no_proxy=no_proxy), _ca_bundle()
     environment = _look()
     parts = url.split("/", 3)

@@ -125,8 +125,8 @@ def is_asked_about(memory: Memory, request: requests.PreparedRequest, refused: A
 def fetch(memory: Memory, token: Make, count: int) -> list[AccessToken]:
     """Have so many tokens fetched because of 401s."""
     tokens = [token(f"fetched-{number}") for number in range(count)]
-    for one in tokens:
-        memory.fetched(one)
+    for number, one in enumerate(tokens):
+        memory.fetched(one, a_get(f"/fetched/{NAMES[number]}"))
     return tokens
 
 
@@ -211,7 +211,7 @@ def test_after_four_fetches_in_a_minute_every_path_is_suspect(
     fetch(memory, token, FETCHES - 2)
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
     fake_time.advance(30)
-    memory.fetched(token("the fourth"))
+    memory.fetched(token("the fourth"), a_get("/fourth"))
 
     assert is_asked_about(memory, a_get("/users"), token("refused"))
     fake_time.advance(MEMORY - 30)
@@ -223,7 +223,7 @@ def test_a_fetch_whose_token_was_accepted_is_not_held_against_anybody(
 ) -> None:
     for number in range(3 * FETCHES):
         new = token(f"fetched-{number}")
-        memory.fetched(new)
+        memory.fetched(new, a_get("/users"))
         memory.cured(a_get("/users"), new)
 
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
@@ -366,7 +366,7 @@ def test_without_a_clear_answer_five_tokens_a_minute_are_fetched(
     unclear = Api(lives=None)
     for number, name in enumerate(NAMES[:50]):
         if memory.may_be_cured(a_get(f"/{name}"), token(f"refused-{number}"), unclear):
-            memory.fetched(token(f"fetched-{number}"))
+            memory.fetched(token(f"fetched-{number}"), a_get(f"/{name}"))
     assert unclear.asked == 50 - (FETCHES - 1)
     assert not memory.may_be_cured(a_get("/users"), token("refused"), unclear)
 
@@ -444,6 +444,49 @@ def test_the_question_takes_no_connection_of_its_own(
     assert len([one for one in told if '"HEAD ' in one]) == 20
     assert len([one for one in told if one.startswith("Starting new HTTPS connection")]) == 2
     assert [one for one in told if "discarding" in one] == []
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our session", "a plain session"])
+def test_good_calls_between_the_forbidden_calls_of_an_adapter_that_is_not_asked_cost_few_tokens(
+    sandbox: Counted, ours: bool
+) -> None:
+    class Other(HTTPAdapter):
+        """As of a corporate proxy, say: of requests, and not ours."""
+
+    with sandbox.signed_in() if ours else sandbox.session() as session:
+        session.auth = session.auth or sandbox.auth()
+        session.mount("https://", Other())
+        for _ in range(20):
+            assert status(session, sandbox, ME) == 200
+            assert status(session, sandbox, "/sandbox/status/401") == 401
+
+    assert sandbox.token_requests <= 1 + FETCHES
+
+
+@pytest.mark.parametrize("kind", [HTTPAdapter, GenesysCloudAdapter])
+def test_two_threads_that_send_one_prepared_request_make_one_token_request(
+    sandbox: Counted, kind: type[Any]
+) -> None:
+    """The second one is answered 401, and replays the request, before the first one goes on."""
+    answers: list[requests.Response] = []
+
+    class Slow(kind):  # type: ignore[misc]  # of either
+        def send(self, request: requests.PreparedRequest, *a: Any, **o: Any) -> Any:
+            answer = super().send(request, *a, **o)
+            if answer.status_code == 401 and request is prepared and not answers:
+                answers.append(answer)
+                answers[0] = session.send(prepared)
+            return answer
+
+    with sandbox.session() as session:
+        session.auth = sandbox.auth()
+        session.mount("https://", Slow())
+        prepared = session.prepare_request(requests.Request("GET", sandbox.api_url + ME))
+        sandbox.sandbox.revoke_all()
+        answers.append(session.send(prepared))
+
+    assert [one.status_code for one in answers] == [200, 200]
+    assert sandbox.token_requests == 2
 
 
 @pytest.mark.parametrize("kind", [HTTPAdapter, GenesysCloudAdapter])

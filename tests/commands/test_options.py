@@ -309,3 +309,14 @@ def test_there_are_six_commands() -> None:
         "sandbox",
         "completion",
     }
+
+
+def test_an_env_file_that_is_not_utf_8_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "utf-16.env"
+    file.write_text("A=1\n", encoding="utf-16")
+    assert cli.main(["check", "--env-file", str(file)]) == 2
+    out, err = capsys.readouterr()
+
+    assert "is not UTF-8" in " ".join((out + err).split())

@@ -792,3 +792,25 @@ def test_any_other_rate_limit_is_refused(limit: Any) -> None:
     assert complaint(lambda: given(rate_limit=limit)) == (
         "rate_limit must be a whole number of requests a minute, 1 or more; None for no count."
     )
+
+
+def test_credentials_that_another_thread_finds_meanwhile_count_for_the_next_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """load_dotenv() comes late, and another thread is the first to need them."""
+    given = settings(region=boxed("eu-west-2"))
+    read, asked = Settings.environment, []
+
+    def slow(self: Settings) -> Any:
+        found = read(self)
+        asked.append(found)
+        if len(asked) == 1:
+            monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_ID", ID)
+            monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", SECRET)
+            read(self)
+        return found
+
+    monkeypatch.setattr(Settings, "environment", slow)
+
+    assert "No Genesys Cloud credentials" in complaint(given.identity)
+    assert plain(given.identity().client_id) == ID

@@ -977,3 +977,12 @@ def test_no_url_makes_the_judgement_itself_fail(url: str) -> None:
                 where.place.raise_if_mistaken(one)
             except ConfigurationError:
                 assert not ours
+
+
+@pytest.mark.parametrize(
+    "path", ["%" + "25" * 20_000, "\uff05" + "\uff12\uff15" * 20_000, "%C0%A5" + "25" * 20_000]
+)
+def test_a_path_that_is_encoded_again_and_again_gets_no_token_and_no_time(path: str) -> None:
+    place = Hosts.of("mypurecloud.ie", None, None)
+
+    assert not place.takes_token(f"https://api.mypurecloud.ie/{path}2e")

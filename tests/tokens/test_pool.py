@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -1191,6 +1192,19 @@ def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
 
     assert slots(auth) == made
     assert len(made) == 4
+
+
+def test_revoke_ends_the_tokens_of_a_pool_that_another_process_has_fetched(
+    api: Counted, tmp_path: Path
+) -> None:
+    first, second = (api.auth(tokens=3, store=FileTokenStore(tmp_path)) for _ in range(2))
+    fill(first)
+    tokens = living_values(first)
+    second.access_token()
+    second.revoke()
+
+    assert sorted(carried(api)) == sorted(tokens)
+    assert list(tmp_path.glob("*.json")) == []
 
 
 def test_revoke_goes_on_with_the_others_when_one_fails(api: Counted) -> None:

@@ -265,3 +265,24 @@ def test_a_subclass_may_ask_without_proxies_of_a_call(
 
     merged = session.merge_environment_settings(API, None, None, None, None)
     assert (merged["proxies"], merged["verify"]) == ({}, True)
+
+
+def test_an_environment_that_a_test_has_replaced_counts(session: GenesysCloudSession) -> None:
+    other = {"HTTPS_PROXY": "http://proxy.example", "REQUESTS_CA_BUNDLE": "/ca.pem"}
+    session.merge_environment_settings(API, {}, None, None, None)
+    with patch.object(os, "environ", other):
+        merged = session.merge_environment_settings(API, {}, None, None, None)
+
+    assert merged["proxies"]["https"] == "http://proxy.example"
+    assert merged["verify"] == "/ca.pem"
+
+
+def test_a_url_without_a_host_says_nothing_of_the_host_that_its_path_looks_like(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    host = API.split("/")[2]
+    session.merge_environment_settings(f"foo:/x/{host}/y", {}, None, None, None)
+
+    merged = session.merge_environment_settings(API, {}, None, None, None)
+    assert merged["proxies"]["https"] == "http://proxy.example"

@@ -201,7 +201,7 @@ class Network:
                 answer.close()
                 return answer
 
-        seconds, host = sum(self._timeout), urlsplit(url).netloc
+        seconds, host = sum(self._timeout), urlsplit(url).netloc.rpartition("@")[2]
         try:
             return within(seconds + SLACK_SECONDS, send)
         except (TooLongError, BodyTooSlowError):
