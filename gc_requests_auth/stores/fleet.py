@@ -168,8 +168,11 @@ class FleetPermits:
                 question = self._ask(count)
                 if question is None:  # no thread can be started, at the end of a script for example
                     break
-                if now >= until or not question.wait(until - now):
+                is_slow = not question.wait(PATIENCE) or self._clock.monotonic() >= now + PATIENCE
+                if is_slow:
                     self._fail(f"it does not answer within {PATIENCE} s")
+                elif now >= until:
+                    return PATIENCE  # the store answers, but other threads take the permits
             return 0.0
         finally:  # also after Ctrl-C, or a time limit of the caller's
             with self._lock:

@@ -522,7 +522,27 @@ def test_a_store_that_is_always_slow_is_asked_in_vain_and_keeps_no_call_waiting(
         store.time.advance(20)
 
     assert said(caplog) == [FAILS + "it does not answer within 0.5 s"]
-    assert len(store.asked) == 2 + 9, "in the background, later"
+    assert len(store.asked) == 1 + 9, "in the background, later"
+
+
+def test_a_store_that_answers_many_threads_in_turn_is_not_taken_for_slow(
+    store: Keeping, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer takes a moment, and the permits are taken by threads that came first."""
+    shared = FleetPermits(store, KEY, sign, store.time.clock)
+    count = RateLimit(20, store.time.clock, shared)
+
+    def at_once_for_others(work: Callable[[], None]) -> bool:
+        work()
+        assert shared.take(count) == 0.0
+        return True
+
+    monkeypatch.setattr(module, "in_background", at_once_for_others)
+    store.before = lambda: store.time.advance(0.2)
+
+    assert count.take() == module.PATIENCE
+    assert len(store.asked) == 4
+    assert said(caplog) == []
 
 
 def test_no_call_waits_for_a_store_that_hangs_and_no_thread_more_is_started(
