@@ -36,7 +36,7 @@ class TokenPool:
 
     :param make: Makes the source of the tokens of a slot. The arguments are the number of the slot, from
         0, and a function that the source calls with each new token.
-    :param size: Says how many tokens may be used side by side; None while it is not known who signs in.
+    :param size: Says how many tokens may be used side by side; None while the client is unknown.
     :param rate_limit: Says how many requests each token may make in a minute; None for no limit.
     """
 
@@ -60,7 +60,11 @@ class TokenPool:
         self._add_slots(1)
 
     def current(self) -> AccessToken:
-        """The token that can make the most requests. The caller waits for the first token of all only."""
+        """The token that can make the most requests.
+
+        The caller waits for the first token of all, or when every token has ended, and for a moment
+        when all are used up.
+        """
         only = self._only
         if only is not None:
             return only.current()
@@ -82,7 +86,7 @@ class TokenPool:
         return slots[best.slot].current()
 
     def slots(self) -> list[TokenSource]:
-        """The source of each token; the first source alone while it is not known who signs in.
+        """The source of each token; the first source alone while the client is unknown.
 
         :raises ConfigurationError: if the setting of the number of tokens makes no sense.
         """
@@ -121,8 +125,10 @@ class TokenPool:
 
         Fetches nothing.
         """
-        slot = None if other_than is None else self._slots[other_than.slot]
-        if other_than is None or slot is None or slot.living() is None:
+        if other_than is None:
+            return self._best()
+        slot = self._slots[other_than.slot]
+        if slot.living() is None:
             return self._best()
         return slot.living(other_than=other_than.value)
 
@@ -187,9 +193,10 @@ class TokenPool:
             raise problem
 
     def _most_ready(self) -> AccessToken | None:
-        """The living token with the most requests left, if these are more than half of its limit.
+        """The living token with the most requests left, if more than half of its limit is left.
 
-        None says that a closer look is needed. Only the end of the token that is returned is checked.
+        Otherwise None, and the caller looks at all tokens. Only the end of the token that is
+        returned is checked.
         """
         best, most = None, 0
         for slot in self._slots:
@@ -226,7 +233,10 @@ class TokenPool:
             self._slots.append(self._make(number, partial(self._adopt, number)))
 
     def _adopt(self, slot: int, token: AccessToken) -> AccessToken:
-        """Give a token its rate limit. A token that comes twice, from a store say, has one limit."""
+        """Give a token its rate limit.
+
+        If two slots get the same token, for example from a store, both share one limit.
+        """
         for other in self.all_living():
             if other.value == token.value:
                 return token._replace(limit=other.limit, slot=slot)
@@ -254,11 +264,11 @@ class LoginRequest(TokenRequest):
         self,
         identity: Identity,
         *,
-        instead_of: SecretBox | None,  # noqa: ARG002 -- what is new is another token
+        instead_of: SecretBox | None,  # noqa: ARG002 -- a new token always differs
         within: float,
         retry: bool,
     ) -> AccessToken:
-        """A new token; so it is another than any before."""
+        """A new token, which differs from all tokens before."""
         with forks.no_fork:  # with oauthlib, which is dear to import
             from .request import request_token
 

@@ -70,9 +70,9 @@ class RateLimit:
         self.ready: list[None] = [None] * (limit or 0)
         #: When each resting permit is ready again, the first one first.
         self._resting: deque[float] = deque()
-        #: Permits to take out of use as they come back, the limit having been lowered.
+        #: After the limit is lowered: permits that are removed when they come back.
         self._surplus: list[None] = []
-        #: Until when nothing is sent, the API having refused a request; None if that is over.
+        #: After a 429: the time until which nothing is sent; None if that time has passed.
         self._closed_until: float | None = None
         self._accepted = itertools.count(1)
         #: How many answers other than 401 the token has brought.
@@ -87,8 +87,8 @@ class RateLimit:
     def take(self) -> float:
         """Count a request that is about to be sent.
 
-        :returns: 0.0 if it may be sent; else the seconds until it is worth asking again, and nothing
-            is counted. No more than `WINDOW`, or than what `refused` was told.
+        :returns: 0.0 if it may be sent; otherwise the seconds to wait before the next try; then
+            nothing is counted. At most `WINDOW`, or the seconds given to `refused`.
         """
         if self._closed_until is None and self._shared is None:
             try:
@@ -134,7 +134,7 @@ class RateLimit:
     def give_back(self) -> None:
         """A counted request never reached the API."""
         if self.limit is not None:
-            self._put_back()  # what a fleet was told before is put right when it is told again
+            self._put_back()  # the next text to the store corrects the number
 
     def answered(self, *, accepted: bool = True) -> None:
         """The answer to a counted request has arrived, or its failure: it counts `WINDOW` more seconds.
@@ -159,8 +159,9 @@ class RateLimit:
         """The API refused a request because of this token: nothing is sent for so many seconds.
 
         :param seconds: Of its ``Retry-After``, bounded by the caller.
-        :param limit: What the answer says the limit is. It counts from now on, unless it is no sane
-            number, or higher than the limit this was made with: then others use the token as well.
+        :param limit: What the answer says the limit is. The new limit is used from now on. A limit
+            that makes no sense is ignored. A limit above the first one is cut to it: others may use
+            the token as well.
         """
         if seconds > 0:  # neither is NaN
             self._closed_until = max(self._closed_until or 0.0, self._now() + seconds)
@@ -175,7 +176,7 @@ class RateLimit:
 
     @property
     def free(self) -> float:
-        """How many requests may be sent now; infinite if the count is off."""
+        """How many requests may be sent now; infinite without a limit."""
         now = self._now()
         if self._still_closed(now):
             return 0
@@ -187,7 +188,7 @@ class RateLimit:
 
     @property
     def wait(self) -> float:
-        """Seconds until one may be sent; 0.0 if it may now."""
+        """Seconds until one request may be sent; 0.0 for now."""
         now = self._now()
         if closed := self._still_closed(now):
             return closed
@@ -200,7 +201,11 @@ class RateLimit:
 
     @property
     def runs_short(self) -> bool:
-        """Whether half is used, and at this pace the rest does not last until the first comes back."""
+        """Whether the limit will soon be used up.
+
+        That is: at least half of the limit is used, and the rest would be used up before the oldest
+        permit is free again.
+        """
         free, limit = self.free, self.limit
         if limit is None or not free:
             return not free
@@ -209,12 +214,15 @@ class RateLimit:
 
     @property
     def plausibly_spent(self) -> bool:
-        """Whether a 429 that names no limit may well be this token's: half of what it may is used."""
+        """Whether a 429 without a named limit may come from the limit of this token.
+
+        That is: at least half of the limit is used.
+        """
         return self.limit is not None and self.free * 2 <= self.limit
 
     @property
     def under_way(self) -> int:
-        """How many counted requests are not answered yet; rather too many than too few."""
+        """How many counted requests have no answer yet; may be too high, never too low."""
         # In this order: a permit that has rested meanwhile is found in neither, not in both.
         here = len(self.ready) + len(self._resting)
         return max(0, (self.limit or 0) + len(self._surplus) - here)
@@ -234,7 +242,7 @@ class RateLimit:
             self.ready[:] = [None] * (self.limit or 0)
 
     def _still_closed(self, now: float) -> float:
-        """Seconds for which nothing is sent, the API having refused a request."""
+        """Seconds for which nothing is sent after a 429."""
         until = self._closed_until
         if until is None:
             return 0.0
