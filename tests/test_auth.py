@@ -990,7 +990,7 @@ def test_a_vault_that_uses_the_very_auth_is_told(sandbox: Counted) -> None:
         return auth.access_token(), "never"
 
     auth = sandbox.auth(credentials=vault)
-    with pytest.raises(ConfigurationError, match="this very auth"):
+    with pytest.raises(ConfigurationError, match="uses this auth"):
         auth.access_token()
 
 

@@ -1,4 +1,4 @@
-"""When to ask for a token: rarely, once for all threads, and never while a living token would do.
+"""Decides when to request a token: once for all threads, if no token lives or the token ends soon.
 
 The single flight. Suppose 64 threads find the token revoked. Each of them calls `_obtain` with the
 token that the API refused. The first becomes the leader of a flight and makes the token request; the
@@ -31,17 +31,18 @@ from .token import AccessToken, Refusals, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Seconds after which a flight is given up: 60 for throttling, and one last attempt.
+#: Seconds after which waiters stop waiting: 60 of throttling, and 15 for one last attempt.
 LONGEST_FLIGHT = 75.0
 
-#: Seconds of these that are left when the token request ends, so that its result is still in time.
+#: The token request must end so many seconds before the flight does, so that the flight can still
+#: share the result.
 RESERVE = 5.0
 
 #: Seconds after a failed renewal in which nobody tries again; twice as many after each further
 #: failure, up to `LONGEST_PAUSE`, but never more than half the life that is left.
 PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
-#: Seconds after which a waiter looks at both clocks again: an Event knows nothing of a suspension.
+#: Seconds after which a waiter looks at both clocks: Event.wait() does not count a suspension.
 LOOK_SECONDS = 1.0
 
 #: Seconds between two looks of a greenlet that waits for another greenlet of its thread.
@@ -56,12 +57,12 @@ _NO_FAILURE = 0.0, Moment(0.0, 0.0)
 class Flight:
     """One token request: a leader makes it, others wait for its result.
 
-    :param longest: Seconds after which the flight is given up.
+    :param longest: Seconds after which waiters stop waiting for the flight.
     """
 
     def __init__(self, longest: float, clock: Clock) -> None:
         self.ended = threading.Event()
-        #: The call stack that makes the token request, once it does.
+        #: The call stack that makes the token request; None before.
         self.leader: tuple[int, object] | None = None
         self.token: AccessToken | None = None
         #: Each waiter raises a copy, with a traceback of its own.
@@ -85,7 +86,7 @@ class Flight:
         waited = 0.0
         while not self._wait(LOOK_SECONDS):
             waited += LOOK_SECONDS
-            if waited > self._longest:  # a frozen clock does not say so
+            if waited > self._longest:  # a frozen clock never shows that the time is over
                 self._longest = -math.inf
             if self.left() < 0:
                 return None
@@ -103,19 +104,19 @@ class Flight:
         """Raise if the caller would wait for itself."""
         if self.leader == call_stack():
             raise ConfigurationError(
-                "Signing in needs a token itself: the credentials= function, or what session="
-                " mounts, uses this very auth. Give it another one."
+                "The sign-in needs a token of the same auth: the credentials= function, or an"
+                " adapter of session=, uses this auth. Use another auth there."
             )
 
     def can_be_waited_for(self) -> bool:
-        """Whether the leader can go on meanwhile: not the caller, nor a greenlet of a blocked thread."""
+        """False if the leader is the caller, or a greenlet of a thread that a wait would block."""
         here = call_stack()
         if self.leader is None or self.leader[0] != here[0]:
             return True
         return self.leader != here and sleep_lets_others_run()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait so long for the end; whether the flight has ended."""
+        """Wait up to `seconds` for the end, and return whether the flight ended."""
         if self.leader is None or self.leader[0] != threading.get_ident():
             return self.ended.wait(seconds)
         # An Event would block the thread of the leader itself; naps let other greenlets run.
@@ -130,11 +131,11 @@ class TokenSource:
 
     :param identify: Says who signs in; called before every token request.
     :param request: Gets a token.
-    :param longest_flight: Seconds after which a flight is given up, and its result shared no more.
+    :param longest_flight: Seconds after which waiters stop, and the result is no longer shared.
     :param background: Whether a thread may renew a token while calls go on with it.
     :param inline: Whether, without a thread, a call may renew a token in its last moments.
     :param refusals: The last refusal of these credentials, which other sources remember as well.
-    :param adopt: Gives a token that is put to use its rate limit.
+    :param adopt: Sets the rate limit of a new token before its first use.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class TokenSource:
         identify: Callable[[], Identity],
         request: TokenRequest,
         longest_flight: float = LONGEST_FLIGHT,
-        clock: Clock = Clock(),  # noqa: B008 -- immutable
+        clock: Clock = Clock(),  # noqa: B008 -- never changed
         *,
         background: bool = True,
         inline: bool = True,
@@ -180,7 +181,7 @@ class TokenSource:
     # -- what others ask for --------------------------------------------------------------------
 
     def current(self) -> AccessToken:
-        """A token to send now."""
+        """The token for a request now."""
         token = self.token
         if token is not None:
             left = token.remaining(self._clock)
@@ -208,7 +209,7 @@ class TokenSource:
     def renew_or_fetch(self, *, inline: bool) -> Flight | None:
         """Start a token request if there is no living token. After each failure, wait longer.
 
-        :param inline: Whether the caller may ask for it, where no thread can.
+        :param inline: Whether the caller makes the token request if no thread can be started.
         :returns: The flight that may bring a token.
         """
         token = self.token
@@ -246,8 +247,8 @@ class TokenSource:
                     token = flight.result()
             finally:  # also after Ctrl-C, wherever it comes
                 self._end(mine)
-            # The token may be over by now: the process may have been suspended. A store may give the
-            # very token that was refused here, if the leader wanted to replace another token.
+            # The token may have ended by now: the process may have been suspended. A store may give
+            # the very token that was refused here, if the leader wanted to replace another token.
             refused = token is not None and token.shared and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
@@ -270,11 +271,11 @@ class TokenSource:
     def _lead(
         self, mine: Flight, rejected: SecretBox | None = None, *, retry: bool
     ) -> AccessToken | None:
-        """Make the token request. None if all was forgotten meanwhile: the answer is stale.
+        """Make the token request. None if forget() was called meanwhile.
 
         :param retry: Whether calls wait for the result; they share a failure as well.
         """
-        # A token that was forgotten or is over here may still live for a store, by its wall clock.
+        # A token that was forgotten or has ended here may still live for a store's wall clock.
         token = self.token
         instead_of = (self._forgotten if token is None else token.value) or rejected
         identity = self._identify()  # only the caller gets what a vault raises
@@ -296,7 +297,7 @@ class TokenSource:
             in_time = self._flight is mine
             if in_time:
                 mine.token, mine.failure = token, failure if retry else None
-                if refusal is not None:  # without a look at it: other sources write it, too
+                if refusal is not None:  # no check of the old value: other sources write here
                     self._refusals.last = refusal
                 if token is not None:
                     self._publish(mine, token)
@@ -335,7 +336,7 @@ class TokenSource:
     # -- renewal in good time -------------------------------------------------------------------
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
-        """Start a renewal; nobody waits long for it, and nobody fails for it while the token lives."""
+        """Start a renewal. Calls wait `PATIENCE` at most; no call fails while the token lives."""
         if left > token.early * self._jitter:
             return token
         last_moments = left <= token.margin
@@ -349,7 +350,7 @@ class TokenSource:
 
         :param token: The token that the caller found.
         :param left: Seconds that calls can go on without the renewal.
-        :param inline: Whether the caller leads, where no thread can.
+        :param inline: Whether the caller makes the token request if no thread can be started.
         """
         forks.process()
         flight = self._flight_under_way()
@@ -378,10 +379,10 @@ class TokenSource:
         except BaseException as error:
             ours = isinstance(error, GenesysCloudError)
             if self._failed is _NO_FAILURE:
-                what = "renewal fails, the current token stays in use"
+                what = "the renewal failed; calls use the current token"
                 if self.living() is None:
-                    what = "no further token for now, the current ones stay in use"
-                # What a vault or an adapter raises may have a secret in its text.
+                    what = "no further token; calls use the other tokens of the pool"
+                # The text of a foreign exception may hold a secret.
                 problem = str(error) if ours else type(error).__name__
                 mine.to_log.append((logging.WARNING, f"{what}: %s", problem))
             pause, _ = self._failed

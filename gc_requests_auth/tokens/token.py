@@ -87,7 +87,7 @@ class AccessToken(NamedTuple):
         return self.bearer.open()
 
     def remaining(self, clock: Clock) -> float:
-        """Seconds left; zero or less when it is over."""
+        """Seconds left; zero or less when the token has ended."""
         born = self.born
         # As `Moment.age` has it, once more: this is asked before every call.
         monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
@@ -119,14 +119,14 @@ def is_b64token(token: SecretBox) -> bool:
 
 
 class TokenRequest:
-    """A way to come by a token. What only a store can do is left undone here."""
+    """Gets a token. The methods for a store do nothing in this class."""
 
     def __call__(
         self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
     ) -> AccessToken:
         """A token for this client.
 
-        :param instead_of: The value of a token that was refused, or is to be replaced in good time.
+        :param instead_of: The value of a token that was refused, or ends soon.
         :param within: Seconds that it may take.
         :param retry: Whether to try again what is worth trying again.
         :raises TokenError: if there is none.
@@ -149,7 +149,9 @@ class TokenRequest:
 
 
 class Refusals:
-    """The last refusal of credentials, so that a wrong secret asks once, not once a call.
+    """The last refusal of credentials.
+
+    With a wrong secret, the library asks the login service once, not at every call.
 
     The tokens of a client share one memory: they have the same credentials.
     """
@@ -165,9 +167,9 @@ class Refusals:
             return None
         error, age = copy.copy(last[1]), last[2].age(clock)
         memory = (
-            f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
-            f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
-            " after forget().)"
+            f"{error} (No new request was sent: the login service refused these credentials"
+            f" {age:.0f} s ago. The next request is sent after {REFUSAL_MEMORY:.0f} s, with other"
+            " credentials, or after forget().)"
         )
         error.args = (memory,)
         return error if age < REFUSAL_MEMORY else None
