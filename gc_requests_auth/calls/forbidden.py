@@ -95,7 +95,7 @@ class ForbiddenEndpoints:
         lives = self._lives(response, refused, options)
         if lives is None:
             # A token that brought any answer but 401 was worth its fetch.
-            in_vain = [token for token in self._not_of_use() if not token.limit.accepted]
+            in_vain = [token for token in self._not_of_use() if not token.limit.answers_accepted]
             return len(in_vain) < FETCHES
         if lives:
             # Also for a path without a fetch of its own, since other fetches had been in vain already.
@@ -135,7 +135,7 @@ class ForbiddenEndpoints:
         if lives:
             self._asked.append((token.value, Moment.now(self._clock)))
             key = token.value, request.method, request.url
-            _add(self._alive, key, (token.limit.accepted, Moment.now(self._clock)))
+            _add(self._alive, key, (token.limit.answers_accepted, Moment.now(self._clock)))
         elif lives is not None:
             self._over = token.value
         return lives
@@ -144,7 +144,7 @@ class ForbiddenEndpoints:
         known = self._alive.get((token.value, request.method, request.url))
         if known is not None:
             accepted, moment = known
-            if accepted == token.limit.accepted and moment.age(self._clock) < LIVES_FOR:
+            if accepted == token.limit.answers_accepted and moment.age(self._clock) < LIVES_FOR:
                 return True
         asked = list(self._asked)
         return (

@@ -56,7 +56,7 @@ class TokenPool:
         self._only: TokenSource | None = None
         self._is_complete = False
         #: The values of tokens that were refused while no successor could be fetched; since when.
-        self._refused: dict[SecretBox, Moment] = {}
+        self._used_last_since: dict[SecretBox, Moment] = {}
         self._add_slots(1)
 
     def current(self) -> AccessToken:
@@ -75,7 +75,7 @@ class TokenPool:
         best = self._best()
         if best is None:
             return slots[0].current()
-        if best.limit.runs_short:
+        if best.limit.will_run_out:
             empty = next((slot for slot in slots if slot.living() is None), None)
             if empty is not None:
                 spent = best.limit.free <= 0
@@ -149,10 +149,10 @@ class TokenPool:
         From now on, the refused token is used last.
         """
         if refused is not None:
-            self._refused[refused.value] = Moment.now(self._clock)
-        for value in list(self._refused):
+            self._used_last_since[refused.value] = Moment.now(self._clock)
+        for value in list(self._used_last_since):
             if not self._is_used_last(value):
-                self._refused.pop(value, None)
+                self._used_last_since.pop(value, None)
         best = self._best()
         return None if best is None or self._is_used_last(best.value) else best
 
@@ -160,7 +160,7 @@ class TokenPool:
         """Drop all tokens and refusals."""
         for slot in self._slots:
             slot.forget()
-        self._refused.clear()
+        self._used_last_since.clear()
 
     def use_stored(self, identity: Identity) -> SecretBox | None:
         """Go on with the token of this client in the store, if one lives there. No token is fetched.
@@ -203,7 +203,7 @@ class TokenPool:
             token = slot.token
             if token is not None and len(token.limit.ready) > most:
                 best, most = token, len(token.limit.ready)
-        if best is None or self._refused or not best.limit.is_plain:
+        if best is None or self._used_last_since or not best.limit.is_plain:
             return None
         enough = 2 * most > (best.limit.limit or 0)
         return best if enough and best.remaining(self._clock) > best.margin else None
@@ -217,7 +217,7 @@ class TokenPool:
             if token is None:
                 continue
             limit = token.limit
-            sound = not self._refused or not self._is_used_last(token.value)
+            sound = not self._used_last_since or not self._is_used_last(token.value)
             free = limit.free
             rank = (
                 sound and token.remaining(self._clock) > token.margin,
@@ -244,7 +244,7 @@ class TokenPool:
         return token._replace(limit=RateLimit(self._rate_limit(), self._clock, permits), slot=slot)
 
     def _is_used_last(self, value: SecretBox) -> bool:
-        since = self._refused.get(value)
+        since = self._used_last_since.get(value)
         return since is not None and since.age(self._clock) < USED_LAST_SECONDS
 
 

@@ -1525,14 +1525,14 @@ def test_a_further_token_that_another_thread_has_fetched_meanwhile_is_not_fetche
     slots: list[TokenSource], login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = pool_of(slots[:2], fake_time)
-    runs_short: Any = RateLimit.__dict__["runs_short"]
+    will_run_out: Any = RateLimit.__dict__["will_run_out"]
 
     def another_thread_was_faster(limit: RateLimit) -> bool:
         slots[1].current()
-        return bool(runs_short.fget(limit))
+        return bool(will_run_out.fget(limit))
 
     use_up(pool.current())
-    monkeypatch.setattr(RateLimit, "runs_short", property(another_thread_was_faster))
+    monkeypatch.setattr(RateLimit, "will_run_out", property(another_thread_was_faster))
 
     pool.current()
     assert len(login.calls) == 2
