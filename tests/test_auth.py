@@ -123,13 +123,13 @@ def test_a_token_that_was_asked_for_before_a_revocation_and_came_after_it_is_rep
     other.start()
     assert issued.wait(10)
     sandbox.sandbox.revoke_all()
-    joined = Flight.result
+    joined = Flight.wait_for_token
 
     def join(flight: Flight) -> Any:
         released.set()
         return joined(flight)
 
-    monkeypatch.setattr(Flight, "result", join)
+    monkeypatch.setattr(Flight, "wait_for_token", join)
     answer = api.get(url, auth=auth)
     other.join(10)
 

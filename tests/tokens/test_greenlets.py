@@ -159,7 +159,7 @@ def test_a_wait_for_a_leader_of_the_same_thread_is_made_of_naps(
     monkeypatch.setattr(time, "sleep", nap)
     clock = Clock(fake_time.clock.monotonic, fake_time.clock.wall, nap)
     flight = led_by(other_greenlet, clock, monkeypatch)
-    token = flight.result()
+    token = flight.wait_for_token()
 
     assert token is flight.token is not None
     assert naps == [NAP] * 300

@@ -656,7 +656,7 @@ def test_two_threads_at_once_start_one_renewal(
         renewing._flight = renewing._flight or source_module.Flight(60, fake_time.clock)
         return False
 
-    monkeypatch.setattr(renewing, "_pauses", overtaken)
+    monkeypatch.setattr(renewing, "_must_pause", overtaken)
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert in_background() == []
@@ -668,7 +668,7 @@ def test_a_renewal_that_has_just_failed_in_another_thread_is_not_tried_again_at_
 ) -> None:
     begin_to_renew(renewing, fake_time)
     pauses = [True, False]  # the second look, under the lock, is the one that counts
-    monkeypatch.setattr(renewing, "_pauses", lambda left: pauses.pop())
+    monkeypatch.setattr(renewing, "_must_pause", lambda left: pauses.pop())
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert pauses == []
