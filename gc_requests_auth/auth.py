@@ -246,7 +246,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         options: Mapping[str, Any],
     ) -> bool:
         """Whether the refused token was fetched after the first 401 arrived, and has not ended since."""
-        if refused is None or fetched is None or fetched.shared or refused.value != fetched.value:
+        if not (refused and fetched) or fetched.from_store or refused.value != fetched.value:
             return False
         # If the token request was under way before the 401, whatever ended the first token may have ended
         # the new token, too. So the API is asked.

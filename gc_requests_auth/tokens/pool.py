@@ -206,7 +206,7 @@ class TokenPool:
         if best is None or self._used_last_since or not best.limit.is_plain:
             return None
         enough = 2 * most > (best.limit.limit or 0)
-        return best if enough and best.remaining(self._clock) > best.margin else None
+        return best if enough and best.remaining(self._clock) > best.wait_before else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left. A token that ends soon, or was refused, comes last."""
@@ -220,7 +220,7 @@ class TokenPool:
             sound = not self._used_last_since or not self._is_used_last(token.value)
             free = limit.free
             rank = (
-                sound and token.remaining(self._clock) > token.margin,
+                sound and token.remaining(self._clock) > token.wait_before,
                 free,
                 0.0 if free > 0 else -limit.wait,
             )

@@ -185,7 +185,7 @@ class TokenSource:
         token = self.token
         if token is not None:
             left = token.remaining(self._clock)
-            if left > token.early:
+            if left > token.renew_before:
                 return token
             if left > 0:
                 return self._renew_early(token, left)
@@ -249,7 +249,7 @@ class TokenSource:
                 self._end(own_flight)
             # The token may have ended by now: the process may have been suspended. A store may give
             # the very token that was refused here, if the leader wanted to replace another token.
-            refused = token is not None and token.shared and token.value == rejected
+            refused = token is not None and token.from_store and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 
@@ -311,7 +311,7 @@ class TokenSource:
 
     def _publish(self, own_flight: Flight, token: AccessToken) -> None:
         what = "token renewed" if self.token else "token fetched"
-        if token.shared:
+        if token.from_store:
             what = "token taken from the store"
         what += ", good for %.0f s"
         own_flight.to_log.append((logging.INFO, what, token.remaining(self._clock)))
@@ -337,9 +337,9 @@ class TokenSource:
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
         """Start a renewal. Calls wait `PATIENCE` at most; no call fails while the token lives."""
-        if left > token.early * self._jitter:
+        if left > token.renew_before * self._jitter:
             return token
-        last_moments = left <= token.margin
+        last_moments = left <= token.wait_before
         flight = self._renewal(token, left, inline=last_moments and self._inline)
         if flight is not None and last_moments:
             flight.wait_a_moment()

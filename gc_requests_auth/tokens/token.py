@@ -36,11 +36,11 @@ class AccessToken(NamedTuple):
     #: Seconds from `born`.
     lifetime: float
     #: Seconds before the deadline from which a successor may be looked for in the background.
-    early: float = 0.0
+    renew_before: float = 0.0
     #: Seconds before the deadline from which a call waits briefly for a successor.
-    margin: float = 0.0
+    wait_before: float = 0.0
     #: Whether the token comes from a store, where another process may have left it long ago.
-    shared: bool = False
+    from_store: bool = False
     #: How many requests the token may still make. Set when the token is put to use.
     limit: RateLimit = OFF
     #: The number of the token among the tokens of the client.
@@ -71,15 +71,15 @@ class AccessToken(NamedTuple):
         """
         age = max(0.0, clock.wall() - requested)
         born = Moment(clock.monotonic() - age, clock.wall() - age)
-        return cls._with_windows(SecretBox(value), born, lifetime, shared=True)
+        return cls._with_windows(SecretBox(value), born, lifetime, from_store=True)
 
     @classmethod
     def _with_windows(
-        cls, value: SecretBox, born: Moment, lifetime: float, *, shared: bool = False
+        cls, value: SecretBox, born: Moment, lifetime: float, *, from_store: bool = False
     ) -> AccessToken:
-        early = min(900.0, lifetime / 4)
-        margin = min(10.0, lifetime / 10)
-        return cls(value, _bearer(value), born, lifetime, early, margin, shared)
+        renew_before = min(900.0, lifetime / 4)
+        wait_before = min(10.0, lifetime / 10)
+        return cls(value, _bearer(value), born, lifetime, renew_before, wait_before, from_store)
 
     @property
     def header(self) -> Secret:

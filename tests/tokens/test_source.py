@@ -362,8 +362,8 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
 def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
     """Let the token grow so old that a successor is due; how long it still lives."""
     token = source.current()
-    fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
-    return token.early
+    fake_time.advance(token.remaining(fake_time.clock) - token.renew_before + 0.001)
+    return token.renew_before
 
 
 def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
@@ -391,7 +391,7 @@ def test_no_token_is_renewed_before_it_is_due(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     token = renewing.current()
-    fake_time.advance(token.remaining(fake_time.clock) - token.early - 0.01)
+    fake_time.advance(token.remaining(fake_time.clock) - token.renew_before - 0.01)
     renewing.current()
 
     assert len(login.calls) == 1
