@@ -235,7 +235,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """
         if call.is_carried_by(request):
             return call.token
-        return self._tokens.carried_by(request)
+        return self._tokens.carried_by(request.headers.get("Authorization"))
 
     def _is_refused_anew(
         self,

@@ -132,9 +132,8 @@ class TokenPool:
             return self._best()
         return slot.living(other_than=other_than.value)
 
-    def carried_by(self, request: requests.PreparedRequest) -> AccessToken | None:
-        """The living token that a request is signed with; None if it is none of these."""
-        header = request.headers.get("Authorization")
+    def carried_by(self, header: str | bytes | None) -> AccessToken | None:
+        """The living token in the value of an ``Authorization`` header; None if it is none of these."""
         tokens = (slot.living() for slot in self._slots)
         return next((token for token in tokens if token and token.header == header), None)
 

@@ -27,7 +27,7 @@ from ..util.http import USER_AGENT, correlation_id_of
 from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .token import AccessToken
-from .unreachable import explain
+from .unreachable import failed_attempt_of
 
 #: What requests calls verify=.
 Verify: TypeAlias = bool | str | None
@@ -164,7 +164,7 @@ class _Reader:
                 now=clock.wall(),
             ).outcome()
         except READING_FAILS as problem:
-            self.outcome = explain(problem, self._token_url) or self.outcome
+            self.outcome = failed_attempt_of(problem, self._token_url) or self.outcome
         # A tracer, oauthlib and the log of requests-oauthlib see what is left of the answer. They get
         # no token, and no headers: a gateway may repeat in them what it was sent. Besides, oauthlib
         # raises on an expires_in, expires_at or scope that is harmless.
@@ -260,7 +260,7 @@ def _send(
     try:
         return send(verify)
     except SENDING_FAILS as problem:
-        failed = explain(problem, url)
+        failed = failed_attempt_of(problem, url)
         if failed is None:  # of a mounted adapter: it belongs to the user
             raise
         return failed

@@ -33,7 +33,7 @@ _PROXY = "can not be reached through the proxy"
 _LONGER = "token_timeout= sets how long each attempt may take."
 
 
-def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
+def failed_attempt_of(problem: Exception, token_url: str) -> FailedAttempt | None:
     """The failed attempt that this exception of requests amounts to.
 
     None for an exception that a mounted adapter (a test double, say) raises by itself: such an
