@@ -23,9 +23,9 @@ from .settings.arguments import Settings
 from .settings.hosts import Hosts
 from .stores.base import TokenStore
 from .stores.shared import SharedToken
-from .tokens.pool import Adopt, LoginRequest, TokenPool
+from .tokens.pool import Adopt, TokenPool
 from .tokens.source import LONGEST_FLIGHT, TokenSource
-from .tokens.token import AccessToken, Refusals, TokenRequest
+from .tokens.token import AccessToken, LoginRequest, Refusals, TokenRequest
 from .util import forks
 from .util.bodies import drain
 from .util.clock import Clock

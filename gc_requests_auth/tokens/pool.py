@@ -11,17 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import requests
-
 from ..errors import TokenError
-from ..settings.arguments import Settings
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
 from .rate_limit import RateLimit
 from .source import TokenSource
-from .token import AccessToken, TokenRequest
+from .token import AccessToken
 
 #: Seconds in which a token that was refused, and has no successor, is used after all others. Then the
 #: token is tried again: it may live, or the login service may be back, so that the token is replaced.
@@ -245,39 +242,3 @@ class TokenPool:
     def _is_used_last(self, value: SecretBox) -> bool:
         since = self._used_last_since.get(value)
         return since is not None and since.age(self._clock) < USED_LAST_SECONDS
-
-
-class LoginRequest(TokenRequest):
-    """The token request without a store: each time, the login service is asked.
-
-    :param settings: Say where the login service is, how long a request may take, and by which proxy.
-    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
-    """
-
-    def __init__(self, settings: Settings, session: requests.Session | None, clock: Clock) -> None:
-        self._settings = settings
-        self._session = session
-        self._clock = clock
-
-    def __call__(
-        self,
-        identity: Identity,
-        *,
-        instead_of: SecretBox | None,  # noqa: ARG002 -- a new token always differs
-        within: float,
-        retry: bool,
-    ) -> AccessToken:
-        """A new token, which differs from all tokens before."""
-        with forks.no_fork:  # with oauthlib, which is dear to import
-            from .request import request_token
-
-        return request_token(
-            identity,
-            self._settings.hosts().token_url,
-            session=self._session,
-            timeout=self._settings.token_timeout,
-            within=within,
-            retry=retry,
-            clock=self._clock,
-            proxy=self._settings.proxy(),
-        )

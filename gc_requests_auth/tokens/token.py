@@ -6,8 +6,12 @@ import copy
 import re
 from typing import NamedTuple
 
+import requests
+
 from ..errors import GenesysCloudError
+from ..settings.arguments import Settings
 from ..settings.client import Identity
+from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
 from .rate_limit import OFF, RateLimit, SharedPermits
@@ -146,6 +150,42 @@ class TokenRequest:
     def permits(self, token: AccessToken) -> SharedPermits | None:  # noqa: ARG002
         """The rate limit that this token has for all processes together, where the store counts."""
         return None
+
+
+class LoginRequest(TokenRequest):
+    """The token request without a store: each time, the login service is asked.
+
+    :param settings: Say where the login service is, how long a request may take, and by which proxy.
+    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
+    """
+
+    def __init__(self, settings: Settings, session: requests.Session | None, clock: Clock) -> None:
+        self._settings = settings
+        self._session = session
+        self._clock = clock
+
+    def __call__(
+        self,
+        identity: Identity,
+        *,
+        instead_of: SecretBox | None,  # noqa: ARG002 -- a new token always differs
+        within: float,
+        retry: bool,
+    ) -> AccessToken:
+        """A new token, which differs from all tokens before."""
+        with forks.no_fork:  # with oauthlib, which is dear to import
+            from .request import request_token
+
+        return request_token(
+            identity,
+            self._settings.hosts().token_url,
+            session=self._session,
+            timeout=self._settings.token_timeout,
+            within=within,
+            retry=retry,
+            clock=self._clock,
+            proxy=self._settings.proxy(),
+        )
 
 
 class Refusals:
