@@ -23,9 +23,9 @@ from .settings.arguments import Settings
 from .settings.hosts import Hosts
 from .stores.base import TokenStore
 from .stores.shared import SharedToken
-from .tokens.pool import Adopt, LoginRequest, TokenPool
+from .tokens.pool import Adopt, TokenPool
 from .tokens.source import LONGEST_FLIGHT, TokenSource
-from .tokens.token import AccessToken, Refusals, TokenRequest
+from .tokens.token import AccessToken, LoginRequest, Refusals, TokenRequest
 from .util import forks
 from .util.bodies import drain
 from .util.clock import Clock
@@ -235,7 +235,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """
         if call.is_carried_by(request):
             return call.token
-        return self._tokens.carried_by(request)
+        return self._tokens.carried_by(request.headers.get("Authorization"))
 
     def _is_refused_anew(
         self,
@@ -246,7 +246,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         options: Mapping[str, Any],
     ) -> bool:
         """Whether the refused token was fetched after the first 401 arrived, and has not ended since."""
-        if refused is None or fetched is None or fetched.shared or refused.value != fetched.value:
+        if not (refused and fetched) or fetched.from_store or refused.value != fetched.value:
             return False
         # If the token request was under way before the 401, whatever ended the first token may have ended
         # the new token, too. So the API is asked.

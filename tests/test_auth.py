@@ -123,13 +123,13 @@ def test_a_token_that_was_asked_for_before_a_revocation_and_came_after_it_is_rep
     other.start()
     assert issued.wait(10)
     sandbox.sandbox.revoke_all()
-    joined = Flight.result
+    joined = Flight.wait_for_token
 
     def join(flight: Flight) -> Any:
         released.set()
         return joined(flight)
 
-    monkeypatch.setattr(Flight, "result", join)
+    monkeypatch.setattr(Flight, "wait_for_token", join)
     answer = api.get(url, auth=auth)
     other.join(10)
 
@@ -990,7 +990,7 @@ def test_a_vault_that_uses_the_very_auth_is_told(sandbox: Counted) -> None:
         return auth.access_token(), "never"
 
     auth = sandbox.auth(credentials=vault)
-    with pytest.raises(ConfigurationError, match="this very auth"):
+    with pytest.raises(ConfigurationError, match="uses this auth"):
         auth.access_token()
 
 

@@ -96,7 +96,7 @@ class ForbiddenEndpoints:
         if lives is None:
             # If a token got any answer except 401, its fetch was useful, but not for this path.
             fetched, path = self._not_of_use(), _path_of(response.request)
-            in_vain = [token for _, token in fetched if not token.limit.accepted]
+            in_vain = [token for _, token in fetched if not token.limit.answers_accepted]
             for_this_path = [token for other, token in fetched if other == path]
             return len(in_vain) < FETCHES and len(for_this_path) < FETCHES
         if lives:
@@ -137,7 +137,7 @@ class ForbiddenEndpoints:
         if lives:
             self._asked.append((token.value, Moment.now(self._clock)))
             key = token.value, request.method, request.url
-            _add(self._alive, key, (token.limit.accepted, Moment.now(self._clock)))
+            _add(self._alive, key, (token.limit.answers_accepted, Moment.now(self._clock)))
         elif lives is not None:
             self._over = token.value
         return lives
@@ -146,7 +146,7 @@ class ForbiddenEndpoints:
         known = self._alive.get((token.value, request.method, request.url))
         if known is not None:
             accepted, moment = known
-            if accepted == token.limit.accepted and moment.age(self._clock) < LIVES_FOR:
+            if accepted == token.limit.answers_accepted and moment.age(self._clock) < LIVES_FOR:
                 return True
         asked = list(self._asked)
         return (

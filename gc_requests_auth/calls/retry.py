@@ -113,8 +113,8 @@ def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> 
         return None
     key, value = _limit_in(answer)
     limit = call.token.limit
-    if key in KEYS_OF_A_TOKEN or (key is None and limit.plausibly_spent):
-        limit.refused(seconds or DEFAULT_SECONDS, value)
+    if key in KEYS_OF_A_TOKEN or (key is None and limit.is_half_used):
+        limit.close_for(seconds or DEFAULT_SECONDS, value)
     elif key is not None:
         return None
     # Where the answer names no limit and our own count is far from one, the answer to the same call

@@ -97,7 +97,7 @@ class SharedToken(TokenRequest):
             if token is None or token.value == instead_of:
                 return None
             # An early renewal has no use for a token that is due for renewal itself.
-            due = token.margin if retry else token.early
+            due = token.wait_before if retry else token.renew_before
             return token if token.remaining(self._clock) > due else None
 
         with self._thread() as thread:
@@ -109,7 +109,7 @@ class SharedToken(TokenRequest):
                 return found
             within = max(1.0, within - start.age(self._clock))
             token = self._request(identity, instead_of=instead_of, within=within, retry=retry)
-            ttl = token.remaining(self._clock) - token.margin
+            ttl = token.remaining(self._clock) - token.wait_before
             if ttl > 0:
                 # Signed in there: here a variable would show the token in a traceback.
                 thread.run(lambda: self._store.set(signed.key, signed.sign(token), ttl), SET_WAIT)

@@ -12,17 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-import requests
-
 from ..errors import TokenError
-from ..settings.arguments import Settings
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import SecretBox
 from .rate_limit import RateLimit
 from .source import TokenSource
-from .token import AccessToken, TokenRequest
+from .token import AccessToken
 
 #: Seconds in which a token that was refused, and has no successor, is used after all others. Then the
 #: token is tried again: it may live, or the login service may be back, so that the token is replaced.
@@ -37,7 +34,7 @@ class TokenPool:
 
     :param make: Makes the source of the tokens of a slot. The arguments are the number of the slot, from
         0, and a function that the source calls with each new token.
-    :param size: Says how many tokens may be used side by side; None while it is not known who signs in.
+    :param size: Says how many tokens may be used side by side; None while the client is unknown.
     :param rate_limit: Says how many requests each token may make in a minute; None for no limit.
     """
 
@@ -57,11 +54,15 @@ class TokenPool:
         self._only: TokenSource | None = None
         self._is_complete = False
         #: The values of tokens that were refused while no successor could be fetched; since when.
-        self._refused: dict[SecretBox, Moment] = {}
+        self._used_last_since: dict[SecretBox, Moment] = {}
         self._add_slots(1)
 
     def current(self) -> AccessToken:
-        """The token that can make the most requests. The caller waits for the first token of all only."""
+        """The token that can make the most requests.
+
+        The caller waits for the first token of all, or when every token has ended, and for a moment
+        when all are used up.
+        """
         only = self._only
         if only is not None:
             return only.current()
@@ -72,7 +73,7 @@ class TokenPool:
         best = self._best()
         if best is None:
             return slots[0].current()
-        if best.limit.runs_short:
+        if best.limit.will_run_out:
             empty = next((slot for slot in slots if slot.living() is None), None)
             if empty is not None:
                 spent = best.limit.free <= 0
@@ -83,7 +84,7 @@ class TokenPool:
         return slots[best.slot].current()
 
     def slots(self) -> list[TokenSource]:
-        """The source of each token; the first source alone while it is not known who signs in.
+        """The source of each token; the first source alone while the client is unknown.
 
         :raises ConfigurationError: if the setting of the number of tokens makes no sense.
         """
@@ -122,14 +123,15 @@ class TokenPool:
 
         Fetches nothing.
         """
-        slot = None if other_than is None else self._slots[other_than.slot]
-        if other_than is None or slot is None or slot.living() is None:
+        if other_than is None:
+            return self._best()
+        slot = self._slots[other_than.slot]
+        if slot.living() is None:
             return self._best()
         return slot.living(other_than=other_than.value)
 
-    def carried_by(self, request: requests.PreparedRequest) -> AccessToken | None:
-        """The living token that a request is signed with; None if it is none of these."""
-        header = request.headers.get("Authorization")
+    def carried_by(self, header: str | bytes | None) -> AccessToken | None:
+        """The living token in the value of an ``Authorization`` header; None if it is none of these."""
         tokens = (slot.living() for slot in self._slots)
         return next((token for token in tokens if token and token.header == header), None)
 
@@ -144,10 +146,10 @@ class TokenPool:
         From now on, the refused token is used last.
         """
         if refused is not None:
-            self._refused[refused.value] = Moment.now(self._clock)
-        for value in list(self._refused):
+            self._used_last_since[refused.value] = Moment.now(self._clock)
+        for value in list(self._used_last_since):
             if not self._is_used_last(value):
-                self._refused.pop(value, None)
+                self._used_last_since.pop(value, None)
         best = self._best()
         return None if best is None or self._is_used_last(best.value) else best
 
@@ -155,7 +157,7 @@ class TokenPool:
         """Drop all tokens and refusals."""
         for slot in self._slots:
             slot.forget()
-        self._refused.clear()
+        self._used_last_since.clear()
 
     def use_stored(self, identity: Identity) -> SecretBox | None:
         """Go on with the tokens of this client in the store, those that live. No token is fetched.
@@ -198,19 +200,20 @@ class TokenPool:
             raise problem
 
     def _most_ready(self) -> AccessToken | None:
-        """The living token with the most requests left, if these are more than half of its limit.
+        """The living token with the most requests left, if more than half of its limit is left.
 
-        None says that a closer look is needed. Only the end of the token that is returned is checked.
+        Otherwise None, and the caller looks at all tokens. Only the end of the token that is
+        returned is checked.
         """
         best, most = None, 0
         for slot in self._slots:
             token = slot.token
             if token is not None and len(token.limit.ready) > most:
                 best, most = token, len(token.limit.ready)
-        if best is None or self._refused or not best.limit.is_plain:
+        if best is None or self._used_last_since or not best.limit.is_plain:
             return None
         enough = 2 * most > (best.limit.limit or 0)
-        return best if enough and best.remaining(self._clock) > best.margin else None
+        return best if enough and best.remaining(self._clock) > best.wait_before else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
         """The living token with the most requests left. A token that ends soon, or was refused, comes last."""
@@ -221,10 +224,10 @@ class TokenPool:
             if token is None:
                 continue
             limit = token.limit
-            sound = not self._refused or not self._is_used_last(token.value)
+            sound = not self._used_last_since or not self._is_used_last(token.value)
             free = limit.free
             rank = (
-                sound and token.remaining(self._clock) > token.margin,
+                sound and token.remaining(self._clock) > token.wait_before,
                 free,
                 0.0 if free > 0 else -limit.wait,
             )
@@ -237,7 +240,10 @@ class TokenPool:
             self._slots.append(self._make(number, partial(self._adopt, number)))
 
     def _adopt(self, slot: int, token: AccessToken) -> AccessToken:
-        """Give a token its rate limit. A token that comes twice, from a store say, has one limit."""
+        """Give a token its rate limit.
+
+        If two slots get the same token, for example from a store, both share one limit.
+        """
         for other in self.all_living():
             if other.value == token.value:
                 return token._replace(limit=other.limit, slot=slot)
@@ -245,41 +251,5 @@ class TokenPool:
         return token._replace(limit=RateLimit(self._rate_limit(), self._clock, permits), slot=slot)
 
     def _is_used_last(self, value: SecretBox) -> bool:
-        since = self._refused.get(value)
+        since = self._used_last_since.get(value)
         return since is not None and since.age(self._clock) < USED_LAST_SECONDS
-
-
-class LoginRequest(TokenRequest):
-    """The token request without a store: each time, the login service is asked.
-
-    :param settings: Say where the login service is, how long a request may take, and by which proxy.
-    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
-    """
-
-    def __init__(self, settings: Settings, session: requests.Session | None, clock: Clock) -> None:
-        self._settings = settings
-        self._session = session
-        self._clock = clock
-
-    def __call__(
-        self,
-        identity: Identity,
-        *,
-        instead_of: SecretBox | None,  # noqa: ARG002 -- what is new is another token
-        within: float,
-        retry: bool,
-    ) -> AccessToken:
-        """A new token; so it is another than any before."""
-        with forks.no_fork:  # with oauthlib, which is dear to import
-            from .request import request_token
-
-        return request_token(
-            identity,
-            self._settings.hosts().token_url,
-            session=self._session,
-            timeout=self._settings.token_timeout,
-            within=within,
-            retry=retry,
-            clock=self._clock,
-            proxy=self._settings.proxy(),
-        )

@@ -62,7 +62,7 @@ class RateLimit:
     ) -> None:
         self._clock = clock = clock or Clock()
         self._shared = shared
-        self._most = limit
+        self._first_limit = limit
         #: Requests in any `WINDOW` seconds; None if the count is off.
         self.limit = limit
         #: The permits that a request may take. Some of the resting permits may be ready as well:
@@ -70,16 +70,16 @@ class RateLimit:
         self.ready: list[None] = [None] * (limit or 0)
         #: When each resting permit is ready again, the first one first.
         self._resting: deque[float] = deque()
-        #: Permits to take out of use as they come back, the limit having been lowered.
+        #: After the limit is lowered: permits that are removed when they come back.
         self._surplus: list[None] = []
-        #: Until when nothing is sent, the API having refused a request; None if that is over.
+        #: After a 429: the time until which nothing is sent; None if that time has passed.
         self._closed_until: float | None = None
-        self._accepted = itertools.count(1)
+        self._answer_numbers = itertools.count(1)
         #: How many answers other than 401 the token has brought.
-        self.accepted = 0
-        self._slept = 0.0
-        self._lead = clock.wall() - clock.monotonic()
-        forks.at_fork(self.start_afresh)
+        self.answers_accepted = 0
+        self._suspended_seconds = 0.0
+        self._wall_minus_monotonic = clock.wall() - clock.monotonic()
+        forks.at_fork(self.after_fork)
 
     def __repr__(self) -> str:
         return f"<RateLimit of {self.limit}, {self.free} free>"
@@ -87,10 +87,10 @@ class RateLimit:
     def take(self) -> float:
         """Count a request that is about to be sent.
 
-        :returns: 0.0 if it may be sent; else the seconds until it is worth asking again, and nothing
-            is counted. No more than `WINDOW`, or than what `refused` was told.
+        :returns: 0.0 if it may be sent; otherwise the seconds to wait before the next try; then
+            nothing is counted. At most `WINDOW`, or the seconds given to `close_for`.
         """
-        if self._closed_until is None and self._shared is None:
+        if self.is_plain:
             try:
                 self.ready.pop()
                 return 0.0
@@ -116,7 +116,7 @@ class RateLimit:
             return closed
         if self.limit is None:
             return 0.0
-        self._wake(now)
+        self._make_rested_ready(now)
         try:
             self.ready.pop()
         except IndexError:  # also where another thread took the last
@@ -134,7 +134,7 @@ class RateLimit:
     def give_back(self) -> None:
         """A counted request never reached the API."""
         if self.limit is not None:
-            self._put_back()  # what a fleet was told before is put right when it is told again
+            self._put_back()  # the next text to the store corrects the number
 
     def answered(self, *, accepted: bool = True) -> None:
         """The answer to a counted request has arrived, or its failure: it counts `WINDOW` more seconds.
@@ -144,9 +144,9 @@ class RateLimit:
         :param accepted: Whether the answer shows that the token is good; a 401 does not.
         """
         if accepted:
-            self.accepted = next(self._accepted)
+            self.answers_accepted = next(self._answer_numbers)
         if self.limit is not None:
-            self._resting.append(self._clock.monotonic() + self._slept + WINDOW)
+            self._resting.append(self._clock.monotonic() + self._suspended_seconds + WINDOW)
             if self._shared is not None:
                 self._shared.answered(self)
 
@@ -155,18 +155,19 @@ class RateLimit:
         self.count()
         self.answered(accepted=accepted)
 
-    def refused(self, seconds: float, limit: int | None = None) -> None:
+    def close_for(self, seconds: float, limit: int | None = None) -> None:
         """The API refused a request because of this token: nothing is sent for so many seconds.
 
         :param seconds: Of its ``Retry-After``, bounded by the caller.
-        :param limit: What the answer says the limit is. It counts from now on, unless it is no sane
-            number, or higher than the limit this was made with: then others use the token as well.
+        :param limit: What the answer says the limit is. The new limit is used from now on. A limit
+            that makes no sense is ignored. A limit above the first one is cut to it: others may use
+            the token as well.
         """
         if seconds > 0:  # neither is NaN
             self._closed_until = max(self._closed_until or 0.0, self._now() + seconds)
         sane = type(limit) is int and 1 <= limit <= HIGHEST_LIMIT
-        if sane and self._most is not None:
-            self._change(min(limit or 1, self._most))
+        if sane and self._first_limit is not None:
+            self._change(min(limit or 1, self._first_limit))
 
     @property
     def is_plain(self) -> bool:
@@ -175,23 +176,23 @@ class RateLimit:
 
     @property
     def free(self) -> float:
-        """How many requests may be sent now; infinite if the count is off."""
+        """How many requests may be sent now; infinite without a limit."""
         now = self._now()
         if self._still_closed(now):
             return 0
         if self.limit is None:
             return math.inf
-        self._wake(now)
+        self._make_rested_ready(now)
         own = len(self.ready)
         return own if self._shared is None else min(own, self._shared.free())
 
     @property
     def wait(self) -> float:
-        """Seconds until one may be sent; 0.0 if it may now."""
+        """Seconds until one request may be sent; 0.0 for now."""
         now = self._now()
         if closed := self._still_closed(now):
             return closed
-        self._wake(now)
+        self._make_rested_ready(now)
         if self.limit is None:
             return 0.0
         if not self.ready:
@@ -199,8 +200,12 @@ class RateLimit:
         return 0.0 if self._shared is None else self._shared.wait()
 
     @property
-    def runs_short(self) -> bool:
-        """Whether half is used, and at this pace the rest does not last until the first comes back."""
+    def will_run_out(self) -> bool:
+        """Whether the limit will soon be used up.
+
+        That is: at least half of the limit is used, and the rest would be used up before the oldest
+        permit is free again.
+        """
         free, limit = self.free, self.limit
         if limit is None or not free:
             return not free
@@ -208,13 +213,16 @@ class RateLimit:
         return used * 2 >= limit and used * WINDOW >= limit * self._oldest()
 
     @property
-    def plausibly_spent(self) -> bool:
-        """Whether a 429 that names no limit may well be this token's: half of what it may is used."""
+    def is_half_used(self) -> bool:
+        """Whether a 429 without a named limit may come from the limit of this token.
+
+        That is: at least half of the limit is used.
+        """
         return self.limit is not None and self.free * 2 <= self.limit
 
     @property
     def under_way(self) -> int:
-        """How many counted requests are not answered yet; rather too many than too few."""
+        """How many counted requests have no answer yet; may be too high, never too low."""
         # In this order: a permit that has rested meanwhile is found in neither, not in both.
         here = len(self.ready) + len(self._resting)
         return max(0, (self.limit or 0) + len(self._surplus) - here)
@@ -224,7 +232,7 @@ class RateLimit:
         now = self._now()
         return [now + WINDOW - ready for ready in self._resting.copy() if ready > now]
 
-    def start_afresh(self) -> None:
+    def after_fork(self) -> None:
         """In a child of a fork: what is under way is answered to threads that are not here."""
         if self._shared is None:
             self._resting.extend([self._now() + WINDOW] * self.under_way)
@@ -234,7 +242,7 @@ class RateLimit:
             self.ready[:] = [None] * (self.limit or 0)
 
     def _still_closed(self, now: float) -> float:
-        """Seconds for which nothing is sent, the API having refused a request."""
+        """Seconds for which nothing is sent after a 429."""
         until = self._closed_until
         if until is None:
             return 0.0
@@ -245,7 +253,7 @@ class RateLimit:
         return until - now
 
     def _now(self) -> float:
-        return self._clock.monotonic() + self._slept
+        return self._clock.monotonic() + self._suspended_seconds
 
     def _oldest(self) -> float:
         """Seconds since the oldest answer that still counts."""
@@ -261,7 +269,7 @@ class RateLimit:
         except IndexError:  # all are under way, and rest when they are answered
             return WINDOW
 
-    def _wake(self, now: float) -> None:
+    def _make_rested_ready(self, now: float) -> None:
         """Have the permits ready that have rested."""
         resting = self._resting
         try:
@@ -301,11 +309,11 @@ class RateLimit:
         clock that was set forward looks the same, and costs at worst a 429.
         """
         with forks.no_fork:
-            lead = self._clock.wall() - self._clock.monotonic()
-            slept, self._lead = lead - self._lead, lead
-            if slept > SUSPENDED:
-                self._slept += slept
-        return slept > SUSPENDED
+            now = self._clock.wall() - self._clock.monotonic()
+            gained, self._wall_minus_monotonic = now - self._wall_minus_monotonic, now
+            if gained > SUSPENDED:
+                self._suspended_seconds += gained
+        return gained > SUSPENDED
 
 
 #: For a token that is not in use yet.

@@ -27,7 +27,7 @@ from ..util.http import USER_AGENT, correlation_id_of
 from ..util.secret import SecretBox, plain
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .token import AccessToken
-from .unreachable import explain
+from .unreachable import failed_attempt_of
 
 #: What requests calls verify=.
 Verify: TypeAlias = bool | str | None
@@ -40,7 +40,8 @@ logger = logging.getLogger("gc_requests_auth")
 LONGEST_ANSWER = 64 * 1024
 
 #: What requests and urllib3 raise while a request is sent, and while its answer is read. Nothing else
-#: is caught: what a signal handler raises, a time limit of Celery say, is its caller's own.
+#: is caught. An exception of a signal handler, for example a time limit of Celery, belongs to the
+#: caller.
 SENDING_FAILS = (OSError, urllib3.exceptions.HTTPError, UnicodeError)
 READING_FAILS = (
     requests.RequestException,
@@ -68,8 +69,8 @@ def request_token(
     :param within: Seconds for all attempts together.
     :param retry: Whether to try again what is worth trying again.
     :param proxy: The URL of a proxy, used where `session` has none of its own.
-    :raises TokenError: with neither a cause nor a context: those would hold the token request, and
-        that the secret.
+    :raises TokenError: The error has no cause and no context: these would hold the request with the
+        secret.
     """
     start = clock.monotonic()
     attempt, waited, warned = 1, 0.0, False
@@ -102,8 +103,8 @@ def _attempt(
     """One POST."""
     requested = Moment.now(clock)
     reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
-    # One private client per attempt: oauthlib's remembers the expiry of the token before, and
-    # requests-oauthlib's forgets the living token while it asks for the next.
+    # One client for each attempt. A client of oauthlib keeps the expiry of the last token. A
+    # session of requests-oauthlib drops the living token during a request.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
@@ -135,7 +136,10 @@ class _Reader:
         self._deadline = deadline
         self._clock = clock
         host = urlsplit(token_url).netloc
-        text = f"{host} answers what no OAuth client can read. Is it the login service?"
+        text = (
+            f"{host} gives an answer that no OAuth client can read."
+            " Check that this host is the login service."
+        )
         self.outcome: Grant | FailedAttempt = FailedAttempt(BadTokenAnswerError(text, host=host))
 
     def arrange(
@@ -160,7 +164,7 @@ class _Reader:
                 now=clock.wall(),
             ).outcome()
         except READING_FAILS as problem:
-            self.outcome = explain(problem, self._token_url) or self.outcome
+            self.outcome = failed_attempt_of(problem, self._token_url) or self.outcome
         # A tracer, oauthlib and the log of requests-oauthlib see what is left of the answer. They get
         # no token, and no headers: a gateway may repeat in them what it was sent. Besides, oauthlib
         # raises on an expires_in, expires_at or scope that is harmless.
@@ -187,7 +191,7 @@ def revoke_token(
     timeout: tuple[float, float],
     proxy: SecretBox | None = None,
 ) -> None:
-    """Have the API end the token of this ``Authorization``. A token that is over counts as done.
+    """Have the API end the token of this ``Authorization``. A token that has ended counts as done.
 
     DELETE /api/v2/tokens/me is documented to revoke the token that makes the call, with an empty 200
     (TokensApi of Genesys' SDKs).
@@ -249,18 +253,19 @@ def _send(
 ) -> T | FailedAttempt:
     """The answer, sent by `ours` the way `session` does; or what the exception amounts to.
 
-    The exception is not raised again, so that no error has it as its context: it holds the request.
+    The exception holds the request. So it is not raised again and does not become the context of
+    another error.
     """
     verify = send_as(session, ours, proxy)
     try:
         return send(verify)
     except SENDING_FAILS as problem:
-        failed = explain(problem, url)
-        if failed is None:  # of a mounted adapter: its user's own
+        failed = failed_attempt_of(problem, url)
+        if failed is None:  # of a mounted adapter: it belongs to the user
             raise
         return failed
     finally:
-        if session is None:  # and else, the adapters are borrowed
+        if session is None:  # with a session, the adapters belong to the session
             ours.close()
 
 
@@ -273,7 +278,8 @@ def send_as(
     cookies, hooks or auth of it.
     """
     ours.headers["User-Agent"] = USER_AGENT
-    # One request a day needs no connection kept, and two processes after a fork must not share one.
+    # The token request is rare, so no connection is kept. Two processes after a fork must not share
+    # one.
     ours.headers["Connection"] = "close"
     # Even redirects that are not followed are parsed, and malformed ones raise.
     ours.get_redirect_target = lambda resp: None  # type: ignore[method-assign]  # noqa: ARG005
@@ -303,8 +309,9 @@ def close_when_read(response: requests.Response) -> None:
     """Have the connection of an answer closed at the end of its body, as ``Connection: close`` says.
 
     Neither requests nor urllib3 do so by themselves if the server does not repeat that header: the
-    connection would go back to the adapter, which may be lent, and be the next call's. `http.client`
-    does the same where the server repeats it: the connection is passed to the response.
+    connection would return to the adapter of `session=`, and the next call would use it.
+    `http.client` does the same where the server repeats it: the connection is passed to the
+    response.
     """
     connection = getattr(response.raw, "connection", None)
     sock = getattr(connection, "sock", None)

@@ -43,9 +43,9 @@ _FIELDS_OF_API_ERROR = {"code", "message", "status"}
 
 
 class RetryBudget(NamedTuple):
-    """How long one kind of failure is worth trying again."""
+    """Limits the retries after one kind of failure."""
 
-    #: From the first attempt on, the time of the attempts included, no wait may end after this.
+    #: No wait ends later than so many seconds after the start of the first attempt.
     seconds: float
     #: Attempts in all.
     attempts: int
@@ -60,7 +60,7 @@ THROTTLED = RetryBudget(60.0, 20, 1.0)
 #: The login service answers 5xx: it is there, and may be back in a moment.
 SERVER_FAULT = RetryBudget(15.0, 20, 0.5)
 
-#: No answer at all: twice more, at once, for a connection that died or a node that went away.
+#: No answer at all: two more attempts with short waits, for a broken connection.
 CONNECTION = RetryBudget(3.0, 3, 0.2)
 
 
@@ -287,8 +287,8 @@ class TokenResponse:
 def basic_credentials(identity: Identity) -> Secret:
     """What stands behind ``Basic`` (RFC 7617), as UTF-8.
 
-    Not percent-encoded first, as RFC 6749 section 2.3.1 would have it: none of Genesys' own
-    clients does, and so the service does not expect it.
+    Not percent-encoded first, although RFC 6749, section 2.3.1 asks for it: no client of Genesys
+    does so, and the service does not expect it.
     """
     pair = identity.client_id.open() + ":" + identity.client_secret.open()
     return Secret(base64.b64encode(pair.encode()).decode("ascii"))

@@ -1,6 +1,6 @@
-"""When to ask for a token: rarely, once for all threads, and never while a living token would do.
+"""Decides when to request a token: once for all threads, if no token lives or the token ends soon.
 
-The single flight. Suppose 64 threads find the token revoked. Each of them calls `_obtain` with the
+The single flight. Suppose 64 threads find the token revoked. Each calls `_fetch_or_join` with the
 token that the API refused. The first becomes the leader of a flight and makes the token request; the
 others join the flight and wait. The leader publishes the new token, the flight ends, and every thread
 goes on with that token. A thread that was slow, and brings the refused token only now, finds another
@@ -31,17 +31,18 @@ from .token import AccessToken, Refusals, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Seconds after which a flight is given up: 60 for throttling, and one last attempt.
+#: Seconds after which waiters stop waiting: 60 of throttling, and 15 for one last attempt.
 LONGEST_FLIGHT = 75.0
 
-#: Seconds of these that are left when the token request ends, so that its result is still in time.
+#: The token request must end so many seconds before the flight does, so that the flight can still
+#: share the result.
 RESERVE = 5.0
 
 #: Seconds after a failed renewal in which nobody tries again; twice as many after each further
 #: failure, up to `LONGEST_PAUSE`, but never more than half the life that is left.
 PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
-#: Seconds after which a waiter looks at both clocks again: an Event knows nothing of a suspension.
+#: Seconds after which a waiter looks at both clocks: Event.wait() does not count a suspension.
 LOOK_SECONDS = 1.0
 
 #: Seconds between two looks of a greenlet that waits for another greenlet of its thread.
@@ -56,12 +57,12 @@ _NO_FAILURE = 0.0, Moment(0.0, 0.0)
 class Flight:
     """One token request: a leader makes it, others wait for its result.
 
-    :param longest: Seconds after which the flight is given up.
+    :param seconds: Seconds after which waiters stop waiting for the flight.
     """
 
-    def __init__(self, longest: float, clock: Clock) -> None:
+    def __init__(self, seconds: float, clock: Clock) -> None:
         self.ended = threading.Event()
-        #: The call stack that makes the token request, once it does.
+        #: The call stack that makes the token request; None before.
         self.leader: tuple[int, object] | None = None
         self.token: AccessToken | None = None
         #: Each waiter raises a copy, with a traceback of its own.
@@ -70,14 +71,14 @@ class Flight:
         #: What to log when nobody waits any more: a handler may take locks, or call the API.
         self.to_log: list[tuple[Any, ...]] = []
         self._since = Moment.now(clock)
-        self._longest = longest
+        self._seconds = seconds
         self._clock = clock
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until the flight is given up; less than zero if it is overdue."""
-        return self._longest - self._since.age(self._clock)
+        return self._seconds - self._since.age(self._clock)
 
-    def result(self) -> AccessToken | None:
+    def wait_for_token(self) -> AccessToken | None:
         """Wait for the token; None if the flight ends without a result or takes too long.
 
         :raises GenesysCloudError: if the result is a failure.
@@ -85,9 +86,9 @@ class Flight:
         waited = 0.0
         while not self._wait(LOOK_SECONDS):
             waited += LOOK_SECONDS
-            if waited > self._longest:  # a frozen clock does not say so
-                self._longest = -math.inf
-            if self.left() < 0:
+            if waited > self._seconds:  # a frozen clock never shows that the time is over
+                self._seconds = -math.inf
+            if self.seconds_left() < 0:
                 return None
         if self.failure is not None:
             raise copy.copy(self.failure)
@@ -103,19 +104,19 @@ class Flight:
         """Raise if the caller would wait for itself."""
         if self.leader == call_stack():
             raise ConfigurationError(
-                "Signing in needs a token itself: the credentials= function, or what session="
-                " mounts, uses this very auth. Give it another one."
+                "The sign-in needs a token of the same auth: the credentials= function, or an"
+                " adapter of session=, uses this auth. Use another auth there."
             )
 
     def can_be_waited_for(self) -> bool:
-        """Whether the leader can go on meanwhile: not the caller, nor a greenlet of a blocked thread."""
+        """False if the leader is the caller, or a greenlet of a thread that a wait would block."""
         here = call_stack()
         if self.leader is None or self.leader[0] != here[0]:
             return True
         return self.leader != here and sleep_lets_others_run()
 
     def _wait(self, seconds: float) -> bool:
-        """Wait so long for the end; whether the flight has ended."""
+        """Wait up to `seconds` for the end, and return whether the flight ended."""
         if self.leader is None or self.leader[0] != threading.get_ident():
             return self.ended.wait(seconds)
         # An Event would block the thread of the leader itself; naps let other greenlets run.
@@ -130,11 +131,11 @@ class TokenSource:
 
     :param identify: Says who signs in; called before every token request.
     :param request: Gets a token.
-    :param longest_flight: Seconds after which a flight is given up, and its result shared no more.
+    :param longest_flight: Seconds after which waiters stop, and the result is no longer shared.
     :param background: Whether a thread may renew a token while calls go on with it.
     :param inline: Whether, without a thread, a call may renew a token in its last moments.
     :param refusals: The last refusal of these credentials, which other sources remember as well.
-    :param adopt: Gives a token that is put to use its rate limit.
+    :param adopt: Sets the rate limit of a new token before its first use.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class TokenSource:
         identify: Callable[[], Identity],
         request: TokenRequest,
         longest_flight: float = LONGEST_FLIGHT,
-        clock: Clock = Clock(),  # noqa: B008 -- immutable
+        clock: Clock = Clock(),  # noqa: B008 -- never changed
         *,
         background: bool = True,
         inline: bool = True,
@@ -180,19 +181,19 @@ class TokenSource:
     # -- what others ask for --------------------------------------------------------------------
 
     def current(self) -> AccessToken:
-        """A token to send now."""
+        """The token for a request now."""
         token = self.token
         if token is not None:
             left = token.remaining(self._clock)
-            if left > token.early:
+            if left > token.renew_before:
                 return token
             if left > 0:
                 return self._renew_early(token, left)
-        return self._obtain(None)
+        return self._fetch_or_join(None)
 
     def other_than(self, rejected: SecretBox | None) -> AccessToken:
         """A token to send after the API refused `rejected`: the current one, if that is another."""
-        return self.living(other_than=rejected) or self._obtain(rejected)
+        return self.living(other_than=rejected) or self._fetch_or_join(rejected)
 
     def living(self, *, other_than: SecretBox | None = None) -> AccessToken | None:
         """The current token, if it lives and is not the rejected one. Fetches nothing."""
@@ -208,7 +209,7 @@ class TokenSource:
     def renew_or_fetch(self, *, inline: bool) -> Flight | None:
         """Start a token request if there is no living token. After each failure, wait longer.
 
-        :param inline: Whether the caller may ask for it, where no thread can.
+        :param inline: Whether the caller makes the token request if no thread can be started.
         :returns: The flight that may bring a token.
         """
         token = self.token
@@ -233,55 +234,55 @@ class TokenSource:
 
     # -- the single flight ----------------------------------------------------------------------
 
-    def _obtain(self, rejected: SecretBox | None) -> AccessToken:
+    def _fetch_or_join(self, rejected: SecretBox | None) -> AccessToken:
         """Lead a flight or join one, until there is a token or a failure to share."""
         while True:
-            mine = Flight(self._longest_flight, self._clock)
-            mine.leader = call_stack()
+            own_flight = Flight(self._longest_flight, self._clock)
+            own_flight.leader = call_stack()
             try:
-                flight = self._join(mine, rejected)
-                if flight is mine:
-                    token = mine.token or self._lead(mine, rejected, retry=True)
+                flight = self._join(own_flight, rejected)
+                if flight is own_flight:
+                    token = own_flight.token or self._lead(own_flight, rejected, retry=True)
                 else:
-                    token = flight.result()
+                    token = flight.wait_for_token()
             finally:  # also after Ctrl-C, wherever it comes
-                self._end(mine)
-            # The token may be over by now: the process may have been suspended. A store may give the
-            # very token that was refused here, if the leader wanted to replace another token.
-            refused = token is not None and token.shared and token.value == rejected
+                self._end(own_flight)
+            # The token may have ended by now: the process may have been suspended. A store may give
+            # the very token that was refused here, if the leader wanted to replace another token.
+            refused = token is not None and token.from_store and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token
 
-    def _join(self, mine: Flight, rejected: SecretBox | None) -> Flight:
-        """The flight to wait for; or `mine`, which has the token or is to be led."""
+    def _join(self, own_flight: Flight, rejected: SecretBox | None) -> Flight:
+        """The flight to wait for; or `own_flight`, which has the token or is to be led."""
         forks.process()
         with self._lock:
-            mine.token = self.living(other_than=rejected)  # published since the caller looked
-            if mine.token is not None:
-                return mine
+            own_flight.token = self.living(other_than=rejected)  # published since the caller looked
+            if own_flight.token is not None:
+                return own_flight
             flight = self._flight_under_way()
             if flight is not None:
                 flight.raise_if_led_from_here()
                 if flight.can_be_waited_for():
                     return flight
-            self._flight = mine
-        return mine
+            self._flight = own_flight
+        return own_flight
 
     def _lead(
-        self, mine: Flight, rejected: SecretBox | None = None, *, retry: bool
+        self, own_flight: Flight, rejected: SecretBox | None = None, *, retry: bool
     ) -> AccessToken | None:
-        """Make the token request. None if all was forgotten meanwhile: the answer is stale.
+        """Make the token request. None if forget() was called meanwhile.
 
         :param retry: Whether calls wait for the result; they share a failure as well.
         """
-        # A token that was forgotten or is over here may still live for a store, by its wall clock.
+        # A token that was forgotten or has ended here may still live for a store's wall clock.
         token = self.token
         instead_of = (self._forgotten if token is None else token.value) or rejected
         identity = self._identify()  # only the caller gets what a vault raises
         token, refusal = None, None
         failure = self._refusals.remembered(identity, self._clock)
         if failure is None:
-            within = max(1.0, mine.left() - RESERVE)  # what the vault has left over
+            within = max(1.0, own_flight.seconds_left() - RESERVE)  # what the vault has left over
             try:
                 token = self._adopt(
                     self.request(identity, instead_of=instead_of, within=within, retry=retry)
@@ -291,107 +292,107 @@ class TokenSource:
                 if isinstance(error, CredentialsRefusedError | GrantTypeError):
                     refusal = identity, failure, Moment.now(self._clock)
                     text = f"{error.error} at {error.host}"
-                    mine.to_log.append((logging.INFO, "refused: %s", text))
+                    own_flight.to_log.append((logging.INFO, "refused: %s", text))
         with self._lock:
-            in_time = self._flight is mine
+            in_time = self._flight is own_flight
             if in_time:
-                mine.token, mine.failure = token, failure if retry else None
-                if refusal is not None:  # without a look at it: other sources write it, too
+                own_flight.token, own_flight.failure = token, failure if retry else None
+                if refusal is not None:  # no check of the old value: other sources write here
                     self._refusals.last = refusal
                 if token is not None:
-                    self._publish(mine, token)
+                    self._publish(own_flight, token)
         if not in_time:
             living = self.living(other_than=instead_of)
-            if mine.forgotten or living is not None:
+            if own_flight.forgotten or living is not None:
                 return living
         if failure is not None:
             raise copy.copy(failure)
         return token
 
-    def _publish(self, mine: Flight, token: AccessToken) -> None:
+    def _publish(self, own_flight: Flight, token: AccessToken) -> None:
         what = "token renewed" if self.token else "token fetched"
-        if token.shared:
+        if token.from_store:
             what = "token taken from the store"
         what += ", good for %.0f s"
-        mine.to_log.append((logging.INFO, what, token.remaining(self._clock)))
+        own_flight.to_log.append((logging.INFO, what, token.remaining(self._clock)))
         if self._failed is not _NO_FAILURE:
-            mine.to_log.append((logging.INFO, "renewal recovered"))
+            own_flight.to_log.append((logging.INFO, "renewal recovered"))
         self.token, self._failed, self._forgotten = token, _NO_FAILURE, None
 
-    def _end(self, mine: Flight) -> None:
+    def _end(self, own_flight: Flight) -> None:
         """Let the waiters go on, whatever the result is."""
         with self._lock:
-            if self._flight is mine:
+            if self._flight is own_flight:
                 self._flight = None
-        mine.ended.set()
-        while mine.to_log:
-            logger.log(*mine.to_log.pop(0))
+        own_flight.ended.set()
+        while own_flight.to_log:
+            logger.log(*own_flight.to_log.pop(0))
 
     def _flight_under_way(self) -> Flight | None:
         """The current flight, unless the flight takes too long."""
         flight = self._flight
-        return None if flight is None or flight.left() < 0 else flight
+        return None if flight is None or flight.seconds_left() < 0 else flight
 
     # -- renewal in good time -------------------------------------------------------------------
 
     def _renew_early(self, token: AccessToken, left: float) -> AccessToken:
-        """Start a renewal; nobody waits long for it, and nobody fails for it while the token lives."""
-        if left > token.early * self._jitter:
+        """Start a renewal. Calls wait `PATIENCE` at most; no call fails while the token lives."""
+        if left > token.renew_before * self._jitter:
             return token
-        last_moments = left <= token.margin
+        last_moments = left <= token.wait_before
         flight = self._renewal(token, left, inline=last_moments and self._inline)
         if flight is not None and last_moments:
             flight.wait_a_moment()
-        return self.living() or self._obtain(None)
+        return self.living() or self._fetch_or_join(None)
 
     def _renewal(self, token: AccessToken | None, left: float, *, inline: bool) -> Flight | None:
         """The flight under way, or else a new one that a thread leads; None after a failure.
 
         :param token: The token that the caller found.
         :param left: Seconds that calls can go on without the renewal.
-        :param inline: Whether the caller leads, where no thread can.
+        :param inline: Whether the caller makes the token request if no thread can be started.
         """
         forks.process()
         flight = self._flight_under_way()
-        if flight is not None or self._pauses(left) or not (self._background or inline):
+        if flight is not None or self._must_pause(left) or not (self._background or inline):
             return flight
-        mine = Flight(min(self._longest_flight, left + RESERVE), self._clock)
+        own_flight = Flight(min(self._longest_flight, left + RESERVE), self._clock)
         handed_over = False
         try:
             with self._lock:
                 flight = self._flight_under_way()
-                if flight is not None or self.token is not token or self._pauses(left):
+                if flight is not None or self.token is not token or self._must_pause(left):
                     return flight
-                self._flight = mine
-            handed_over = self._background and in_background(lambda: self._renew(mine))
+                self._flight = own_flight
+            handed_over = self._background and in_background(lambda: self._renew(own_flight))
             if not handed_over and inline:
-                self._renew(mine, inline=True)
+                self._renew(own_flight, inline=True)
         finally:
             if not handed_over:
-                self._end(mine)
-        return mine
+                self._end(own_flight)
+        return own_flight
 
-    def _renew(self, mine: Flight, *, inline: bool = False) -> None:
-        mine.leader = call_stack()
+    def _renew(self, own_flight: Flight, *, inline: bool = False) -> None:
+        own_flight.leader = call_stack()
         try:
-            self._lead(mine, retry=False)
+            self._lead(own_flight, retry=False)
         except BaseException as error:
             ours = isinstance(error, GenesysCloudError)
             if self._failed is _NO_FAILURE:
-                what = "renewal fails, the current token stays in use"
+                what = "the renewal failed; calls use the current token"
                 if self.living() is None:
-                    what = "no further token for now, the current ones stay in use"
-                # What a vault or an adapter raises may have a secret in its text.
+                    what = "no further token; calls use the other tokens of the pool"
+                # The text of a foreign exception may hold a secret.
                 problem = str(error) if ours else type(error).__name__
-                mine.to_log.append((logging.WARNING, f"{what}: %s", problem))
+                own_flight.to_log.append((logging.WARNING, f"{what}: %s", problem))
             pause, _ = self._failed
             self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
             if inline and not ours:  # the caller's time limit, say; a thread of ours has no caller
                 raise
         finally:
-            self._end(mine)
+            self._end(own_flight)
 
-    def _pauses(self, left: float) -> bool:
+    def _must_pause(self, left: float) -> bool:
         """Whether the next renewal has to wait, after one that failed."""
         pause, since = self._failed
         return since.age(self._clock) < self._jitter * min(pause, max(PAUSE, left / 2))

@@ -6,8 +6,12 @@ import copy
 import re
 from typing import NamedTuple
 
+import requests
+
 from ..errors import GenesysCloudError
+from ..settings.arguments import Settings
 from ..settings.client import Identity
+from ..util import forks
 from ..util.clock import Clock, Moment
 from ..util.secret import Secret, SecretBox
 from .rate_limit import OFF, RateLimit, SharedPermits
@@ -36,11 +40,11 @@ class AccessToken(NamedTuple):
     #: Seconds from `born`.
     lifetime: float
     #: Seconds before the deadline from which a successor may be looked for in the background.
-    early: float = 0.0
+    renew_before: float = 0.0
     #: Seconds before the deadline from which a call waits briefly for a successor.
-    margin: float = 0.0
+    wait_before: float = 0.0
     #: Whether the token comes from a store, where another process may have left it long ago.
-    shared: bool = False
+    from_store: bool = False
     #: How many requests the token may still make. Set when the token is put to use.
     limit: RateLimit = OFF
     #: The number of the token among the tokens of the client.
@@ -71,15 +75,15 @@ class AccessToken(NamedTuple):
         """
         age = max(0.0, clock.wall() - requested)
         born = Moment(clock.monotonic() - age, clock.wall() - age)
-        return cls._with_windows(SecretBox(value), born, lifetime, shared=True)
+        return cls._with_windows(SecretBox(value), born, lifetime, from_store=True)
 
     @classmethod
     def _with_windows(
-        cls, value: SecretBox, born: Moment, lifetime: float, *, shared: bool = False
+        cls, value: SecretBox, born: Moment, lifetime: float, *, from_store: bool = False
     ) -> AccessToken:
-        early = min(900.0, lifetime / 4)
-        margin = min(10.0, lifetime / 10)
-        return cls(value, _bearer(value), born, lifetime, early, margin, shared)
+        renew_before = min(900.0, lifetime / 4)
+        wait_before = min(10.0, lifetime / 10)
+        return cls(value, _bearer(value), born, lifetime, renew_before, wait_before, from_store)
 
     @property
     def header(self) -> Secret:
@@ -87,7 +91,7 @@ class AccessToken(NamedTuple):
         return self.bearer.open()
 
     def remaining(self, clock: Clock) -> float:
-        """Seconds left; zero or less when it is over."""
+        """Seconds left; zero or less when the token has ended."""
         born = self.born
         # As `Moment.age` has it, once more: this is asked before every call.
         monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
@@ -119,14 +123,14 @@ def is_b64token(token: SecretBox) -> bool:
 
 
 class TokenRequest:
-    """A way to come by a token. What only a store can do is left undone here."""
+    """Gets a token. The methods for a store do nothing in this class."""
 
     def __call__(
         self, identity: Identity, *, instead_of: SecretBox | None, within: float, retry: bool
     ) -> AccessToken:
         """A token for this client.
 
-        :param instead_of: The value of a token that was refused, or is to be replaced in good time.
+        :param instead_of: The value of a token that was refused, or ends soon.
         :param within: Seconds that it may take.
         :param retry: Whether to try again what is worth trying again.
         :raises TokenError: if there is none.
@@ -148,8 +152,46 @@ class TokenRequest:
         return None
 
 
+class LoginRequest(TokenRequest):
+    """The token request without a store: each time, the login service is asked.
+
+    :param settings: Say where the login service is, how long a request may take, and by which proxy.
+    :param session: Lends the token request its proxies, verify, cert, trust_env and adapters.
+    """
+
+    def __init__(self, settings: Settings, session: requests.Session | None, clock: Clock) -> None:
+        self._settings = settings
+        self._session = session
+        self._clock = clock
+
+    def __call__(
+        self,
+        identity: Identity,
+        *,
+        instead_of: SecretBox | None,  # noqa: ARG002 -- a new token always differs
+        within: float,
+        retry: bool,
+    ) -> AccessToken:
+        """A new token, which differs from all tokens before."""
+        with forks.no_fork:  # with oauthlib, which is dear to import
+            from .request import request_token
+
+        return request_token(
+            identity,
+            self._settings.hosts().token_url,
+            session=self._session,
+            timeout=self._settings.token_timeout,
+            within=within,
+            retry=retry,
+            clock=self._clock,
+            proxy=self._settings.proxy(),
+        )
+
+
 class Refusals:
-    """The last refusal of credentials, so that a wrong secret asks once, not once a call.
+    """The last refusal of credentials.
+
+    With a wrong secret, the library asks the login service once, not at every call.
 
     The tokens of a client share one memory: they have the same credentials.
     """
@@ -165,9 +207,9 @@ class Refusals:
             return None
         error, age = copy.copy(last[1]), last[2].age(clock)
         memory = (
-            f"{error} (Answered from memory: these credentials were refused {age:.0f} s ago, and the"
-            f" login service is asked again after {REFUSAL_MEMORY:.0f} s, with other credentials, or"
-            " after forget().)"
+            f"{error} (No new request was sent: the login service refused these credentials"
+            f" {age:.0f} s ago. The next request is sent after {REFUSAL_MEMORY:.0f} s, with other"
+            " credentials, or after forget().)"
         )
         error.args = (memory,)
         return error if age < REFUSAL_MEMORY else None

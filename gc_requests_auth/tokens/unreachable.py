@@ -24,8 +24,8 @@ from ..util.http import chain_of
 from .response import CONNECTION, FailedAttempt, RetryBudget
 
 _SAME_WAY = (
-    "The token request goes its own way: verify= and proxies= of a single call do not reach it;"
-    " pass session= with them set."
+    "The token request is separate from the call: it does not use verify= and proxies= of a single"
+    " call; pass session= with them set."
 )
 
 _PROXY = "can not be reached through the proxy"
@@ -33,7 +33,7 @@ _PROXY = "can not be reached through the proxy"
 _LONGER = "token_timeout= sets how long each attempt may take."
 
 
-def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
+def failed_attempt_of(problem: Exception, token_url: str) -> FailedAttempt | None:
     """The failed attempt that this exception of requests amounts to.
 
     None for an exception that a mounted adapter (a test double, say) raises by itself: such an
@@ -124,13 +124,13 @@ def explain(problem: Exception, token_url: str) -> FailedAttempt | None:
         return failed(dropped)
     text = (
         f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
-        f" stands in for it: it has no answer for POST {token_url}."
+        f" is in use, add an answer for POST {token_url}."
     )
     return failed(text)
 
 
 def _given_up(host: str, reason: str) -> FailedAttempt:
-    """A session with urllib3's own Retry on it: it hides the answer, and tells the status."""
+    """A session with a Retry of urllib3: it hides the answer and names only the status."""
     status = next((int(word) for word in reason.split() if word.isdigit()), None)
     if status == 429:
         text = f"{host} throttles this client, and did so at each retry of session= as well."

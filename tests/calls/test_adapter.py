@@ -922,4 +922,4 @@ def test_a_401_does_not_count_as_an_answer_that_shows_the_token_to_be_good(api: 
     session = api.session()
     assert session.get(QUEUES).status_code == 401
 
-    assert [one.limit.accepted for one in held(session.auth)] == [0]
+    assert [one.limit.answers_accepted for one in held(session.auth)] == [0]

@@ -183,7 +183,7 @@ def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store:
 
     assert WINDOW - 10.1 < wait < WINDOW - 5
     assert other.wait == pytest.approx(wait)
-    assert (other.free, other.plausibly_spent) == (0, True)
+    assert (other.free, other.is_half_used) == (0, True)
     for _ in range(50):
         assert other.take() > 0
     assert len(store.asked) == asked + 2, "one question; nothing has changed since"
@@ -353,7 +353,7 @@ def test_a_process_whose_calls_never_wait_asks_the_store_nothing(store: Keeping)
 def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Keeping) -> None:
     one, other = process(store, store.time), process(store, store.time)
     assert send(other, 100) == 100
-    one.refused(0.0, 180)
+    one.close_for(0.0, 180)
 
     assert 65 <= send(one, 200) <= 80
 
@@ -361,12 +361,12 @@ def test_a_lower_limit_that_a_429_tells_counts_for_the_fleet(store: Keeping) -> 
 @pytest.mark.usefixtures("inline")
 def test_what_is_free_is_known_of_the_whole_fleet(store: Keeping) -> None:
     one, other = process(store, store.time, 100), process(store, store.time, 100)
-    assert (other.free, other.runs_short) == (100, False)
+    assert (other.free, other.will_run_out) == (100, False)
     send(one, 60)
     send(other)
 
     assert 30 <= other.free <= 40
-    assert (other.plausibly_spent, other.runs_short) == (True, True)
+    assert (other.is_half_used, other.will_run_out) == (True, True)
     store.time.advance(WINDOW / 6)
     assert other.free == 99, "what the store said is too old"
     store.time.advance(WINDOW)
@@ -374,8 +374,8 @@ def test_what_is_free_is_known_of_the_whole_fleet(store: Keeping) -> None:
         send(one)
         store.time.advance(1)
     send(other)
-    assert (other.free, other.plausibly_spent) == (39, True)
-    assert not other.runs_short, "at this pace it comes back as fast as it is used"
+    assert (other.free, other.is_half_used) == (39, True)
+    assert not other.will_run_out, "at this pace it comes back as fast as it is used"
 
 
 # -- a store that does not help ----------------------------------------------------------------------
@@ -391,7 +391,7 @@ def test_with_a_store_that_can_not_count_each_process_counts_for_itself(
     assert send(count, 20) == 10
     store.time.advance(1000)
     assert send(count, 6) == 6
-    assert count.runs_short
+    assert count.will_run_out
     assert send(count, 20) == 4
     assert len(store.asked) == 1
     assert said(caplog) == []

@@ -180,7 +180,7 @@ def test_the_first_asks_and_the_others_find_its_token(
     second = another()
 
     assert first.value == second.value
-    assert (first.shared, second.shared) == (False, True)
+    assert (first.from_store, second.from_store) == (False, True)
     assert len(login.calls) == 1
     assert store.asked == ["get", "lock", "get", "set", "leave", "get"]
 
@@ -262,8 +262,8 @@ def test_a_token_is_replaced_only_if_it_is_still_the_stored_one(
 
     assert replaced.value == taken.value != refused
     assert len(login.calls) == 2
-    assert not replaced.shared
-    assert taken.shared
+    assert not replaced.from_store
+    assert taken.from_store
 
 
 def test_a_refused_token_is_replaced_in_the_store(

@@ -105,8 +105,8 @@ def test_a_signed_token_is_believed_in_another_process(
 
     assert (plain(opened.value), opened.header) == (TOKEN, f"Bearer {TOKEN}")
     assert opened.remaining(fake_time.clock) == pytest.approx(85400)
-    assert opened.shared
-    assert not token.shared
+    assert opened.from_store
+    assert not token.from_store
     assert repr(opened.value) == repr(opened.header) == "<hidden>"
 
 

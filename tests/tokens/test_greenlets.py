@@ -81,7 +81,7 @@ def uses_the_very_source(identity, **options):
     try:
         source.current()
     except ConfigurationError as error:
-        told.append("very auth" in str(error))
+        told.append("uses this auth" in str(error))
     return ask(identity, **options)
 
 source.request = uses_the_very_source
@@ -138,7 +138,7 @@ def led_by(greenlet: SimpleNamespace, clock: Clock, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as there:
         there.setattr(greenlets, "getcurrent", lambda: greenlet)
         flight.leader = call_stack()
-        with pytest.raises(ConfigurationError, match="this very auth"):
+        with pytest.raises(ConfigurationError, match="uses this auth"):
             flight.raise_if_led_from_here()
     flight.raise_if_led_from_here()
     return flight
@@ -159,7 +159,7 @@ def test_a_wait_for_a_leader_of_the_same_thread_is_made_of_naps(
     monkeypatch.setattr(time, "sleep", nap)
     clock = Clock(fake_time.clock.monotonic, fake_time.clock.wall, nap)
     flight = led_by(other_greenlet, clock, monkeypatch)
-    token = flight.result()
+    token = flight.wait_for_token()
 
     assert token is flight.token is not None
     assert naps == [NAP] * 300

@@ -184,7 +184,7 @@ def test_growth_that_fails_costs_no_call_anything(
 
     told = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert len(told) == 1
-    assert told[0].startswith("no further token for now, the current ones stay in use: ")
+    assert told[0].startswith("no further token; calls use the other tokens of the pool: ")
     assert api.token_requests == 2
     assert fake_time.slept == []
 

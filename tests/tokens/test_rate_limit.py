@@ -102,8 +102,8 @@ def test_without_a_limit_nothing_is_counted(fake_time: FakeTime) -> None:
     count.give_back()
 
     assert (count.free, count.wait) == (math.inf, 0.0)
-    assert not count.runs_short
-    assert not count.plausibly_spent
+    assert not count.will_run_out
+    assert not count.is_half_used
     assert count.ages() == []
 
 
@@ -125,7 +125,7 @@ def test_answers_that_show_that_the_token_is_good_are_counted(fake_time: FakeTim
     count.answered()
     count.answered(accepted=False)
 
-    assert count.accepted == 1
+    assert count.answers_accepted == 1
 
 
 # -- what is known of it -----------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_a_limit_runs_short_when_half_is_used_faster_than_it_comes_back(
     fake_time.advance(seconds)
     send(count, used - 1)
 
-    assert count.runs_short is short
+    assert count.will_run_out is short
 
 
 def test_a_limit_runs_short_when_no_answer_comes(fake_time: FakeTime) -> None:
@@ -169,7 +169,7 @@ def test_a_limit_runs_short_when_no_answer_comes(fake_time: FakeTime) -> None:
         count.take()
     fake_time.advance(1000)
 
-    assert count.runs_short
+    assert count.will_run_out
 
 
 def test_a_steady_pace_below_the_limit_never_runs_short(fake_time: FakeTime) -> None:
@@ -177,7 +177,7 @@ def test_a_steady_pace_below_the_limit_never_runs_short(fake_time: FakeTime) -> 
     for _ in range(500):
         send(count)
         fake_time.advance(WINDOW / 95)
-        assert not count.runs_short
+        assert not count.will_run_out
 
 
 @pytest.mark.parametrize(("used", "plausible"), [(49, False), (50, True), (100, True)])
@@ -187,7 +187,7 @@ def test_a_429_is_plausibly_the_tokens_when_half_is_used(
     count = limit_of(100, fake_time)
     send(count, used)
 
-    assert count.plausibly_spent is plausible
+    assert count.is_half_used is plausible
 
 
 def test_requests_under_way_and_the_age_of_answers_are_known(fake_time: FakeTime) -> None:
@@ -209,18 +209,18 @@ def test_requests_under_way_and_the_age_of_answers_are_known(fake_time: FakeTime
 @pytest.mark.parametrize("limit", [5, None])
 def test_nothing_is_sent_until_a_refusal_is_over(fake_time: FakeTime, limit: int | None) -> None:
     count = limit_of(limit, fake_time)
-    count.refused(42.0)
+    count.close_for(42.0)
 
     assert count.take() == count.wait == pytest.approx(42.0)
-    assert (count.free, count.runs_short) == (0, True)
+    assert (count.free, count.will_run_out) == (0, True)
     fake_time.advance(42)
     assert count.take() == 0.0
 
 
 def test_the_longest_of_several_refusals_counts(fake_time: FakeTime) -> None:
     count = limit_of(5, fake_time)
-    count.refused(42.0)
-    count.refused(10.0)
+    count.close_for(42.0)
+    count.close_for(10.0)
 
     assert count.take() == pytest.approx(42.0)
 
@@ -228,7 +228,7 @@ def test_the_longest_of_several_refusals_counts(fake_time: FakeTime) -> None:
 @pytest.mark.parametrize("seconds", [0.0, -5.0, math.nan])
 def test_a_refusal_without_a_sane_time_costs_no_wait(fake_time: FakeTime, seconds: float) -> None:
     count = limit_of(5, fake_time)
-    count.refused(seconds)
+    count.close_for(seconds)
 
     assert count.take() == 0.0
 
@@ -236,7 +236,7 @@ def test_a_refusal_without_a_sane_time_costs_no_wait(fake_time: FakeTime, second
 def test_a_refusal_tells_the_limit(fake_time: FakeTime) -> None:
     count = limit_of(300, fake_time)
     send(count, 10)
-    count.refused(0.0, 180)
+    count.close_for(0.0, 180)
 
     assert (count.limit, count.free) == (180, 170)
 
@@ -246,7 +246,7 @@ def test_a_limit_that_was_lowered_is_kept_by_what_is_under_way(fake_time: FakeTi
     send(count, 4)
     for _ in range(6):
         count.take()
-    count.refused(0.0, 3)
+    count.close_for(0.0, 3)
     assert (count.free, count.under_way) == (0, 6)
     for _ in range(5):
         count.answered()
@@ -261,11 +261,11 @@ def test_a_limit_that_was_lowered_can_rise_again_but_not_above_the_users(
 ) -> None:
     count = limit_of(10, fake_time)
     send(count, 10)
-    count.refused(0.0, 2)
-    count.refused(0.0, 5)
+    count.close_for(0.0, 2)
+    count.close_for(0.0, 5)
     fake_time.advance(WINDOW)
     assert (count.limit, count.free) == (5, 5)
-    count.refused(0.0, 300)
+    count.close_for(0.0, 300)
 
     assert (count.limit, count.free) == (10, 10)
 
@@ -275,14 +275,14 @@ def test_a_limit_that_was_lowered_can_rise_again_but_not_above_the_users(
 )
 def test_an_absurd_limit_is_not_believed(fake_time: FakeTime, absurd: Any) -> None:
     count = limit_of(10, fake_time)
-    count.refused(0.0, absurd)
+    count.close_for(0.0, absurd)
 
     assert (count.limit, count.free) == (10, 10)
 
 
 def test_a_refusal_does_not_switch_the_count_on(fake_time: FakeTime) -> None:
     count = limit_of(None, fake_time)
-    count.refused(0.0, 5)
+    count.close_for(0.0, 5)
 
     assert (count.limit, count.free) == (None, math.inf)
 
@@ -303,7 +303,7 @@ def test_a_suspended_process_does_not_wait_for_what_is_long_over(fake_time: Fake
 
 def test_a_refusal_ends_during_a_suspension(fake_time: FakeTime) -> None:
     count = limit_of(2, fake_time)
-    count.refused(50.0)
+    count.close_for(50.0)
     fake_time.wall += 50
 
     assert count.take() == 0.0
@@ -340,7 +340,7 @@ def test_after_a_fork_requests_under_way_count_as_answered(fake_time: FakeTime) 
     count = limit_of(2, fake_time)
     count.take()
     count.take()
-    count.start_afresh()
+    count.after_fork()
 
     assert (count.take(), count.under_way) == (WINDOW, 0)
 
@@ -351,7 +351,7 @@ def test_after_a_fork_a_fleet_is_told_by_the_parent_what_the_parent_has_sent(
     count = limit_of(4, fake_time, shared=Shared())
     send(count, 2)
     count.take()
-    count.start_afresh()
+    count.after_fork()
 
     assert (count.free, count.under_way, count.ages()) == (4, 0, [])
 
@@ -428,9 +428,9 @@ def test_what_the_fleet_has_used_counts_as_used(fake_time: FakeTime) -> None:
     count = limit_of(100, fake_time, shared=shared)
     shared.left = 40
 
-    assert (count.free, count.plausibly_spent, count.runs_short) == (40, True, True)
+    assert (count.free, count.is_half_used, count.will_run_out) == (40, True, True)
     shared.age = WINDOW
-    assert not count.runs_short
+    assert not count.will_run_out
 
 
 # -- properties --------------------------------------------------------------------------------------

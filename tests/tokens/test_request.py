@@ -911,7 +911,7 @@ HALF_A_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"access_token'
 HALF_A_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: appl"
 DROPPED = "dropped the connection before its answer was complete"
 TIMED_OUT = "did not answer in time"
-ANOTHER_WAY = "verify= and proxies= of a single call do not reach it; pass session="
+ANOTHER_WAY = "it does not use verify= and proxies= of a single call; pass session="
 
 
 class Failure(NamedTuple):
@@ -1861,7 +1861,7 @@ def test_responses_without_an_answer_says_so() -> None:
         error = refusal("https://login.mypurecloud.ie")
 
     assert type(error) is LoginUnreachableError
-    assert "no answer for POST https://login.mypurecloud.ie/oauth/token" in str(error)
+    assert "add an answer for POST https://login.mypurecloud.ie/oauth/token" in str(error)
 
 
 # -- against the sandbox --------------------------------------------------------------------------

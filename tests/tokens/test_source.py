@@ -281,7 +281,7 @@ def test_a_failed_renewal_costs_no_call_anything(
     assert source.current().value == f"{TOKEN}-1"
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 1, "once per change of state"
-    assert "stays in use" in warned[0].getMessage()
+    assert "calls use the current token" in warned[0].getMessage()
 
 
 def test_a_renewal_that_works_again_is_logged_once(
@@ -362,8 +362,8 @@ def test_a_token_that_died_while_the_process_slept_is_not_handed_out(
 def begin_to_renew(source: TokenSource, fake_time: FakeTime) -> float:
     """Let the token grow so old that a successor is due; how long it still lives."""
     token = source.current()
-    fake_time.advance(token.remaining(fake_time.clock) - token.early + 0.001)
-    return token.early
+    fake_time.advance(token.remaining(fake_time.clock) - token.renew_before + 0.001)
+    return token.renew_before
 
 
 def test_a_token_is_renewed_in_a_thread_while_every_call_goes_on_with_it(
@@ -391,7 +391,7 @@ def test_no_token_is_renewed_before_it_is_due(
     renewing: TokenSource, login: Login, fake_time: FakeTime
 ) -> None:
     token = renewing.current()
-    fake_time.advance(token.remaining(fake_time.clock) - token.early - 0.01)
+    fake_time.advance(token.remaining(fake_time.clock) - token.renew_before - 0.01)
     renewing.current()
 
     assert len(login.calls) == 1
@@ -469,7 +469,7 @@ def test_a_failed_renewal_in_the_background_is_logged_once_and_tried_ever_more_r
 
     warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert len(warned) == 1
-    assert "stays in use" in warned[0]
+    assert "calls use the current token" in warned[0]
     login.failure = None
     renewing.current()
     wait_for_renewal()
@@ -656,7 +656,7 @@ def test_two_threads_at_once_start_one_renewal(
         renewing._flight = renewing._flight or source_module.Flight(60, fake_time.clock)
         return False
 
-    monkeypatch.setattr(renewing, "_pauses", overtaken)
+    monkeypatch.setattr(renewing, "_must_pause", overtaken)
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert in_background() == []
@@ -668,7 +668,7 @@ def test_a_renewal_that_has_just_failed_in_another_thread_is_not_tried_again_at_
 ) -> None:
     begin_to_renew(renewing, fake_time)
     pauses = [True, False]  # the second look, under the lock, is the one that counts
-    monkeypatch.setattr(renewing, "_pauses", lambda left: pauses.pop())
+    monkeypatch.setattr(renewing, "_must_pause", lambda left: pauses.pop())
 
     assert renewing.current().value == f"{TOKEN}-1"
     assert pauses == []
@@ -1023,7 +1023,7 @@ def test_a_call_from_the_leaders_own_thread_raises_instead_of_hanging(
         source.current()
 
     login.meanwhile = call_again
-    with pytest.raises(ConfigurationError, match="this very auth"):
+    with pytest.raises(ConfigurationError, match="uses this auth"):
         source.current()
     login.meanwhile = lambda: None
     assert source.current().value == f"{TOKEN}-2"
@@ -1034,7 +1034,7 @@ def test_forget_from_the_leaders_own_thread_raises_instead_of_going_round(
 ) -> None:
     login.meanwhile = source.forget
 
-    with pytest.raises(ConfigurationError, match="this very auth"):
+    with pytest.raises(ConfigurationError, match="uses this auth"):
         source.current()
     assert len(login.calls) == 1
 
@@ -1152,7 +1152,7 @@ def test_an_outage_after_the_next_token_is_logged_again(
         source.current()
         fake_time.advance(5)
 
-    assert caplog.text.count("stays in use") == 2
+    assert caplog.text.count("calls use the current token") == 2
 
 
 def test_many_threads_in_the_window_of_a_failing_service_make_one_try(
@@ -1321,10 +1321,10 @@ def test_a_refusal_is_remembered_for_thirty_seconds_and_says_so(
     login.failure = kind("wrong", status=400, error="invalid_client")
     with pytest.raises(kind) as first:
         source.current()
-    assert "from memory" not in str(first.value)
+    assert "No new request was sent" not in str(first.value)
 
     fake_time.advance(REFUSAL_MEMORY - 0.1)
-    with pytest.raises(kind, match="from memory") as again:
+    with pytest.raises(kind, match="No new request was sent") as again:
         source.current()
     assert (again.value.status, again.value.error) == (400, "invalid_client")
     assert len(login.calls) == 1
@@ -1341,7 +1341,7 @@ def test_a_refusal_told_from_memory_does_not_prolong_the_memory(
     for _ in range(4):
         with pytest.raises(CredentialsRefusedError) as error:
             source.current()
-        assert str(error.value).count("from memory") <= 1
+        assert str(error.value).count("No new request was sent") <= 1
         fake_time.advance(8)
 
     with pytest.raises(CredentialsRefusedError):
@@ -1525,14 +1525,14 @@ def test_a_further_token_that_another_thread_has_fetched_meanwhile_is_not_fetche
     slots: list[TokenSource], login: Login, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = pool_of(slots[:2], fake_time)
-    runs_short: Any = RateLimit.__dict__["runs_short"]
+    will_run_out: Any = RateLimit.__dict__["will_run_out"]
 
     def another_thread_was_faster(limit: RateLimit) -> bool:
         slots[1].current()
-        return bool(runs_short.fget(limit))
+        return bool(will_run_out.fget(limit))
 
     use_up(pool.current())
-    monkeypatch.setattr(RateLimit, "runs_short", property(another_thread_was_faster))
+    monkeypatch.setattr(RateLimit, "will_run_out", property(another_thread_was_faster))
 
     pool.current()
     assert len(login.calls) == 2

@@ -134,7 +134,7 @@ def test_a_missing_expires_in_counts_as_300_seconds(fake_time: FakeTime) -> None
 def test_successor_is_looked_for_in_the_last_tenth_at_most_ten_seconds(
     fake_time: FakeTime, expires_in: object, margin: float
 ) -> None:
-    assert issued(fake_time, expires_in).margin == pytest.approx(margin)
+    assert issued(fake_time, expires_in).wait_before == pytest.approx(margin)
 
 
 @pytest.mark.parametrize(
@@ -143,19 +143,19 @@ def test_successor_is_looked_for_in_the_last_tenth_at_most_ten_seconds(
 def test_a_token_may_be_renewed_in_its_last_quarter_or_quarter_of_an_hour(
     fake_time: FakeTime, expires_in: int, early: float
 ) -> None:
-    assert issued(fake_time, expires_in).early == early
+    assert issued(fake_time, expires_in).renew_before == early
 
 
 def test_a_token_from_a_store_has_lived_since_it_was_asked_for(fake_time: FakeTime) -> None:
     token = AccessToken.restored(TOKEN, fake_time.wall - 1000, 3600, fake_time.clock)
 
-    assert token.shared
+    assert token.from_store
     assert token.remaining(fake_time.clock) == 2600
-    assert (token.lifetime, token.margin) == (3600, 10)
-    assert token.early == 900
+    assert (token.lifetime, token.wait_before) == (3600, 10)
+    assert token.renew_before == 900
     fake_time.wall += 600  # only the wall clock: suspended
     assert token.remaining(fake_time.clock) == 2000
-    assert not issued(fake_time, 3600).shared
+    assert not issued(fake_time, 3600).from_store
 
 
 def test_a_clock_that_is_behind_prolongs_no_life_beyond_a_lifetime(fake_time: FakeTime) -> None:
@@ -169,7 +169,7 @@ def test_a_clock_that_is_behind_prolongs_no_life_beyond_a_lifetime(fake_time: Fa
 def test_life_is_counted_from_before_the_request(fake_time: FakeTime) -> None:
     token = issued(fake_time, 300, took=20)
     assert token.remaining(fake_time.clock) == 280
-    assert token.margin == 10
+    assert token.wait_before == 10
 
 
 def test_life_ends_at_the_deadline(fake_time: FakeTime) -> None:
@@ -212,7 +212,7 @@ def test_a_token_whose_request_outlasted_it_serves_five_seconds_from_its_arrival
     token = issued(fake_time, 300, took=took)
     assert token.remaining(fake_time.clock) == GRACE == 5
     assert (
-        token.margin == token.early == 0
+        token.wait_before == token.renew_before == 0
     )  # no call looks for a successor: nobody asks in a circle
     fake_time.advance(5)
     assert token.remaining(fake_time.clock) == 0
@@ -225,7 +225,7 @@ def test_a_token_whose_request_was_suspended_over_its_life_serves_five_seconds(
     fake_time.wall += 86400
     token = AccessToken.issued(TOKEN, 3600, requested, fake_time.clock)
     assert token.remaining(fake_time.clock) == GRACE
-    assert token.margin == 0
+    assert token.wait_before == 0
 
 
 def test_a_token_that_arrives_in_its_last_moment_is_a_token_like_any_other(
@@ -233,7 +233,7 @@ def test_a_token_that_arrives_in_its_last_moment_is_a_token_like_any_other(
 ) -> None:
     token = issued(fake_time, 300, took=299)
     assert token.remaining(fake_time.clock) == 1
-    assert token.margin == 10
+    assert token.wait_before == 10
 
 
 def test_time_is_told_by_the_machine_unless_a_test_brings_its_own() -> None:

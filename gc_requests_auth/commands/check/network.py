@@ -20,7 +20,7 @@ from ...causes import network as rows
 from ...causes.failure import Cause, Failure
 from ...tokens.request import send_as
 from ...tokens.token import AccessToken
-from ...tokens.unreachable import explain, proxy_status
+from ...tokens.unreachable import failed_attempt_of, proxy_status
 from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
 from ...util.clock import Clock
 from ...util.http import chain_of
@@ -217,7 +217,7 @@ class Network:
 
         :raises Exception: `problem` itself, if it is none of requests.
         """
-        failed = explain(problem, route.url)
+        failed = failed_attempt_of(problem, route.url)
         if failed is None:
             raise problem
         chain = list(chain_of(problem))
