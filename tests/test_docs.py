@@ -1005,3 +1005,46 @@ def test_check_has_the_exit_statuses_of_the_page() -> None:
 
     assert statuses == {"0": "All", "1": "Refused", "2": "Misconfigured", "3": "Unreachable"}
     assert [one.name.title() for one in Status] == ["Fine", *list(statuses.values())[1:]]
+
+
+# -- architecture.rst -----------------------------------------------------------------------------
+
+#: In a process of its own: what other tests import has functions of its own called.
+PASSED = """
+import sys
+from pathlib import Path
+import requests, gc_requests_auth
+from gc_requests_auth.sandbox import GenesysCloudSandbox
+
+package = str(Path(gc_requests_auth.__file__).parent)
+with GenesysCloudSandbox() as sandbox:
+    settings = {"login_url": sandbox.login_url, "api_url": sandbox.api_url}
+    session = gc_requests_auth.GenesysCloudSession(
+        sandbox.client_id, sandbox.client_secret, **settings
+    )
+    plain, path = requests.Session(), "/api/v2/tokens/me"
+    session.verify = plain.verify = sandbox.ca_file
+    for call in (
+        lambda: session.get(path), lambda: plain.get(sandbox.api_url + path, auth=session.auth)
+    ):
+        assert call().status_code == 200
+        passed = []
+        sys.setprofile(
+            lambda frame, event, _: event == "call"
+            and frame.f_code.co_filename.startswith(package)
+            and passed.append(frame.f_code.co_name)
+        )
+        call()
+        sys.setprofile(None)
+        print(len(passed))
+"""
+
+
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the page has the numbers of Python 3.11"
+)
+def test_a_call_passes_through_as_few_functions_as_architecture_says() -> None:
+    said = re.findall(r"(\d+)\s+functions", (DOCS / "architecture.rst").read_text())
+    done = run_python(PASSED)
+
+    assert (done.stderr, done.stdout.split()) == ("", said)
