@@ -39,7 +39,7 @@ def failed_attempt_of(problem: Exception, token_url: str) -> FailedAttempt | Non
     None for an exception that a mounted adapter (a test double, say) raises by itself: such an
     exception belongs to the user.
     """
-    host = urlsplit(token_url).netloc
+    host = urlsplit(token_url).netloc.rpartition("@")[2]
     chain = list(chain_of(problem))
 
     def failed(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import wire
-from conftest import TOKEN, Counted
+from conftest import SECRET, TOKEN, Counted
 from scenes import GRANTED, QUEUES, Stage, fault
 
 from gc_requests_auth.commands import main as cli
@@ -239,3 +239,16 @@ def test_where_the_api_does_not_tell_the_limit_nothing_is_said(
 
     assert cli.main(["check"]) == 0
     assert "rate limit" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_password_in_the_url_of_a_call_is_not_shown(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"https://somebody:{SECRET}@127.0.0.1:{wire.closed_port()}/x"
+    assert cli.main(["check", "GET", url, *more]) != 0
+    out, err = capsys.readouterr()
+
+    assert "refuses the connection" in " ".join(out.split())
+    assert SECRET not in out + err

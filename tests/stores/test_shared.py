@@ -450,6 +450,24 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     hanging.let_go.set()
 
 
+def test_an_error_of_a_store_that_has_no_text_is_named_by_its_class(
+    process: Process, store: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+        __repr__ = __str__
+
+    def fail() -> None:
+        raise OddError
+
+    store.before["lock"] = fail
+
+    assert process().value == f"{TOKEN}-1"
+    assert said(caplog)[0].endswith("OddError")
+
+
 @pytest.mark.parametrize("method", ["get", "set", "lock", "leave"])
 def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
     method: str,

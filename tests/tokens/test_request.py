@@ -1143,6 +1143,16 @@ def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert not error.retryable
 
 
+def test_a_url_that_holds_the_letters_pem_is_not_taken_for_a_file() -> None:
+    session = requests.Session()
+    session.trust_env = False
+    with wire.Server(wire.reply(200, GOOD)) as server:
+        error = unreachable(f"{server.url}/PEM", session)
+
+    assert "is no PEM file" not in str(error)
+    assert "certificate" in str(error)
+
+
 @pytest.mark.parametrize("setting", ["verify", "cert"])
 def test_certificate_file_that_holds_none_is_no_fault_of_the_server(setting: str) -> None:
     session = requests.Session()

@@ -97,7 +97,9 @@ def routes_found(*routes: Route) -> Finding:
     ways = dict.fromkeys(route.by_and_source for route in routes)
     details = []
     if len(ways) > 1:
-        details += [f"{urlsplit(route.url).netloc} by {route.by}" for route in routes]
+        details += [
+            f"{urlsplit(route.url).netloc.rpartition('@')[2]} by {route.by}" for route in routes
+        ]
     trusted = (
         f"CA bundle {first.ca_shown} from {_first_set(_CA_VARIABLES)}"
         if first.ca_bundle
