@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from random import uniform
 from typing import Any, NamedTuple
@@ -33,9 +32,8 @@ from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
 from .token import is_b64token
 
 #: Texts that tools which record answers put in place of a token.
-_REDACTED = re.compile(
-    r"<.*>|\[.*\]|\{.*\}|\*+|\.{3,}|x{3,}|-*(?:redacted|filtered|hidden|scrubbed|removed|masked)-*",
-    re.IGNORECASE,
+_REDACTED = (
+    r"<.*>|\[.*\]|\{.*\}|\*+|\.{3,}|x{3,}|-*(?:redacted|filtered|hidden|scrubbed|removed|masked)-*"
 )
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
@@ -94,17 +92,27 @@ class Grant(NamedTuple):
     expires_in: object
 
 
-@dataclass(frozen=True)
 class TokenResponse:
-    """An answer to a token request, from the login service or from whatever is at the token URL."""
+    """An answer to a token request, from the login service or from whatever is at the token URL.
 
-    token_url: str
-    identity: Identity
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    #: Seconds since 1970, for a `Retry-After` that is a date.
-    now: float
+    :param now: Seconds since 1970, for a `Retry-After` that is a date.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        identity: Identity,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: float,
+    ) -> None:
+        self.token_url = token_url
+        self.identity = identity
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.now = now
 
     def outcome(self) -> Grant | FailedAttempt:
         """What the answer means."""
@@ -134,7 +142,7 @@ class TokenResponse:
         token = self._fields.get("access_token")
         if not isinstance(token, SecretBox) or not token:
             return self._bad("answers JSON without an access_token")
-        if _REDACTED.fullmatch(token.open()):
+        if re.fullmatch(_REDACTED, token.open(), re.IGNORECASE):
             text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
             return self._failed(BadTokenAnswerError, text)
         if not is_b64token(token):
