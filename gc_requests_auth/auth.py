@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import requests
 
 from .calls.call import Call, other_hooks
-from .calls.forbidden import ForbiddenEndpoints, tell_cause
+from .calls.forbidden import ForbiddenEndpoints, log_cause
 from .calls.replay import (
     answer_after_429,
     can_be_sent_again,
@@ -33,8 +33,8 @@ from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, p
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: How often one call is replayed at most: with a token that another thread has fetched, with a token
-#: from a store, which may be as old as the refused token, and with a new token.
+#: A call is replayed at most three times: with the token of another thread, with a token from a
+#: store (which may be as old as the refused token), and with a new token.
 REPLAYS = 3
 
 
@@ -43,17 +43,17 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     Pass the auth as ``auth=``, to one call or to a whole session. Threads may share one auth. The
     first call requests a token. The token is sent to the hosts of the region only, and is renewed
-    before it expires. After a 401, the auth requests another token once.
+    before it expires. After a 401, the auth fetches a new token once.
 
     :param client_id: The id of an OAuth client with the grant type Client Credentials. Without
         `client_id` and `client_secret`, both come from the environment
         (``GENESYSCLOUD_OAUTHCLIENT_ID`` and ``_SECRET``, or another pair of Genesys' tools). The
-        environment is read once, with the first need.
+        environment is read when the auth first needs it, and again until it names a client.
     :param client_secret: The secret of the client.
     :param credentials: In place of id and secret: a function that returns ``(client_id,
         client_secret)``, for example from a vault. The function is called before each token request.
     :param profile: In place of id and secret: the name of a profile of the gc CLI in
-        ``~/.gc/config.toml``. The file is read once, with the first need.
+        ``~/.gc/config.toml``. The file is read once, when the auth first needs it.
     :param region: An AWS id (``eu-west-1``), a domain (``mypurecloud.ie``) or a URL of the
         organisation. Without `region`, ``GENESYSCLOUD_REGION`` or a similar variable names the
         region. There is no default.
@@ -75,8 +75,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     :param rate_limit: How many requests each token may make in any 60 seconds; None for no limit. The
         default is ``GENESYSCLOUD_RATE_LIMIT``, or 300, the default of Genesys Cloud
         (``client.credentials.token.rate.per.minute``).
-    :raises ConfigurationError: if an argument can not work. A missing setting raises with the first
-        need.
+    :raises ConfigurationError: if an argument can not work. A missing setting raises when the auth
+        first needs it.
 
     Two auths are never equal, and an auth is always true. Copies and pickles sign in again.
     """
@@ -103,7 +103,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         tokens: int | None = None,
         rate_limit: int | None = ABSENT,  # type: ignore[assignment]  # a sentinel: None is no limit
     ) -> None:
-        # This comes first: should anything raise later, the frame holds nothing that prints a secret.
+        # The secrets go into boxes first. If a later line raises, a traceback shows no secret.
         client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
         profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
@@ -159,7 +159,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        """The :class:`Call` calls this for every answer but 200, also for each redirect of a chain.
+        """The :class:`Call` calls this for every answer except 200, also for each redirect.
 
         :param options: How the request was sent: what requests passes to a response hook.
         """
@@ -175,9 +175,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if response.status_code == 401:
             response = self._after_401(response, options)
             response = answer_after_429(response, options, self._clock)
-        tell_cause(response, options)
+        log_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
-            # requests itself keeps the header while the host stays the same, for a pre-signed link say.
+            # requests keeps the header if the host stays the same, e.g. for a pre-signed link.
             withhold_authorization(response)
         return response
 
@@ -197,10 +197,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             request, call = response.request, Call.of(response.request)
             if call is None or response.status_code != 401:
                 break
-            refused = self._token_of(call, request)
+            refused = self._token_sent(call, request)
             # Another thread may have met the 401 first. Its token is tried, and no token is fetched.
             token = self._tokens.living(other_than=refused)
-            if token is None and self._is_refused_anew(
+            if token is None and self._was_just_fetched(
                 response, refused, fetched, arrived, options
             ):
                 break
@@ -214,21 +214,21 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                     token = fetched = self._tokens.other_than(refused)
                 except Exception as error:
                     return self._without_a_new_token(response, refused, options, error)
-                self._forbidden.fetched(token, request)
+                self._forbidden.note_fetched(token, request)
             if not can_be_sent_again(response):
                 logger.info("a 401 goes back: the body of its request can not be sent twice")
                 return response
             response = replay(response, call.replay_of(response, token), options)
             logger.info("replayed after a 401, answered %s", response.status_code)
             if response.status_code != 401:
-                self._forbidden.cured(request, token)
+                self._forbidden.note_cured(request, token)
         call = Call.of(response.request)
-        if response.status_code == 401 and call is not None and call.refused:
-            self._forbidden.not_cured(response, call.token, options)
+        if response.status_code == 401 and call is not None and call.earlier_401s:
+            self._forbidden.note_not_cured(response, call.token, options)
         return response
 
-    def _token_of(self, call: Call, request: requests.PreparedRequest) -> AccessToken | None:
-        """The token that a request was sent with; None where requests or the caller changed the header.
+    def _token_sent(self, call: Call, request: requests.PreparedRequest) -> AccessToken | None:
+        """The token of a request; None if requests or the caller replaced its header.
 
         After a replay, requests follows a redirect with the header of the replay. The call of the first
         request does not know that token.
@@ -237,7 +237,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return call.token
         return self._tokens.carried_by(request.headers.get("Authorization"))
 
-    def _is_refused_anew(
+    def _was_just_fetched(
         self,
         response: requests.Response,
         refused: AccessToken | None,
@@ -245,13 +245,14 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         arrived: float,
         options: Mapping[str, Any],
     ) -> bool:
-        """Whether the refused token was fetched after the first 401 arrived, and has not ended since."""
+        """Whether this call fetched the refused token, which has not ended: no other will help."""
         if not (refused and fetched) or fetched.from_store or refused.value != fetched.value:
             return False
-        # If the token request was under way before the 401, whatever ended the first token may have ended
-        # the new token, too. So the API is asked.
-        is_older = refused.born.monotonic < arrived
-        return not (is_older and self._forbidden.is_over(response, refused, options))
+        # If the token request began before the 401, what ended the first token may have ended the
+        # new token, too. So the API is asked.
+        was_requested_before_401 = refused.born.monotonic < arrived
+        has_ended = self._forbidden.token_has_ended
+        return not (was_requested_before_401 and has_ended(response, refused, options))
 
     def _without_a_new_token(
         self,
@@ -260,10 +261,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         options: Mapping[str, Any],
         error: Exception,
     ) -> requests.Response:
-        """There is no new token. Another token of the pool may serve this call; if none does, raise."""
+        """After a failed token request, replay with a token of the pool, or raise the error."""
         if not (isinstance(error, GenesysCloudError) or self._settings.is_of_vault(error)):
-            raise error  # it is the caller's own: a time limit, say
-        self._forbidden.not_fetched(refused)
+            raise error  # the exception belongs to the caller, for example a time limit
+        self._forbidden.note_not_fetched(refused)
         call = Call.of(response.request)
         spare = self._tokens.spare(refused)
         if spare is not None and call is not None:
@@ -283,8 +284,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def access_token(self, *, rejected: str | None = None) -> str:
         """The token, for programs other than requests: the official SDK, a websocket, curl.
 
-        :param rejected: A token that was answered 401. If the current token is another one, the
-            current token is returned, and else a new token.
+        :param rejected: A token that was answered 401. If this token is still the current token, a
+            new token is returned; otherwise the current token.
         :raises GenesysCloudError: if there is no token.
         """
         refused: SecretBox | None = boxed(rejected)
@@ -308,8 +309,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if the call fails. Without a living token, nothing is sent. All tokens of a pool end.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
-        :raises TokenError: if its answer is neither success nor a 401, which counts as one: the
-            token was over already.
+        :raises TokenError: if the answer is neither a success nor a 401. A 401 counts as a success:
+            the token had ended already.
         """
         with forks.no_fork:  # most scripts never revoke a token
             from .tokens.request import revoke_token
@@ -328,7 +329,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds left of the token that the next call would use; None without a living token."""
+        """The remaining seconds of the token that the next call uses; None without one."""
         token = self._tokens.living()
         return None if token is None else token.remaining(self._clock)
 

@@ -12,9 +12,9 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     """Say why a call failed and what to do, in one line for a log.
 
     ``raise_for_status()`` says the status alone. This says what the answer of Genesys Cloud means.
-    Where the answer does not tell which of several causes it has, the text names all of them, the
-    likeliest first. An unknown cause is called unknown. Of the answer, the text holds code, message
-    (cut to 300 characters) and correlation id, and nothing else; it holds no secret. Nothing is sent.
+    If an answer may have several causes, the text names all of them, the likeliest first. An
+    unknown cause is called unknown. Of the answer, the text holds code, message (cut to 300
+    characters) and correlation id, and nothing else; it holds no secret. Nothing is sent.
 
     :param failure: A response, or an exception of requests or of this library.
     """

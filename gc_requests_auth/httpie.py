@@ -1,4 +1,4 @@
-"""The door for HTTPie: ``http --auth-type=genesys-cloud https://api.mypurecloud.ie/api/v2/...``.
+"""The plugin for HTTPie: ``http --auth-type=genesys-cloud https://api.mypurecloud.ie/api/v2/...``.
 
 HTTPie loads it by the entry point ``httpie.plugins.auth.v1``; nothing of ours imports it.
 """
@@ -63,14 +63,14 @@ class _Auth(GenesysCloudAuth):
         super().__init__(profile=profile, session=self._way)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Its own parser knows best what the command line, the configuration and --no-... come to.
+        # HTTPie's parser holds the final options.
         options = parser.args
         if options.offline:  # HTTPie prepares the request all the same, and it alone knows
             return self._unsent(r)
         way = make_send_kwargs_mergeable_from_env(options)
         for name in ("verify", "cert", "proxies"):
             setattr(self._way, name, way[name])
-        return _told(super().__call__, r)
+        return _with_message(super().__call__, r)
 
     def _unsent(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """The request as it would be, but for the token, which nobody has asked for."""
@@ -84,11 +84,11 @@ class _Auth(GenesysCloudAuth):
     def _on_answer(
         self, response: requests.Response, options: Mapping[str, Any]
     ) -> requests.Response:
-        return _told(super()._on_answer, response, options)
+        return _with_message(super()._on_answer, response, options)
 
 
-def _told(call: Callable[..., T], *arguments: Any) -> T:
-    """What the call returns; of any time-out HTTPie would say no more than that there was one."""
+def _with_message(call: Callable[..., T], *arguments: Any) -> T:
+    """For a time-out, HTTPie hides the message. So another error is raised."""
     try:
         return call(*arguments)
     except LoginTimeoutError as error:

@@ -56,11 +56,11 @@ class GenesysCloudSession(requests.Session):
     :raises TypeError: if `auth` comes together with arguments that make an auth.
     """
 
-    __attrs__ = [*requests.Session.__attrs__, "timeout", "_tells_of_adapters"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [*requests.Session.__attrs__, "timeout", "_warns_about_adapters"]  # noqa: RUF012 -- as in requests
 
     auth: GenesysCloudAuth
     #: Whether the log names an adapter that neither paces calls nor tries them again.
-    _tells_of_adapters = False
+    _warns_about_adapters = False
     #: Whether there is such an adapter that the log has not named yet.
     _has_other_adapters = False
 
@@ -86,12 +86,12 @@ class GenesysCloudSession(requests.Session):
         pool_size: int = 32,
         pacing: Pacing = "wait",
     ) -> None:
-        # As in the auth: should anything raise later, the frame holds nothing that prints a secret.
+        # As in the auth: if a later line raises, a traceback shows no secret.
         client_id, client_secret, region = map(boxed, (client_id, client_secret, region))
         profile, login_url, api_url = map(boxed, (profile, login_url, api_url))
         vault = Vault.of(credentials)
         del credentials
-        making: dict[str, Any] = {
+        auth_arguments: dict[str, Any] = {
             "client_id": client_id,
             "client_secret": client_secret,
             "credentials": vault,
@@ -105,8 +105,8 @@ class GenesysCloudSession(requests.Session):
             "tokens": tokens,
             "rate_limit": rate_limit,
         }
-        # None is the default of these arguments. For the other arguments None is a mistake or a value.
-        says_nothing = {
+        # None is the default of these arguments. For the others, None is an error or a real value.
+        none_means_absent = {
             "credentials",
             "profile",
             "region",
@@ -117,12 +117,12 @@ class GenesysCloudSession(requests.Session):
         }
         given = [
             name
-            for name, one in making.items()
-            if one is not ABSENT and not (one is None and name in says_nothing)
+            for name, one in auth_arguments.items()
+            if one is not ABSENT and not (one is None and name in none_means_absent)
         ]
         if auth is None:
             # The auth explains what is None by mistake.
-            wanted = {name: one for name, one in making.items() if one is not ABSENT}
+            wanted = {name: one for name, one in auth_arguments.items() if one is not ABSENT}
             auth = GenesysCloudAuth(**wanted, session=self)
         elif given:
             raise TypeError(f"auth= says who signs in; it can not come with {', '.join(given)}")
@@ -140,7 +140,7 @@ class GenesysCloudSession(requests.Session):
         self.mount(
             "http://", adapter
         )  # for calls without a token: the adapter is safe after a fork
-        self._tells_of_adapters = pacing != "off" or retries > 0
+        self._warns_about_adapters = pacing != "off" or retries > 0
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Mount an adapter, as `requests.Session.mount` does.
@@ -150,6 +150,10 @@ class GenesysCloudSession(requests.Session):
         """
         super().mount(prefix, adapter)
         self._has_other_adapters = any(map(_is_other_adapter, self.adapters.values()))
+
+    def _own_auth(self) -> GenesysCloudAuth | None:
+        auth: object = self.auth  # the caller may have replaced session.auth
+        return auth if isinstance(auth, GenesysCloudAuth) else None
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request as requests does, a path completed to a URL of the API.
@@ -163,8 +167,7 @@ class GenesysCloudSession(requests.Session):
                 request = copy.copy(request)  # the request of the caller stays as it is
                 request.url = url
         prepared = super().prepare_request(request)
-        auth: object = self.auth
-        if not request.auth and Call.of(prepared) is None and isinstance(auth, GenesysCloudAuth):
+        if not request.auth and Call.of(prepared) is None and self._own_auth() is not None:
             # The auth has left a foreign URL unsigned. Because there is an auth, requests has not looked
             # into ~/.netrc.
             prepared.prepare_auth(self._netrc_auth(prepared))
@@ -173,8 +176,8 @@ class GenesysCloudSession(requests.Session):
     def _complete(self, url: Any) -> Any:
         """The URL of a path of the API. A URL with a scheme, and what is no text, stays as it is."""
         url = url.decode() if isinstance(url, bytes) else url
-        auth: object = self.auth  # somebody may have put another one there
-        if isinstance(url, str) and isinstance(auth, GenesysCloudAuth) and not _ABSOLUTE.match(url):
+        auth = self._own_auth()
+        if isinstance(url, str) and auth is not None and not _ABSOLUTE.match(url):
             return url_below(auth._hosts.api_url, url)
         return url
 
@@ -214,8 +217,8 @@ class GenesysCloudSession(requests.Session):
 
     def _proxy_to(self, url: str) -> SecretBox | None:
         """The proxy that the settings name for an own host; one of the session counts before it."""
-        auth: object = self.auth  # somebody may have put another one there
-        if self.proxies or not isinstance(auth, GenesysCloudAuth):
+        auth = self._own_auth()
+        if self.proxies or auth is None:
             return None
         try:
             proxy = auth._settings.proxy()
@@ -255,17 +258,16 @@ class GenesysCloudSession(requests.Session):
 
     def _keep_token_to_own_hosts(self, request: requests.PreparedRequest) -> None:
         """Take the token from a request whose response hook is gone and that goes to another host."""
-        auth: object = self.auth
         headers = getattr(request, "headers", None) or {}
-        if isinstance(headers.get("Authorization"), Secret) and not (
-            isinstance(auth, GenesysCloudAuth) and auth._hosts.takes_token(request.url or "")
-        ):
-            del headers["Authorization"]
+        if isinstance(headers.get("Authorization"), Secret):
+            auth = self._own_auth()
+            if auth is None or not auth._hosts.takes_token(request.url or ""):
+                del headers["Authorization"]
 
     def _tell_of_adapter(self, call: Call, url: str) -> None:
         adapter = self.get_adapter(url)
         if (
-            self._tells_of_adapters
+            self._warns_about_adapters
             and _is_other_adapter(adapter)
             and call.auth._hosts.takes_token(url)
         ):
@@ -289,11 +291,11 @@ class GenesysCloudSession(requests.Session):
     def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
         """What ``~/.netrc`` says of a foreign host; None for a host of our own."""
         url, call = str(request.url), Call.of(request)
-        auth: object = self.auth  # somebody may have put another one there
+        auth = self._own_auth()
         if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
             return None
         try:
-            if isinstance(auth, GenesysCloudAuth) and auth._hosts.is_own_host(url):
+            if auth is not None and auth._hosts.is_own_host(url):
                 return None
         except ConfigurationError:
             pass  # no region is set, and so no host is ours

@@ -27,8 +27,8 @@ logger = logging.getLogger("gc_requests_auth")
 
 Pacing = Literal["wait", "raise", "off"]
 
-#: Threads that wait for the same moment go on at different times: spread over this share of their wait,
-#: and over one second at most.
+#: Waiting threads continue at different times: each thread waits longer by a random time, up to
+#: this share of its wait and up to one second.
 SPREAD = 0.02
 
 #: Seconds after which a waiting call looks whether another token may be used meanwhile.
@@ -77,7 +77,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         self._policy = RetryPolicy.checked(retries, retry_after_max)
         self._pacing = pacing
         self._ssl_context = ssl_context
-        self._start_afresh()
+        self._note_process()
         # urllib3 gets no retries: its retries sleep for any Retry-After, even for six hours.
         super().__init__(pool_maxsize=pool_size)
 
@@ -94,7 +94,8 @@ class GenesysCloudAdapter(HTTPAdapter):
         if call is None or not (
             call.url == request.url or call.auth._hosts.takes_token(request.url or "")
         ):
-            return super().send(request, *arguments, **options)  # a redirect leads anywhere
+            # The request has left our hosts: no pacing, no retries.
+            return super().send(request, *arguments, **options)
         original = request
         while True:
             if wait := call.token.limit.take():
@@ -107,7 +108,7 @@ class GenesysCloudAdapter(HTTPAdapter):
                 outcome = super().send(request, *arguments, **options)
             except requests.ConnectionError as broken:
                 outcome = broken
-                if _never_left(broken):
+                if _was_not_sent(broken):
                     limit.give_back()
                 else:
                     limit.answered(accepted=False)
@@ -136,7 +137,7 @@ class GenesysCloudAdapter(HTTPAdapter):
     def _next_attempt(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> tuple[Call, requests.PreparedRequest] | None:
-        """Wait, and return the call and the request to go on with; None if this outcome is final."""
+        """Wait, and return the next call and request; None if the call is not sent again."""
         other = None
         if isinstance(outcome, requests.Response) and outcome.status_code == 429:
             other = another_token_after(call, outcome, self._clock)
@@ -147,7 +148,7 @@ class GenesysCloudAdapter(HTTPAdapter):
             drain(outcome)  # before the wait, so that other threads can use the connection
         if other is not None:
             logger.info("a 429 of one token: the call goes on with another")
-            following = call.next_attempt(other, moved=True)
+            following = call.next_attempt(other, changed_token=True)
         else:
             if wait > 5:
                 logger.warning("waiting %.0f s to call again: %s", wait, _reason(outcome))
@@ -156,19 +157,19 @@ class GenesysCloudAdapter(HTTPAdapter):
                 return None
             following = call.next_attempt(call.token, waited=wait)
         request = _copy_for(following, call, request)
-        if following.is_over(self._clock) and following.is_carried_by(request):
-            return _sign_again(following, request)  # the token has ended during the wait
+        if following.token_has_ended(self._clock) and following.is_carried_by(request):
+            return _with_best_token(following, request)  # the token has ended during the wait
         return following, request
 
     def _wait_after(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> float | None:
-        """Seconds to wait before the next attempt; None if there is to be none."""
+        """Seconds to wait before the next attempt; None for no further attempt."""
         status = retry_after = None
         if isinstance(outcome, requests.Response):
             status = outcome.status_code
             retry_after = seconds_to_wait(outcome, self._clock)
-        elif not _may_pass(outcome):
+        elif not _is_temporary(outcome):
             return None
         method = request.method or ""
         return self._policy.wait(method, status, call.attempt, call.waited, retry_after)
@@ -176,11 +177,12 @@ class GenesysCloudAdapter(HTTPAdapter):
     def _wait_for_turn(
         self, call: Call, request: requests.PreparedRequest, wait: float
     ) -> tuple[Call, requests.PreparedRequest]:
-        """Wait until a token may send the request. After `retry_after_max` it is sent in any case.
+        """Wait until a token may send the request.
 
-        The request is counted in any case.
+        If the total wait would exceed `retry_after_max`, the request is sent without waiting
+        further. The request is counted in any case.
 
-        :param wait: Seconds until the token that the request carries may send one more.
+        :param wait: Seconds until the token of the request allows one more request.
         :raises RateLimitError: in place of waiting, with ``pacing="raise"``.
         """
         # A header that the caller changed by hand stays as it is.
@@ -188,11 +190,12 @@ class GenesysCloudAdapter(HTTPAdapter):
             call.token.limit.count()
             return call, request
         waited = 0.0
-        # The spread is drawn once. A share of the time that is left would be next to nothing.
+        # The spread is drawn once. The remaining time becomes small, so a share of it would be
+        # nearly zero.
         spread = uniform(0, min(1.0, SPREAD * wait))  # noqa: S311 -- jitter
         while True:
             # The request was signed a while ago. Another token of a pool may have requests left by now.
-            call, request = _sign_again(call, request)
+            call, request = _with_best_token(call, request)
             wait = call.token.limit.take()
             if not wait:
                 break
@@ -217,8 +220,8 @@ class GenesysCloudAdapter(HTTPAdapter):
         if not self._has_logged_a_wait:
             self._has_logged_a_wait = True
             logger.warning(
-                "the rate limit is reached: calls wait, this one %.0f s, until their token may send"
-                " more (said once; more tokens allow more: tokens=)",
+                "calls wait for the rate limit, this call for %.0f s. tokens= allows more requests."
+                " (logged once)",
                 wait,
             )
 
@@ -235,16 +238,18 @@ class GenesysCloudAdapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **options)
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self._start_afresh()
+        self._note_process()
         super().__setstate__(dict(state))
 
-    def _start_afresh(self) -> None:
+    def _note_process(self) -> None:
         self._process = forks.process()
         self._left_alone: list[Any] = []
 
     def _leave_the_parents_connections(self) -> None:
         """After a fork, make new connections: two processes on one connection read each other's answers."""
-        # The old ones are kept, not closed: threads that do not exist here may hold their locks.
+        # `_left_alone` keeps the references, so that nothing closes the old connections. A thread
+        # of the parent may hold the lock of an old connection; this thread does not exist in the
+        # child.
         self._left_alone += self.poolmanager, self.proxy_manager
         self.proxy_manager = {}
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, self._pool_block)
@@ -266,7 +271,7 @@ def _copy_for(
     return again
 
 
-def _sign_again(
+def _with_best_token(
     call: Call, request: requests.PreparedRequest
 ) -> tuple[Call, requests.PreparedRequest]:
     """The same call with the token that can make the most requests now.
@@ -284,7 +289,7 @@ def _sign_again(
     return following, _copy_for(following, call, request)
 
 
-def _never_left(broken: requests.ConnectionError) -> bool:
+def _was_not_sent(broken: requests.ConnectionError) -> bool:
     """Whether there was no connection for the request, so that the API can not have counted it."""
     if isinstance(
         broken,
@@ -294,10 +299,11 @@ def _never_left(broken: requests.ConnectionError) -> bool:
     return any(type(cause).__name__ == "NewConnectionError" for cause in chain_of(broken))
 
 
-def _may_pass(broken: requests.ConnectionError) -> bool:
-    """Whether the next attempt may succeed. Not after a wrong certificate, nor with a test double."""
+def _is_temporary(broken: requests.ConnectionError) -> bool:
+    """Whether the next attempt may succeed. False for a wrong certificate and for a test double."""
     if isinstance(broken, requests.exceptions.SSLError):
-        dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by a load balancer that goes down
+        # A load balancer that shuts down breaks connections this way.
+        dropped = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
         return any(isinstance(cause, dropped) for cause in chain_of(broken))
     return bool(broken.args) and isinstance(broken.args[0], Exception)
 

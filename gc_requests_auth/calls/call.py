@@ -17,7 +17,7 @@ from ..tokens.token import AccessToken
 from ..util.clock import Clock
 from ..util.secret import Secret, tell_yaml
 
-#: The hooks of a request that nobody has given any, by far the most frequent ones.
+#: The hooks of a request without hooks of the caller. Most requests have none.
 _NO_HOOKS: dict[str, list[Any]] = {"response": []}
 
 
@@ -59,10 +59,10 @@ class Signer(Protocol):
 
 
 class Call:
-    """A signed request on its way. A Call never changes: each further attempt has a Call of its own.
+    """A signed request on its way. A Call changes only in `original`.
 
-    A Call stands first among the response hooks of its request. :meth:`of` finds it there, and requests
-    hands it the answer.
+    Each further attempt has a Call of its own. A Call stands first among the response hooks of its
+    request. :meth:`of` finds it there, and requests hands it the answer.
     """
 
     #: Which attempt this is, from 1.
@@ -70,30 +70,28 @@ class Call:
     #: Seconds that the attempts before this one have waited.
     waited = 0.0
     #: The answers 401 that this request is a replay of, the first one first.
-    refused: tuple[requests.Response, ...] = ()
+    earlier_401s: tuple[requests.Response, ...] = ()
     #: Whether an attempt before this one was answered 429, and another token took its place.
-    moved = False
-    #: The request that requests itself has sent, and from which requests builds redirects, if that is
-    #: another one than the request of this call. Set while the answer is handled.
+    changed_token = False
+    #: The request object that `requests` made, if the library sent a copy. `requests` builds
+    #: redirects from the original. Set while the answer is handled.
     original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:
         self.auth = auth
-        #: The URL that was signed. The hooks of a request are those of its redirects as well.
+        #: The URL that was signed. requests copies the hooks to each redirect, so the URL of a
+        #: redirect may differ.
         self.url = url
         self.token = token
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
         """Requests calls this with the answer, before the caller's own hooks see the answer."""
-        connection = getattr(response, "connection", None)
-        # A test double has no connection: its answer has cost nothing.
-        if connection is not None and not getattr(connection, "counts_requests", False):
-            count(self, response)
+        if not counted_by_adapter(response):
+            count_after_answer(self, response)
         if response.status_code == 200:
             return response
-        self.original = (
-            None  # requests itself has sent this request, perhaps a copy of an earlier one
-        )
+        # requests itself has sent this request, perhaps a copy of an earlier one.
+        self.original = None
         request: requests.PreparedRequest | None = response.request
         other = None if request is None else Call.of(request)
         if request is not None and other not in (None, self) and other.original is None:
@@ -127,7 +125,10 @@ class Call:
         return None
 
     def sign(self, request: requests.PreparedRequest) -> None:
-        """Put the token and this call on a request, in place of those of another auth."""
+        """Put the token and this call on a request.
+
+        They replace the token and the Call of any other auth.
+        """
         if "yaml" in sys.modules:
             tell_yaml()
         headers = request.headers
@@ -141,15 +142,15 @@ class Call:
         request.hooks = {"response": [self, *others]}
 
     def is_carried_by(self, request: requests.PreparedRequest) -> bool:
-        """Whether the request still has the header that it was signed with.
+        """Whether the request still has the Authorization header of this Call.
 
-        requests takes the header away on a redirect to another host, puts that of a netrc entry in
-        its place, and a caller may do either by hand.
+        requests removes the header on a redirect to another host, and replaces it by a netrc entry.
+        A caller may do the same.
         """
         return request.headers.get("Authorization") == self.token.header
 
-    def is_over(self, clock: Clock) -> bool:
-        """Whether its token has ended."""
+    def token_has_ended(self, clock: Clock) -> bool:
+        """Whether the token has ended."""
         return self.token.remaining(clock) <= 0
 
     def with_token(self, token: AccessToken, *, waited: float = 0.0) -> Call:
@@ -159,29 +160,32 @@ class Call:
         """
         following = Call(self.auth, self.url, token)
         following.attempt, following.waited = self.attempt, self.waited + waited
-        following.refused, following.moved = self.refused, self.moved
+        following.earlier_401s, following.changed_token = self.earlier_401s, self.changed_token
         return following
 
-    def next_attempt(self, token: AccessToken, *, waited: float = 0.0, moved: bool = False) -> Call:
+    def next_attempt(
+        self, token: AccessToken, *, waited: float = 0.0, changed_token: bool = False
+    ) -> Call:
         """The attempt after this one.
 
         :param waited: Seconds between the two.
-        :param moved: Whether the token has changed because of a 429; such an attempt is no retry.
+        :param changed_token: Whether the token has changed because of a 429; such an attempt is no
+            retry.
         """
         following = self.with_token(token, waited=waited)
-        following.attempt += 0 if moved else 1
-        following.moved = self.moved or moved
+        following.attempt += 0 if changed_token else 1
+        following.changed_token = self.changed_token or changed_token
         return following
 
     def replay_of(self, refused: requests.Response, token: AccessToken) -> Call:
         """The attempt that replays an answer 401 with another token; a replay is no retry."""
         following = self.with_token(token)
-        following.refused = (*self.refused, refused)
+        following.earlier_401s = (*self.earlier_401s, refused)
         return following
 
 
 def original_of(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """The request that requests itself has sent: this one, or the one that this one is a copy of."""
+    """`request` itself, or the original if `request` is a copy."""
     call = Call.of(request)
     return request if call is None or call.original is None else call.original
 
@@ -198,13 +202,20 @@ def response_hooks(request: requests.PreparedRequest) -> list[Any]:
     return hooks if isinstance(hooks, list) else [hooks] if callable(hooks) else list(hooks)
 
 
-def count(call: Call, response: requests.Response) -> None:
-    """Count a request whose sending our adapter did not see, now that its answer is there.
+def counted_by_adapter(response: requests.Response) -> bool:
+    """Whether an adapter of ours has sent this request, and so counted it."""
+    # By an attribute: the adapter imports this module.
+    return getattr(getattr(response, "connection", None), "counts_requests", False)
 
-    An answer out of a cache (of requests-cache or CacheControl) has cost nothing; nor has the answer of
-    another host, to which a redirect has led.
+
+def count_after_answer(call: Call, response: requests.Response) -> None:
+    """Count a request after its answer, if our adapter did not send it.
+
+    An answer from a cache (of requests-cache or CacheControl) does not count, nor an answer from
+    another host, to which a redirect has led. A test double has no connection: its answer does not
+    count either.
     """
-    if getattr(response, "from_cache", False):
+    if getattr(response, "connection", None) is None or getattr(response, "from_cache", False):
         return
     if response.url == call.url or call.is_carried_by(response.request):
         call.token.limit.answered_uncounted(accepted=response.status_code != 401)

@@ -1,9 +1,12 @@
-"""Which 401s are likely not due to their token: then the API is asked before a token is fetched.
+"""Finds the 401s that the token likely did not cause.
 
-Genesys Cloud answers 401 to a client that may not use an endpoint, and to a token that was revoked.
-A new token tells the two apart. But a thousand forbidden calls would cost a thousand token requests,
-and the login service would throttle the client. So some 401s are under suspicion. A suspicion decides
-nothing: the library asks the API whether the refused token lives, and the answer decides.
+For these, the library asks the API before it fetches a token.
+
+Genesys Cloud answers 401 to a client that may not use an endpoint, and to a token that was
+revoked. A new token tells the two apart. But a thousand forbidden calls would cost a thousand token
+requests, and the login service would throttle the client. So some 401s are suspicious. After a
+suspicious 401, the library asks the API whether the refused token lives. If the API gives no clear
+answer, the number of useless token requests decides.
 """
 
 from __future__ import annotations
@@ -38,20 +41,22 @@ MEMORY = 60.0
 #: How many paths are remembered.
 PATHS = 128
 
-#: How many token requests a minute may be made because of 401s and cure none, where the API does not
-#: tell whether the refused token lives. From the last but one on, the API is asked.
+#: The largest number of useless token requests in a minute, if the API does not tell whether the
+#: refused token lives. After FETCHES - 1 useless requests, the library asks the API first.
 FETCHES = 5
 
-#: Seconds that the answer "the token lives" may serve further calls. A token that has ended stays ended.
+#: For so many seconds, the library reuses the answer "the token lives". A token that has ended
+#: stays ended.
 LIVES_FOR = 1.0
 
-#: From so many questions in that time on, the last answer also serves other calls to the same kind of
-#: path. With the limit of 300 requests a minute, a token does not come near so many.
+#: After so many questions within LIVES_FOR seconds, the library reuses the answer for every path
+#: that is known to be forbidden. With the limit of 300 requests a minute, a token does not come
+#: near so many.
 QUESTIONS = 20
 
 
 class ForbiddenEndpoints:
-    """What is known of 401s that a new token did not cure. No lock: each step is atomic.
+    """Remembers the 401s that a new token did not cure. No lock: each step is atomic.
 
     :param hosts: Says where the API is.
     :param timeout: Seconds to connect and seconds to read, of the question whether a token lives.
@@ -75,10 +80,10 @@ class ForbiddenEndpoints:
         self._without_successor: dict[object, Moment] = {}
         #: By token and URL: when the token was known to live, and how many answers other than 401 the
         #: token had brought until then.
-        self._alive: dict[object, tuple[int, Moment]] = {}
+        self._lives_by_url: dict[object, tuple[int, Moment]] = {}
         #: The latest tokens that the API has said to live, and when.
-        self._asked: deque[tuple[object, Moment]] = deque(maxlen=QUESTIONS)
-        self._over: object = None
+        self._latest_lives: deque[tuple[object, Moment]] = deque(maxlen=QUESTIONS)
+        self._ended_token: object = None
 
     def may_be_cured(
         self,
@@ -86,7 +91,11 @@ class ForbiddenEndpoints:
         refused: AccessToken | None,
         options: Mapping[str, Any],
     ) -> bool:
-        """Whether a new token may cure a 401: yes, unless the API says that the refused token lives.
+        """Whether a new token may cure a 401.
+
+        Yes, if the 401 is not suspicious, or if the API says that the refused token has ended. No,
+        if the API says that it lives. If the API gives no clear answer: yes, while fewer than
+        FETCHES token requests of the last minute were useless.
 
         :param refused: The token that was sent; None if there was none.
         """
@@ -95,16 +104,17 @@ class ForbiddenEndpoints:
         lives = self._lives(response, refused, options)
         if lives is None:
             # If a token got any answer except 401, its fetch was useful, but not for this path.
-            fetched, path = self._not_of_use(), _path_of(response.request)
-            in_vain = [token for _, token in fetched if not token.limit.answers_accepted]
+            fetched, path = self._useless_fetches(), _path_of(response.request)
+            useless = [token for _, token in fetched if not token.limit.answers_accepted]
             for_this_path = [token for other, token in fetched if other == path]
-            return len(in_vain) < FETCHES and len(for_this_path) < FETCHES
+            return len(useless) < FETCHES and len(for_this_path) < FETCHES
         if lives:
-            # Also for a path without a fetch of its own, since other fetches had been in vain already.
+            # The path is remembered even if no token was fetched for this path: fetches for other
+            # paths did not help.
             self._remember(response, options, lives=True)
         return not lives
 
-    def not_cured(
+    def note_not_cured(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> None:
         """A new token was refused as well: the path is forbidden, unless that token has ended already."""
@@ -112,7 +122,7 @@ class ForbiddenEndpoints:
         if lives is not False:
             self._remember(response, options, lives=bool(lives))
 
-    def is_over(
+    def token_has_ended(
         self, response: requests.Response, token: AccessToken, options: Mapping[str, Any]
     ) -> bool:
         """Whether the API says that a token which was refused has ended."""
@@ -123,52 +133,53 @@ class ForbiddenEndpoints:
     ) -> bool | None:
         """Whether the API accepts a token that it refused for this request.
 
-        The answer "it lives" serves calls to the same URL for a moment, while they get nothing but 401.
-        It proves nothing for another URL, since the token may have been revoked meanwhile. Only when very
-        many calls are refused, the answer serves the kinds of paths that are known to be forbidden.
+        For LIVES_FOR seconds, calls to the same URL reuse the answer "the token lives", until the
+        token gets another answer than 401. Other URLs do not reuse the answer: the token may be
+        revoked meanwhile. Only after QUESTIONS questions within LIVES_FOR seconds, every path that
+        is known to be forbidden reuses it.
         """
         request = response.request
-        if token.value == self._over:
+        if token.value == self._ended_token:
             return False
         if self._is_known_to_live(request, token):
             return True
         options = {**options, "timeout": self._timeout}
         lives = token_lives(response, token, self._hosts().api_url, options)
         if lives:
-            self._asked.append((token.value, Moment.now(self._clock)))
+            self._latest_lives.append((token.value, Moment.now(self._clock)))
             key = token.value, request.method, request.url
-            _add(self._alive, key, (token.limit.answers_accepted, Moment.now(self._clock)))
+            _add(self._lives_by_url, key, (token.limit.answers_accepted, Moment.now(self._clock)))
         elif lives is not None:
-            self._over = token.value
+            self._ended_token = token.value
         return lives
 
     def _is_known_to_live(self, request: requests.PreparedRequest, token: AccessToken) -> bool:
-        known = self._alive.get((token.value, request.method, request.url))
+        known = self._lives_by_url.get((token.value, request.method, request.url))
         if known is not None:
             accepted, moment = known
             if accepted == token.limit.answers_accepted and moment.age(self._clock) < LIVES_FOR:
                 return True
-        asked = list(self._asked)
+        latest = list(self._latest_lives)
         return (
-            len(asked) == QUESTIONS
+            len(latest) == QUESTIONS
             and all(
                 value == token.value and moment.age(self._clock) < LIVES_FOR
-                for value, moment in asked
+                for value, moment in latest
             )
             and self._is_recent(self._paths.get(_path_of(request)))
         )
 
-    def fetched(self, token: AccessToken, request: requests.PreparedRequest) -> None:
+    def note_fetched(self, token: AccessToken, request: requests.PreparedRequest) -> None:
         """A new token was fetched because of a 401 to this request."""
         entry = Moment.now(self._clock), _path_of(request), token
         _add(self._fetched, token.value, entry)
 
-    def not_fetched(self, refused: AccessToken | None) -> None:
+    def note_not_fetched(self, refused: AccessToken | None) -> None:
         """No new token could be fetched. The refused token stays, and may live after all."""
         if refused is not None:
             _add(self._without_successor, refused.value, Moment.now(self._clock))
 
-    def cured(self, request: requests.PreparedRequest, token: AccessToken) -> None:
+    def note_cured(self, request: requests.PreparedRequest, token: AccessToken) -> None:
         """This new token was accepted here."""
         self._paths.pop(_path_of(request), None)
         self._fetched.pop(token.value, None)
@@ -177,10 +188,10 @@ class ForbiddenEndpoints:
         return (
             self._is_recent(self._paths.get(_path_of(request)))
             or self._is_recent(self._without_successor.get(refused.value))
-            or len(self._not_of_use()) >= FETCHES - 1
+            or len(self._useless_fetches()) >= FETCHES - 1
         )
 
-    def _not_of_use(self) -> list[tuple[object, AccessToken]]:
+    def _useless_fetches(self) -> list[tuple[object, AccessToken]]:
         """The tokens fetched in the last minute that have cured no 401 so far, each with its path."""
         fetched = list(self._fetched.values())
         return [(path, token) for moment, path, token in fetched if self._is_recent(moment)]
@@ -199,7 +210,10 @@ class ForbiddenEndpoints:
 
 
 def _path_of(request: requests.PreparedRequest) -> object:
-    """Method, origin, and the path with the ids in it starred: a thousand forbidden queues are one."""
+    """Method, origin, and the path with "*" in place of each id.
+
+    So a thousand queues count as one path.
+    """
     parts = urlsplit(str(request.url))
     return (
         str(request.method),
@@ -219,14 +233,15 @@ def _add(memory: dict[Any, Any], key: object, entry: object) -> None:
 def warn_of_refusal(
     response: requests.Response, options: Mapping[str, Any], *, lives: bool
 ) -> None:
-    """Say why a call is refused though its token lives, or is new.
+    """Log why the API refused a call with a living or a new token.
 
     :param lives: Whether the API has said that it accepts the token.
     """
     with forks.no_fork:
         from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED, TOKEN_REFUSED, of_call
 
-    # With stream=True the body of the answer is the caller's to read; the 401 before it tells.
+    # With stream=True, the caller reads the body of the answer. Then the code comes from the 401
+    # before it.
     readable = response.history[-1] if options.get("stream") and response.history else response
     code = error_code(readable, tokens_sent(readable))
     row = of_call(401, code, "")
@@ -241,7 +256,7 @@ def warn_of_refusal(
     )
 
 
-def tell_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
+def log_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
     """Say at the level DEBUG why a call was answered 400 or 403, where that is known."""
     if response.status_code not in _TOLD or not logger.isEnabledFor(logging.DEBUG):
         return

@@ -1,4 +1,7 @@
-"""Sending a request once more, by the adapter that brought its answer; and asking the API about a token."""
+"""Sends a request again through the adapter of the first answer.
+
+Also asks the API whether a token lives.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from ..util.clock import Clock
 from ..util.http import USER_AGENT, is_patched
 from ..util.secret import SecretBox, boxed
 from .adapter import GenesysCloudAdapter
-from .call import Call, count, original_of
+from .call import Call, count_after_answer, counted_by_adapter, original_of
 from .retry import another_token_after
 
 logger = logging.getLogger("gc_requests_auth")
@@ -31,10 +34,12 @@ _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 def replay(
     response: requests.Response, call: Call, options: Mapping[str, Any]
 ) -> requests.Response:
-    """The answer to the same request, sent as this call. No hooks are dispatched.
+    """Send the request again with the token of `call`, and return the answer.
 
-    :param response: The answer to the request as it was sent before; drained. It becomes the history
-        of the new answer.
+    Response hooks do not run.
+
+    :param response: The first answer, with its body read. The first answer becomes the history of
+        the new answer.
     :param options: What the response hook was called with.
     """
     call.original = original = original_of(response.request)
@@ -52,12 +57,12 @@ def replay(
     answer.elapsed = timedelta(seconds=time.perf_counter() - start)
     answer.history = [*response.history, response]
     sent = Call.of(answer.request)
-    if sent is None:  # of a test double; an adapter of ours may have sent a copy
+    if sent is None:  # a test double made the answer; an adapter of ours may have sent a copy
         answer.request = again
     else:
         sent.original = original
-    if not counted_by_adapter(response) and getattr(answer, "connection", None) is not None:
-        count(call, answer)
+    if not counted_by_adapter(response):
+        count_after_answer(call, answer)
     return answer
 
 
@@ -75,7 +80,7 @@ def answer_after_429(
     if call is None or token is None or not can_be_sent_again(response):
         return response
     drain(response)
-    answer = replay(response, call.next_attempt(token, moved=True), options)
+    answer = replay(response, call.next_attempt(token, changed_token=True), options)
     logger.info("sent with another token after a 429, answered %s", answer.status_code)
     return answer
 
@@ -83,11 +88,6 @@ def answer_after_429(
 def can_be_sent_again(response: requests.Response) -> bool:
     """Whether the request can be sent once more. If so, a file as its body is back at its start."""
     return getattr(response, "connection", None) is not None and rewind(response.request)
-
-
-def counted_by_adapter(response: requests.Response) -> bool:
-    """Whether an adapter of ours has sent this request, and so counted it."""
-    return isinstance(response.connection, GenesysCloudAdapter)
 
 
 def token_lives(
@@ -106,8 +106,8 @@ def token_lives(
     :param response: The 401.
     """
     connection = response.connection
-    # The body of a streamed answer belongs to the caller. It is read all the same where the question
-    # would wait for the connection that the answer keeps.
+    # The body of a streamed answer belongs to the caller. The body is read anyway if the pool of
+    # connections blocks: the question would wait for this connection.
     if not options.get("stream") or getattr(connection, "_pool_block", False):
         drain(response)
     send: Callable[..., requests.Response]
@@ -129,7 +129,7 @@ def token_lives(
         drain(answer)
         lives = {200: True, 401: False}.get(answer.status_code)
     except requests.RequestException:
-        pass  # no answer is no clear answer
+        pass  # no answer: `lives` stays None
     finally:
         token.limit.answered(accepted=lives is True)
     return lives
@@ -139,14 +139,14 @@ def refused_before(answer: requests.Response) -> tuple[requests.Response, ...]:
     """The answers 401 before this answer, whose requests were replayed; the first one first."""
     request: requests.PreparedRequest | None = answer.request
     call = None if request is None else Call.of(request)
-    return () if call is None else call.refused
+    return () if call is None else call.earlier_401s
 
 
 def redirect_target(response: requests.Response) -> str:
     """The URL to which requests would follow a redirect; empty if nobody can tell."""
     try:
         location = requests.sessions.SessionRedirectMixin().get_redirect_target(response) or ""
-        # As requests does: geturl() is not always what it was made from.
+        # As requests does: urlsplit(x).geturl() can differ from x.
         return urljoin(response.url, requests.utils.requote_uri(urlsplit(location).geturl()))
     except (ValueError, requests.RequestException):
         return ""
@@ -178,7 +178,7 @@ def _renew_cookies(again: requests.PreparedRequest, response: requests.Response)
 
 
 def tokens_sent(response: requests.Response) -> list[SecretBox]:
-    """The tokens of a request and of the 401s before it: a log must not show them."""
+    """The tokens of a request and of the 401s before it. The log hides these tokens."""
     sent = [
         boxed(one.request.headers.get("Authorization"))
         for one in (*refused_before(response), response)

@@ -1,6 +1,7 @@
 """When a call is sent again: what an answer 429 says, and the policy of retries.
 
-Nothing here sends anything or waits for anything.
+Nothing here sends a request or waits before one. But :func:`another_token_after` reads the body of
+a 429, and closes the token for some seconds.
 
 Since June 2021 no answer of Genesys Cloud tells how much of a limit is left. A 429 has `Retry-After`,
 and since June 2023 its body may name the limit: ``"limit": {"key": ..., "namespace": ..., "value":
@@ -34,7 +35,7 @@ from .call import Call
 #: Methods whose repetition changes nothing more (RFC 9110, section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 
-#: Seconds that the waits of one call may add up to.
+#: The longest total wait of one call, in seconds.
 LONGEST_WAITS = 300.0
 
 #: The keys of the limit that each access token has for itself; every other key is the limit of a
@@ -54,7 +55,7 @@ class RetryPolicy(NamedTuple):
 
     #: After the first attempt.
     retries: int
-    #: Seconds; a caller that is asked to wait longer had better know.
+    #: Seconds. If the server asks for a longer wait, the caller gets the answer.
     retry_after_max: float
 
     @classmethod
@@ -100,13 +101,13 @@ class RetryPolicy(NamedTuple):
 
 
 def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> AccessToken | None:
-    """Note what a 429 says of the token that was sent.
+    """Read what a 429 says of the token that was sent. If its limit is reached, close the token.
 
     :returns: Another token that has requests left, for this call to go on with at once. None if there
         is none, if the limit is that of a resource, or if the call has changed tokens before.
     """
     seconds = seconds_to_wait(answer, clock)
-    # A limit a minute does not ask for more; a daily limit asks for hours.
+    # A limit per minute never asks for a longer wait than this. A limit per day asks for hours.
     if seconds is not None and seconds > 1.5 * rate_limit.WINDOW:
         return None
     if not call.is_carried_by(answer.request):
@@ -117,14 +118,15 @@ def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> 
         limit.close_for(seconds or DEFAULT_SECONDS, value)
     elif key is not None:
         return None
-    # Where the answer names no limit and our own count is far from one, the answer to the same call
-    # with another token tells: a second 429 is the resource's.
-    if call.moved:
+    # Perhaps the answer names no limit, and our count is far below the limit. Then the call is
+    # tried with another token. A second 429 shows that a resource has the limit.
+    if call.changed_token:
         return None
     token = call.auth._tokens.with_room(other_than=call.token)
     # A token that was answered 401 in this very call is refused here again.
     is_refused = token is not None and any(
-        refused.request.headers.get("Authorization") == token.header for refused in call.refused
+        refused.request.headers.get("Authorization") == token.header
+        for refused in call.earlier_401s
     )
     return None if is_refused else token
 

@@ -57,6 +57,7 @@ def end(options: argparse.Namespace) -> int:
             auth.api_url,
             session=None,
             timeout=auth._settings.token_timeout,
+            proxy=auth._settings.proxy(),
         )
         print("Revoked.")
         return 0

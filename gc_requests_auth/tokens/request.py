@@ -60,7 +60,7 @@ def request_token(
     within: float,
     retry: bool,
     clock: Clock,
-    proxy: SecretBox | None = None,
+    proxy: SecretBox | None,
 ) -> AccessToken:
     """An access token by the client-credentials grant (RFC 6749, section 4.4).
 
@@ -189,7 +189,7 @@ def revoke_token(
     *,
     session: requests.Session | None,
     timeout: tuple[float, float],
-    proxy: SecretBox | None = None,
+    proxy: SecretBox | None,
 ) -> None:
     """Have the API end the token of this ``Authorization``. A token that has ended counts as done.
 

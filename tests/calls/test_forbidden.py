@@ -69,9 +69,9 @@ class Memory:
         hosts = Hosts.of("mypurecloud.ie", None, None)
         self._known = ForbiddenEndpoints(lambda: hosts, (5, 15), clock)
         self._new = AccessToken.issued("a-new-token", 86400, Moment.now(clock), clock)
-        self.fetched = self._known.fetched
-        self.not_fetched = self._known.not_fetched
-        self.cured = self._known.cured
+        self.note_fetched = self._known.note_fetched
+        self.note_not_fetched = self._known.note_not_fetched
+        self.note_cured = self._known.note_cured
         self.forget = self._known.forget
 
     def answer(self, *_: Any) -> bool | None:
@@ -84,10 +84,10 @@ class Memory:
         self._api = api
         return self._known.may_be_cured(a_401_to(request), refused, {})
 
-    def not_cured(self, request: requests.PreparedRequest, api: Api | None = None) -> None:
+    def note_not_cured(self, request: requests.PreparedRequest, api: Api | None = None) -> None:
         """A new token was refused as well; and the API does not say whether that one lives."""
         self._api = api or Api(lives=None)
-        self._known.not_cured(a_401_to(request), self._new, {})
+        self._known.note_not_cured(a_401_to(request), self._new, {})
 
 
 def a_401_to(request: requests.PreparedRequest) -> requests.Response:
@@ -126,7 +126,7 @@ def fetch(memory: Memory, token: Make, count: int) -> list[AccessToken]:
     """Have so many tokens fetched because of 401s."""
     tokens = [token(f"fetched-{number}") for number in range(count)]
     for number, one in enumerate(tokens):
-        memory.fetched(one, a_get(f"/fetched/{NAMES[number]}"))
+        memory.note_fetched(one, a_get(f"/fetched/{NAMES[number]}"))
     return tokens
 
 
@@ -143,7 +143,7 @@ def test_a_first_401_has_a_token_fetched_and_nothing_asked(memory: Memory, token
 def test_a_path_that_refused_a_new_token_is_suspect_for_a_minute(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
-    memory.not_cured(a_get("/users"))
+    memory.note_not_cured(a_get("/users"))
 
     fake_time.advance(MEMORY - 0.1)
     assert is_asked_about(memory, a_get("/users"), token("first"))
@@ -163,7 +163,7 @@ def test_a_path_that_refused_a_new_token_is_suspect_for_a_minute(
 def test_a_suspect_path_is_known_whatever_its_ids_and_its_query(
     memory: Memory, token: Make, one: str, other: str
 ) -> None:
-    memory.not_cured(a_get(one))
+    memory.note_not_cured(a_get(one))
 
     assert is_asked_about(memory, a_get(other), token("first"))
 
@@ -182,7 +182,7 @@ def test_a_suspect_path_is_known_whatever_its_ids_and_its_query(
 def test_another_method_origin_or_path_is_not_suspect(
     memory: Memory, token: Make, other: requests.PreparedRequest
 ) -> None:
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
 
     assert not is_asked_about(memory, other, token("first"))
 
@@ -192,15 +192,15 @@ def test_128_paths_are_suspect_at_most_and_the_oldest_make_room(
 ) -> None:
     assert PATHS == 128
     for name in [*NAMES[:PATHS], NAMES[0], NAMES[PATHS]]:
-        memory.not_cured(a_get(f"/{name}"))
+        memory.note_not_cured(a_get(f"/{name}"))
     suspect = [is_asked_about(memory, a_get(f"/{name}"), token("first")) for name in NAMES[:200]]
 
     assert suspect == [True, False, *[True] * (PATHS - 1), *[False] * (200 - PATHS - 1)]
 
 
 def test_an_accepted_token_takes_its_path_from_suspicion(memory: Memory, token: Make) -> None:
-    memory.not_cured(a_get("/users"))
-    memory.cured(a_get("/users"), token("new"))
+    memory.note_not_cured(a_get("/users"))
+    memory.note_cured(a_get("/users"), token("new"))
 
     assert not is_asked_about(memory, a_get("/users"), token("first"))
 
@@ -211,7 +211,7 @@ def test_after_four_fetches_in_a_minute_every_path_is_suspect(
     fetch(memory, token, FETCHES - 2)
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
     fake_time.advance(30)
-    memory.fetched(token("the fourth"), a_get("/fourth"))
+    memory.note_fetched(token("the fourth"), a_get("/fourth"))
 
     assert is_asked_about(memory, a_get("/users"), token("refused"))
     fake_time.advance(MEMORY - 30)
@@ -223,8 +223,8 @@ def test_a_fetch_whose_token_was_accepted_is_not_held_against_anybody(
 ) -> None:
     for number in range(3 * FETCHES):
         new = token(f"fetched-{number}")
-        memory.fetched(new, a_get("/users"))
-        memory.cured(a_get("/users"), new)
+        memory.note_fetched(new, a_get("/users"))
+        memory.note_cured(a_get("/users"), new)
 
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
 
@@ -232,8 +232,8 @@ def test_a_fetch_whose_token_was_accepted_is_not_held_against_anybody(
 def test_after_a_fetch_that_failed_the_api_is_asked_about_that_token(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
-    memory.not_fetched(token("refused"))
-    memory.not_fetched(None)
+    memory.note_not_fetched(token("refused"))
+    memory.note_not_fetched(None)
 
     assert is_asked_about(memory, a_get("/users"), token("refused"))
     assert not is_asked_about(memory, a_get("/users"), token("another"))
@@ -242,7 +242,7 @@ def test_after_a_fetch_that_failed_the_api_is_asked_about_that_token(
 
 
 def test_a_request_that_carried_no_token_may_always_be_cured(memory: Memory) -> None:
-    memory.not_cured(a_get("/users"))
+    memory.note_not_cured(a_get("/users"))
     api = Api()
 
     assert memory.may_be_cured(a_get("/users"), None, api)
@@ -251,8 +251,8 @@ def test_a_request_that_carried_no_token_may_always_be_cured(memory: Memory) -> 
 
 def test_forget_ends_every_suspicion(memory: Memory, token: Make) -> None:
     fetch(memory, token, FETCHES)
-    memory.not_cured(a_get("/users"))
-    memory.not_fetched(token("refused"))
+    memory.note_not_cured(a_get("/users"))
+    memory.note_not_fetched(token("refused"))
     memory.forget()
 
     assert not is_asked_about(memory, a_get("/users"), token("refused"))
@@ -262,7 +262,7 @@ def test_a_new_token_that_is_over_already_makes_no_path_suspect(
     memory: Memory, token: Make
 ) -> None:
     """Revoked twice: the first new token was refused for that, and not for the path."""
-    memory.not_cured(a_get("/users"), Api(lives=False))
+    memory.note_not_cured(a_get("/users"), Api(lives=False))
 
     assert not is_asked_about(memory, a_get("/users"), token("first"))
 
@@ -273,7 +273,7 @@ def test_a_new_token_that_is_over_already_makes_no_path_suspect(
 def test_at_a_suspect_path_only_a_token_that_is_over_is_replaced(
     memory: Memory, token: Make
 ) -> None:
-    memory.not_cured(a_get("/users"))
+    memory.note_not_cured(a_get("/users"))
 
     assert not memory.may_be_cured(a_get("/users"), token("alive"), Api(lives=True))
     assert memory.may_be_cured(a_get("/users"), token("over"), Api(lives=False))
@@ -282,7 +282,7 @@ def test_at_a_suspect_path_only_a_token_that_is_over_is_replaced(
 def test_that_a_token_is_over_is_asked_once(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
-    memory.not_cured(a_get("/users"))
+    memory.note_not_cured(a_get("/users"))
     api = Api(lives=False)
     assert memory.may_be_cured(a_get("/users"), token("over"), api)
     fake_time.advance(MEMORY - 1)
@@ -294,7 +294,7 @@ def test_that_a_token_is_over_is_asked_once(
 def test_that_a_token_lives_serves_calls_to_the_same_url_for_a_second(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
     api, living = Api(), token("alive")
     for _ in range(10):
         assert not memory.may_be_cured(a_get("/users/1"), living, api)
@@ -311,7 +311,7 @@ def test_that_a_token_lives_is_asked_again_for_another_url(
     memory: Memory, token: Make, other: str
 ) -> None:
     """The token may have been revoked between the two calls."""
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
     assert not memory.may_be_cured(a_get("/users/1"), token("one"), Api(lives=True))
 
     assert memory.may_be_cured(a_get(other), token("one"), Api(lives=False))
@@ -321,7 +321,7 @@ def test_that_a_token_lives_is_asked_again_once_the_token_has_brought_another_an
     memory: Memory, token: Make
 ) -> None:
     """So the path may have been accepted meanwhile, and its next 401 may be that of a revocation."""
-    memory.not_cured(a_get("/users"))
+    memory.note_not_cured(a_get("/users"))
     one = token("one")
     assert not memory.may_be_cured(a_get("/users"), one, Api(lives=True))
     one.limit.count()
@@ -333,14 +333,14 @@ def test_that_a_token_lives_is_asked_again_once_the_token_has_brought_another_an
 def test_after_20_answers_in_a_second_suspect_paths_are_taken_for_forbidden(
     memory: Memory, token: Make, fake_time: FakeTime
 ) -> None:
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
     api, one = Api(), token("one")
     for number in range(1000):
         assert not memory.may_be_cured(a_get(f"/users/{number}"), one, api)
     assert api.asked == QUESTIONS == 20
 
     assert memory.may_be_cured(a_get("/groups"), one, api), "no path that is under suspicion"
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
     assert memory.may_be_cured(a_get("/users/1"), token("another"), Api(lives=False))
     fake_time.advance(LIVES_FOR)
     assert not memory.may_be_cured(a_get("/users/1001"), one, api)
@@ -350,11 +350,11 @@ def test_after_20_answers_in_a_second_suspect_paths_are_taken_for_forbidden(
 def test_after_20_answers_in_a_second_a_path_that_is_not_known_as_forbidden_is_asked_about(
     memory: Memory, token: Make
 ) -> None:
-    memory.not_cured(a_get("/users/1"))
+    memory.note_not_cured(a_get("/users/1"))
     one = token("one")
     for number in range(QUESTIONS):
         assert not memory.may_be_cured(a_get(f"/users/{number}"), one, Api())
-    memory.not_fetched(one)  # now every path is under suspicion
+    memory.note_not_fetched(one)  # now every path is under suspicion
 
     assert memory.may_be_cured(a_get("/groups"), one, Api(lives=False)), "it was revoked meanwhile"
 
@@ -366,7 +366,7 @@ def test_without_a_clear_answer_five_tokens_a_minute_are_fetched(
     unclear = Api(lives=None)
     for number, name in enumerate(NAMES[:50]):
         if memory.may_be_cured(a_get(f"/{name}"), token(f"refused-{number}"), unclear):
-            memory.fetched(token(f"fetched-{number}"), a_get(f"/{name}"))
+            memory.note_fetched(token(f"fetched-{number}"), a_get(f"/{name}"))
     assert unclear.asked == 50 - (FETCHES - 1)
     assert not memory.may_be_cured(a_get("/users"), token("refused"), unclear)
 

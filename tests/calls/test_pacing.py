@@ -183,8 +183,8 @@ def test_the_first_wait_for_a_turn_is_said_once(
 
     assert warnings_of(caplog) == [
         (
-            "the rate limit is reached: calls wait, this one 60 s, until their token may send more"
-            " (said once; more tokens allow more: tokens=)"
+            "calls wait for the rate limit, this call for 60 s. tokens= allows more requests."
+            " (logged once)"
         )
     ]
 

@@ -88,6 +88,18 @@ def test_every_commercial_region_is_asked_once_and_no_other(world: World) -> Non
     assert len(world.elsewhere.requests) == 16
 
 
+def test_find_region_goes_by_the_proxy_of_the_settings(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire.Proxy() as proxy:
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PROTOCOL", "http")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", str(proxy.port))
+        assert cli.main(["check", "--find-region", "--try", "euw1"]) == 1
+
+    assert proxy.targets == [world.elsewhere.url.removeprefix("https://")]
+
+
 def test_find_region_asks_the_login_hosts_of_the_table() -> None:
     for region in REGIONS:
         assert find_region.login_url_of(region.domain) == f"https://login.{region.domain}"
@@ -98,7 +110,7 @@ def test_find_region_says_beforehand_what_is_sent_where(
 ) -> None:
     before: list[str] = []
 
-    def first(*_: object) -> Iterator[object]:
+    def first(*_: object, **__: object) -> Iterator[object]:
         before.append(" ".join(capsys.readouterr().out.split()))
         return iter(())
 
@@ -193,7 +205,7 @@ def test_four_regions_are_asked_at_a_time(world: World, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(find_region, "Semaphore", Turns)
     world.elsewhere = world.serve(meet)
-    answers = list(ask_regions(IDENTITY, COMMERCIAL))
+    answers = list(ask_regions(IDENTITY, COMMERCIAL, proxy=None))
 
     assert {type(one.error) for one in answers} == {CredentialsRefusedError}
     assert limits == [4]
@@ -204,7 +216,7 @@ def test_a_region_that_throttles_is_asked_again_ever_more_slowly(
     world: World, fake_time: FakeTime
 ) -> None:
     world.elsewhere = world.serve(THROTTLED, THROTTLED, THROTTLED, REFUSED)
-    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock)
+    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock, proxy=None)
 
     assert isinstance(answer.error, CredentialsRefusedError)
     assert len(fake_time.slept) == 3
@@ -248,7 +260,7 @@ def test_where_some_regions_gave_no_answer_nothing_is_concluded(
 ) -> None:
     world.urls["mypurecloud.ie"] = world.serve(DOWN).url
     asked = ["mypurecloud.ie", "mypurecloud.de"]
-    answers = list(ask_regions(IDENTITY, asked, fake_time.clock))
+    answers = list(ask_regions(IDENTITY, asked, fake_time.clock, proxy=None))
     region, status, causes = verdict(answers)
 
     assert (region, status) == (None, Status.UNREACHABLE)
@@ -268,7 +280,7 @@ def test_where_no_region_answered_the_secret_is_not_blamed(
     world: World, fake_time: FakeTime
 ) -> None:
     world.elsewhere = world.serve(DOWN)
-    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock))
+    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie"], fake_time.clock, proxy=None))
 
     assert [one.cause for one in verdict(answers)[2]] == [
         "No clear answer came from login.mypurecloud.ie"
@@ -302,7 +314,7 @@ def test_where_a_portal_answers_for_all_regions_the_secret_is_not_blamed(
 
 def test_where_a_portal_answers_for_some_regions_nothing_is_concluded(world: World) -> None:
     world.urls["mypurecloud.ie"] = world.serve(wire.reply(200, "<html>Sign in")).url
-    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"]))
+    answers = list(ask_regions(IDENTITY, ["mypurecloud.ie", "mypurecloud.de"], proxy=None))
     _, status, causes = verdict(answers)
 
     assert status is Status.UNREACHABLE
@@ -314,7 +326,7 @@ def test_a_region_that_stalls_is_left_behind(world: World, monkeypatch: pytest.M
         raise network.TooLongError
 
     monkeypatch.setattr(find_region, "within", too_long)
-    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"])
+    (answer,) = ask_regions(IDENTITY, ["mypurecloud.ie"], proxy=None)
 
     assert answer.knows_client is None
     assert answer.finding == "login.mypurecloud.ie did not answer in time"
@@ -326,7 +338,7 @@ def test_a_fault_of_ours_is_raised_and_not_waited_for(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(find_region, "login_url_of", broken)
     with pytest.raises(ZeroDivisionError):
-        list(ask_regions(IDENTITY, ["mypurecloud.ie"]))
+        list(ask_regions(IDENTITY, ["mypurecloud.ie"], proxy=None))
 
 
 def test_find_region_prints_json_for_machines_and_announces_to_people(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import SECRET, Counted
-from wire import closed_port
+from wire import Proxy, closed_port
 
 from gc_requests_auth import FileTokenStore
 from gc_requests_auth.commands import main as cli
@@ -321,6 +321,20 @@ def test_revoke_ends_the_token_on_standard_input(
     assert shell("revoke", "--stdin", stdin=said) == "Revoked.\n"
     assert not accepted(sandbox, said.split()[-1])
     assert sandbox.token_requests == 1
+
+
+def test_revoke_goes_by_the_proxy_of_the_settings(
+    sandbox: Counted, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = shell("token")
+    with Proxy() as proxy:
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PROTOCOL", "http")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+        monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", str(proxy.port))
+
+        assert shell("revoke", "--stdin", stdin=token) == "Revoked.\n"
+        assert proxy.targets == [sandbox.api_url.removeprefix("https://")]
+    assert not accepted(sandbox, token)
 
 
 @pytest.mark.parametrize("said", ["", "\n", "t\u00f6ken\n", "to ken!\n"])

@@ -40,6 +40,7 @@ def ask(wire: Wire, fake_time: FakeTime, *, retry: bool = False) -> AccessToken:
             within=75.0,
             retry=retry,
             clock=fake_time.clock,
+            proxy=None,
         )
 
 

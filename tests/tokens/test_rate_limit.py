@@ -436,6 +436,7 @@ def test_what_the_fleet_has_used_counts_as_used(fake_time: FakeTime) -> None:
 # -- properties --------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     limit=st.integers(1, 12),
     delays=st.lists(st.floats(0.0, 8.0), min_size=1, max_size=20),
@@ -473,6 +474,7 @@ def test_in_no_minute_more_requests_reach_the_api_than_the_limit(
     assert most_in_a_window(counted, WINDOW - 1e-6) <= limit
 
 
+@settings(deadline=None)
 @given(limit=st.integers(1, 300), threads=st.integers(1, 32), delay=st.floats(0.001, 2.0))
 def test_with_work_at_hand_nearly_as_many_requests_are_sent_as_allowed(
     limit: int, threads: int, delay: float

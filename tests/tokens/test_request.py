@@ -88,6 +88,7 @@ def ask(
         within=within,
         retry=retry,
         clock=clock or Clock(),
+        proxy=None,
     )
 
 

@@ -25,6 +25,7 @@ from ...settings.hosts import Hosts
 from ...settings.regions import REGIONS, parse_region
 from ...tokens.request import request_token
 from ...util.clock import Clock
+from ...util.secret import SecretBox
 from .network import Outcomes, TooLongError, next_of, start, within
 from .origins import credentials_found
 from .report import Status, Trouble, as_json, happened, listed, misconfigured, not_begun, wrapped
@@ -54,6 +55,7 @@ def search(given: Settings, names: str | None, *, json: bool) -> int:
     try:
         domains = COMMERCIAL if names is None else named(names)
         identity, _ = credentials_found(given)
+        proxy = given.proxy()
     except ConfigurationError as error:
         return not_begun(misconfigured(error), json=json)
     except Trouble as trouble:
@@ -62,7 +64,7 @@ def search(given: Settings, names: str | None, *, json: bool) -> int:
     announced = wrapped(announcement(identity, domains), indent=0)
     print(announced, file=sys.stderr if json else sys.stdout, flush=True)
     answers = []
-    for answer in ask_regions(identity, domains):
+    for answer in ask_regions(identity, domains, proxy=proxy):
         answers.append(answer)
         if not json:
             print(answer, flush=True)
@@ -156,6 +158,8 @@ def ask_regions(
     identity: Identity,
     domains: Sequence[str],
     clock: Clock = Clock(),  # noqa: B008 -- immutable
+    *,
+    proxy: SecretBox | None,
 ) -> Iterator[Answer]:
     """Ask the login service of each region, a few at a time; the answers as they come.
 
@@ -166,7 +170,7 @@ def ask_regions(
 
     def ask(domain: str) -> Answer:
         with turns:
-            return _ask(identity, domain, clock)
+            return _ask(identity, domain, clock, proxy)
 
     answers: Outcomes[Answer] = SimpleQueue()
     for domain in domains:
@@ -175,7 +179,7 @@ def ask_regions(
         yield next_of(answers)
 
 
-def _ask(identity: Identity, domain: str, clock: Clock) -> Answer:
+def _ask(identity: Identity, domain: str, clock: Clock, proxy: SecretBox | None) -> Answer:
     ask = partial(
         request_token,
         identity,
@@ -185,6 +189,7 @@ def _ask(identity: Identity, domain: str, clock: Clock) -> Answer:
         within=SECONDS_FOR_A_REGION - sum(TIMEOUT),
         retry=True,
         clock=clock,
+        proxy=proxy,
     )
     began = clock.monotonic()
     error: GenesysCloudError | None = None
