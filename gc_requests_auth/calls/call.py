@@ -15,7 +15,7 @@ from ..settings.hosts import Hosts
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
-from ..util.secret import Secret, tell_yaml
+from ..util.secret import Secret, register_yaml_representer
 
 #: The hooks of a request that nobody has given any, by far the most frequent ones.
 _NO_HOOKS: dict[str, list[Any]] = {"response": []}
@@ -122,7 +122,7 @@ class Call:
     def sign(self, request: requests.PreparedRequest) -> None:
         """Put the token and this call on a request, in place of those of another auth."""
         if "yaml" in sys.modules:
-            tell_yaml()
+            register_yaml_representer()
         headers = request.headers
         # The class of the headers is changed in place: that takes 0.1 us, and new headers take 2 us.
         if type(headers) is CaseInsensitiveDict:
