@@ -2,7 +2,7 @@
 
 What there is to import from here; all else is internal and may change in any release::
 
-    GenesysCloudAuth        auth= of requests: signs calls, renews the token, replays a 401 once
+    GenesysCloudAuth        auth= of requests: signs calls, renews the token, replays a 401 once with a new token
     GenesysCloudSession     a requests.Session that is signed in, with paths, time-outs and retries
     GenesysCloudAdapter     an adapter of requests that paces calls and tries again
     explain                 why a call failed and what to do, in one line for a log

@@ -21,13 +21,15 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     with forks.no_fork:  # most processes never ask
         from .calls.call import Call
         from .causes.examination import Examination
-        from .causes.network import told
+        from .causes.network import text_of_exception
 
     response = (
         failure if isinstance(failure, requests.Response) else getattr(failure, "response", None)
     )
     if not isinstance(response, requests.Response):
-        return str(failure) if isinstance(failure, GenesysCloudError) else told(failure)
+        return (
+            str(failure) if isinstance(failure, GenesysCloudError) else text_of_exception(failure)
+        )
     call = Call.of(response.request)
     # The hosts may be those of a gateway, which only the auth knows.
     return str(Examination(response, call.auth._hosts if call else None))

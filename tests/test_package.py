@@ -16,7 +16,7 @@ import gc_requests_auth
 
 PACKAGE = Path(gc_requests_auth.__file__).parent
 
-#: A wing, or a module at the top, imports only from those before it. The sandbox imports none.
+#: A wing, or a module at the top, imports only from those above it. The sandbox imports none.
 WINGS = [
     "util",
     "errors",
@@ -66,11 +66,11 @@ def test_every_file_belongs_to_a_wing() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_a_wing_imports_only_from_the_wings_below(file: Path) -> None:
+def test_a_wing_imports_only_from_the_wings_above(file: Path) -> None:
     wing = wing_of(file)
-    below = {wing} if wing == "sandbox" else set(WINGS[: WINGS.index(wing) + 1])
+    above = {wing} if wing == "sandbox" else set(WINGS[: WINGS.index(wing) + 1])
 
-    assert imports_of(file) <= below
+    assert imports_of(file) <= above
 
 
 def test_only_the_command_needs_the_sandbox() -> None:

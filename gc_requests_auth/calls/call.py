@@ -15,7 +15,7 @@ from ..settings.hosts import Hosts
 from ..tokens.pool import TokenPool
 from ..tokens.token import AccessToken
 from ..util.clock import Clock
-from ..util.secret import Secret, tell_yaml
+from ..util.secret import Secret, register_yaml_representer
 
 #: The hooks of a request without hooks of the caller. Most requests have none.
 _NO_HOOKS: dict[str, list[Any]] = {"response": []}
@@ -130,7 +130,7 @@ class Call:
         They replace the token and the Call of any other auth.
         """
         if "yaml" in sys.modules:
-            tell_yaml()
+            register_yaml_representer()
         headers = request.headers
         # The class of the headers is changed in place: that takes 0.1 us, and new headers take 2 us.
         if type(headers) is CaseInsensitiveDict:

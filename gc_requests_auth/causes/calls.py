@@ -20,8 +20,9 @@ TOKEN_LIMIT = "client.credentials.token.rate.per.minute"  # noqa: S105 -- a name
 #: The same, and that of tokens of any grant. Any other limit counts all tokens together.
 LIMITS_OF_TOKEN = (TOKEN_LIMIT, "token.rate.per.minute")
 
-#: Seconds of a Retry-After that no limit per minute asks for.
-LONGER_THAN_A_MINUTE = 120.0
+#: Seconds. No limit per minute asks for a longer Retry-After. The same number as in `calls/retry.py`, which
+#: this wing can not import: 1.5 windows of the rate limit.
+LONGER_THAN_A_MINUTE = 90.0
 
 #: What to call in place of paths that belong to a user (the API docs of Genesys' SDKs: RoutingApi,
 #: ConversationsApi, AuthorizationApi; tutorials, PR 72).
@@ -79,7 +80,7 @@ PRE_SIGNED_LINK = CALLS.row(
     " query string parameter or the Authorization header should be specified",
 )
 
-USER_CONTEXT = CALLS.row(
+CALLS.row(
     "user-context",
     "this call is for a user, and client credentials sign in without a user",
     cause="The call needs a user, and client credentials sign in without a user",
@@ -120,7 +121,7 @@ CALLS.row(
     message="The supplied credentials are expired and cannot be used.",
 )
 
-#: Of a token that is not known to be new.
+#: For a token that is not known to be new.
 TOKEN_REFUSED = CALLS.row(
     "token-refused",
     "the API does not accept the token",
@@ -136,7 +137,7 @@ TOKEN_REFUSED = CALLS.row(
     message="Invalid login credentials.",
 )
 
-#: Of a token that was granted a moment ago, at the first calls with it.
+#: For a token that was granted a moment ago, at the first calls with it.
 NEW_TOKEN_REFUSED = CALLS.row(
     "new-token-refused",
     "the API does not accept a token that is brand-new",
@@ -147,7 +148,7 @@ NEW_TOKEN_REFUSED = CALLS.row(
     sign="The token was granted a moment ago.",
 )
 
-#: Of a token that the API accepts for another call at the same moment.
+#: For a token that the API accepts for another call at the same moment.
 LIVING_TOKEN_REFUSED = CALLS.row(
     "living-token-refused",
     "the API accepts the token, but not for this call",
@@ -157,7 +158,7 @@ LIVING_TOKEN_REFUSED = CALLS.row(
     sign="GET /api/v2/tokens/me accepts the same token.",
 )
 
-#: Of a token that the API accepted a moment before.
+#: For a token that the API accepted a moment before.
 TOKEN_ENDED = CALLS.row(
     "token-ended",
     "the token was accepted a moment ago, and is refused now",
@@ -352,7 +353,7 @@ CALLS += SERVICE
 def of_call(status: int, code: str | None, message: str) -> Failure | None:
     """The row of an answer of the API, as far as status, code and message tell.
 
-    More than these three tells a row that has a sign of its own.
+    Rows with a `sign` are skipped: they need more facts than status, code and message.
     """
     rows = (row for row in CALLS if not row.sign)
     return next((row for row in rows if row.matches(status, code, message)), None)

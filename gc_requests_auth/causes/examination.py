@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
-from ..settings.hosts import Hosts
+from ..settings.hosts import SIGNATURES, Hosts
 from ..util.bodies import parse_json
 from ..util.http import correlation_id_of, has_correlation_id, number, retry_after_seconds
 from ..util.secret import SecretBox, forms_of, plain, redacted
@@ -34,9 +34,6 @@ MOST_PERMISSIONS = 10
 _PERMISSION = re.compile(r"\b[A-Za-z]{1,40}:[A-Za-z]{1,40}:[A-Za-z*]{1,40}(?![A-Za-z*])")
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,80}( [A-Za-z0-9._:-]{1,20})?")
-
-#: Query keys of pre-signed links.
-_SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
 
 class Examination:
@@ -131,7 +128,7 @@ class Examination:
             return NOT_THE_API if self._is_page else None
         if self._api_beside is not None:
             return calls.LOGIN_HOST_CALLED
-        signed = _SIGNATURES & {key for key, _ in parse_qsl(self._url.query)}
+        signed = SIGNATURES & {key for key, _ in parse_qsl(self._url.query)}
         if signed and "Authorization" in self._sent_headers and self.status in {400, 401, 403}:
             return calls.PRE_SIGNED_LINK
         if self.status == 404 and self._lacks_api_path:
@@ -153,7 +150,7 @@ class Examination:
         if is_api and self.status in {400, 401, 404, 405} and "error" not in self._said:
             return sign_in.API_ASKED_FOR_TOKEN
         found = sign_in.of_sign_in(
-            self.status, self.code, self.message, at_region=sign_in.of_region(self._hostname)
+            self.status, self.code, self.message, at_region=sign_in.is_region_host(self._hostname)
         )
         no_token = found is None and "access_token" not in self._said
         return sign_in.NOT_THE_LOGIN if no_token else found
@@ -170,7 +167,7 @@ class Examination:
     def _api_beside(self) -> str | None:
         """The URL of the API, if it is a login host that answers; None if not."""
         domain = self._hostname.removeprefix("login.")
-        if domain != self._hostname and sign_in.of_region(self._hostname):
+        if domain != self._hostname and sign_in.is_region_host(self._hostname):
             return f"https://api.{domain}"
         hosts = self._hosts
         if hosts is None or self._url.netloc != hosts.login_host:

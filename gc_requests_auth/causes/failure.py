@@ -55,7 +55,8 @@ class Failure(NamedTuple):
     codes: tuple[str, ...] = ()
     #: Words in the message, in lower case.
     words: str = ""
-    #: For the documentation: what else tells this row from other rows.
+    #: How else to recognise the row. `of_call` and `of_sign_in` skip every row with a sign; code must
+    #: name the row.
     sign: str = ""
     #: The message of the answer, word for word, with ``%s`` for what differs.
     message: str = ""

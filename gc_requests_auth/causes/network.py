@@ -1,4 +1,7 @@
-"""What is no fault of the request: no answer came, another answered, or the service is down."""
+"""Failures that the request did not cause.
+
+No answer came, another server answered, or the service is down.
+"""
 
 from __future__ import annotations
 
@@ -210,7 +213,7 @@ NOT_THE_API = SERVICE.row(
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 
-def told(problem: Any) -> str:
+def text_of_exception(problem: Any) -> str:
     """What an exception without an answer means, in one line."""
     request = getattr(problem, "request", None)
     host = urlsplit(getattr(request, "url", None) or "").hostname or "the host"

@@ -210,7 +210,7 @@ def of_sign_in(
     return LOGIN_UNKNOWN if error else None
 
 
-def of_region(host: str) -> bool:
+def is_region_host(host: str) -> bool:
     """Whether a host is one of a region of Genesys Cloud."""
     domain = host.partition(".")[2]
     return domain in DOMAINS or domain.endswith(tuple(f".{parent}" for parent in PARENTS))
@@ -219,6 +219,6 @@ def of_region(host: str) -> bool:
 def login_url_beside(host: str, path: str) -> str:
     """The login_url= to pass where a token request finds nothing at this host and path."""
     domain = host.partition(".")[2]
-    if host.startswith(("api.", "apps.")) and of_region(host):
+    if host.startswith(("api.", "apps.")) and is_region_host(host):
         return f"login_url='https://login.{domain}'"
     return f"login_url='https://{host}'" if "/api/" in path else UNKNOWN_FACTS["login_url"]

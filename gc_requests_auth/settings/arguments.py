@@ -1,4 +1,4 @@
-"""The arguments of an auth, and what they leave open: who signs in, where, and how often."""
+"""The arguments of an auth, and the settings that replace missing arguments: who signs in, and where."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ REQUESTS_A_MINUTE = 300
 
 #: The attributes of Settings that travel with a copy or a pickle.
 _ARGUMENTS = (
-    *("given", "credentials", "profile", "region", "login_url", "api_url"),
+    *("identity_given", "credentials", "profile", "region", "login_url", "api_url"),
     *("token_timeout", "tokens", "requests_a_minute"),
 )
 
 
 class Settings:
-    """The arguments of an auth, and what they leave open.
+    """The arguments of an auth, and the settings that replace missing arguments.
 
-    Arguments are checked at once. Environment and profile are read when they are needed, and only
-    once. As long as they do not say who signs in, they are read again: load_dotenv() may come late.
+    Arguments are checked at once. Environment and profile are read when they are needed, again and
+    again until they name a client (load_dotenv() may run late). After that they are not read again.
 
     :func:`boxed` puts every text into a box before it is passed.
 
@@ -68,7 +68,7 @@ class Settings:
     family: Family | None = None
     #: The file of the profile, if others on this machine can read it.
     exposed: Path | None = None
-    #: What has been read: None until it counts.
+    #: The variables and the keys of a profile; None until the client is known.
     _environment: Environment | None = None
     _proxy: SecretBox | None = None
     _proxy_is_known = False
@@ -108,9 +108,10 @@ class Settings:
         if profile is not None and not text_of("profile", profile).open().strip():
             raise ConfigurationError("profile is empty; leave it out to read the environment.")
         #: None: ask `credentials`, or else `profile`, or else the environment.
-        self.given: Identity | None = None
+        self.identity_given: Identity | None = None
         if client_id is not ABSENT:
-            self.given = Identity.checked(client_id, client_secret, ("client_id", "client_secret"))
+            names = ("client_id", "client_secret")
+            self.identity_given = Identity.checked(client_id, client_secret, names)
         self.credentials = credentials
         self.profile: SecretBox | None = profile
         self.region = None if region is None else parse_region(text_of("region", region))
@@ -133,8 +134,9 @@ class Settings:
         self._hosts: Hosts | None = None
         if self.region is not None or None not in (self.login_url, self.api_url):
             self._hosts = Hosts.of(self.region, self.login_url, self.api_url)
-        #: Id and name of the client. Not its secret: a vault's is for one request.
-        self._client = None if self.given is None else (self.given.client_id, self.given.name)
+        #: Id and name of the client. The secret is not kept: a vault gives a secret for one request.
+        given = self.identity_given
+        self._client = None if given is None else (given.client_id, given.name)
 
     def __getstate__(self) -> dict[str, Any]:
         # What was read stays behind: a copy, or the process that loads a pickle, reads it again.
@@ -149,16 +151,16 @@ class Settings:
     @property
     def uses_environment(self) -> bool:
         """Whether the environment says who signs in."""
-        return self.given is None and self.credentials is None and self.profile is None
+        return self.identity_given is None and self.credentials is None and self.profile is None
 
     def identity(self) -> Identity:
         """Who signs in now. A vault is asked each time; all else stays as it is.
 
-        :raises ConfigurationError: if nobody says, naming every variable that was looked for.
+        :raises ConfigurationError: if no source names a client; the text names the variables.
         """
         environ = self.environment()
-        if self.given is not None:
-            identity = self.given
+        if self.identity_given is not None:
+            identity = self.identity_given
         elif self.credentials is not None:
             identity = ask(self.credentials)
         elif self.family is not None and environ is self._environment:
@@ -192,7 +194,7 @@ class Settings:
         URLs of the environment count only beside a region of the environment: no forgotten variable
         may redirect the region that an argument names.
 
-        :raises ConfigurationError: if nobody says.
+        :raises ConfigurationError: if no source names a region.
         """
         if self._hosts is not None:
             return self._hosts
@@ -229,7 +231,9 @@ class Settings:
         return _first((*(self.family.regions if self.family else ()), *REGION_VARIABLES), environ)
 
     def url_variables(self, environ: Environment) -> tuple[str | None, str | None]:
-        """What names the URLs of login service and API, where no argument does; None: the region does.
+        """What names the URLs of login service and API, where no argument does.
+
+        None if the region decides the URL.
 
         First our own variables count, then a gateway, then the variables of a family. The latter
         count with the pair of the family alone, and not beside a region of the family: people who
@@ -305,7 +309,7 @@ class Settings:
     def environment(self) -> Environment:
         """The variables that are set and, if a profile says who signs in, its keys.
 
-        :raises ConfigurationError: if that profile can sign nobody in.
+        :raises ConfigurationError: if the profile has no usable client.
         """
         if self._environment is not None:
             return self._environment

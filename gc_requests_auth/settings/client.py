@@ -98,7 +98,9 @@ def text_of(field: str, value: Any) -> SecretBox:
 
 
 def _fault(value: Secret) -> str | None:
-    """Why a text is no client id and no client secret. Raises nothing: this frame holds the text.
+    """The reason why a text can be neither a client id nor a client secret; None if it can.
+
+    Never raises, since this frame holds the secret.
 
     Genesys Cloud answers a newline from a mounted file, or the quotes of a .env file, with
     "authentication failed", as it answers a wrong secret.
@@ -182,7 +184,7 @@ class CredentialsCommand:
         return client_id, lines[-1].open()
 
     def _printed(self) -> list[SecretBox]:
-        with forks.no_fork:  # few scripts have such a command, and the import is dear
+        with forks.no_fork:  # few scripts have such a command, and the import is slow
             import subprocess
 
         try:

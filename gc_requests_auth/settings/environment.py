@@ -89,9 +89,9 @@ REGION_VARIABLES = tuple(dict.fromkeys(name for family in FAMILIES for name in f
 LOGIN_URL = "GENESYSCLOUD_LOGIN_URL"
 API_URL = "GENESYSCLOUD_API_URL"
 
-#: The name of a gc CLI profile. It counts only where no family is whole: the gc CLI, too, lets the
-#: variables of a client beat its profile, and a pair that is injected into a job must not lose
-#: against a name that its image happens to set. Both together are worth a warning.
+#: The name of a gc CLI profile. It counts only where no family is whole, as for the gc CLI itself.
+#: Credentials that a job sets count before a profile name that the image sets. If both are set, the log
+#: warns.
 PROFILE = "GENESYSCLOUD_PROFILE"
 
 #: How many tokens of one client may be used side by side: the name of Genesys' Terraform provider.
@@ -114,7 +114,7 @@ KNOWN = frozenset(
     }
 )
 
-#: How variables of Genesys Cloud's tools begin.
+#: The prefixes of variables of Genesys Cloud's tools.
 _PREFIXES = ("GENESYS", "PURECLOUD", "GC_")
 
 #: Names that people set and no tool reads, and the right names.
@@ -159,7 +159,7 @@ def _values(family: Family, environ: Environment) -> tuple[SecretBox | None, Sec
     return environ.get(family.client_id), environ.get(family.client_secret)
 
 
-def rivals(environ: Environment) -> tuple[Family, Family] | None:
+def conflicting_families(environ: Environment) -> tuple[Family, Family] | None:
     """The family in use and another whole family that says something else."""
     for other in (whole := _whole_families(environ))[1:]:
         if _values(other, environ) != _values(whole[0], environ):
@@ -167,7 +167,7 @@ def rivals(environ: Environment) -> tuple[Family, Family] | None:
     return None
 
 
-def halves(
+def incomplete_pairs(
     environ: Environment, families: Iterable[Family] = FAMILIES
 ) -> Iterator[tuple[str, str, str]]:
     """Pairs of which one half is missing: the name that is set, the name that is not, and its state."""
@@ -193,10 +193,10 @@ def unused_clients(used: Family, environ: Environment) -> list[str]:
     # Such a pair would count before the used pair. Perhaps the name of its other half is misspelt.
     warnings = [
         f"{have} is set, but {lack} is {state}, and so {called} is used"
-        for have, lack, state in halves(environ, before)
+        for have, lack, state in incomplete_pairs(environ, before)
         if environ[have] not in _values(used, environ)
     ][:1]
-    other = rivals(environ)
+    other = conflicting_families(environ)
     if other is not None:
         which = int(environ[other[1].client_id] == environ[used.client_id])
         warnings.append(
@@ -236,7 +236,7 @@ def what_is_missing(environ: Environment) -> str:
     """Why no client can sign in with these variables, and which variables to set."""
     told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL}
     lines = ["No Genesys Cloud credentials."]
-    for have, lack, state in halves(environ):
+    for have, lack, state in incomplete_pairs(environ):
         told.add(have)
         lines.append(f"{have} is set, but {lack} is {state}.")
     if environ.get(BARE_TOKEN):

@@ -25,7 +25,7 @@ _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 
 #: Query keys of pre-signed links. Such a link carries its own authorization, and S3 and CloudFront
 #: refuse a request with a second authorization.
-_SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
+SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
 #: A URL that every reader understands alike: no user, no encoding, no odd separator, no fragment. Dot
 #: segments and the signatures have to be looked for as well.
@@ -158,10 +158,10 @@ class Hosts(NamedTuple):
             )
 
     def _owns(self, parts: SplitResult) -> bool:
-        # requests has resolved plain dot segments. One that is left is written in another way.
+        # requests has resolved plain dot segments. A dot segment that remains is encoded.
         if has_dot_segment(parts.path):
             return False
-        if not self.explicit and _SIGNATURES & {
+        if not self.explicit and SIGNATURES & {
             key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
         }:
             return False

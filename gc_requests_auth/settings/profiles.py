@@ -31,7 +31,7 @@ _KEYS = (
 #: The same of ``~/.archy_config``, where Archy, Genesys' tool for flows, keeps its client.
 _ARCHY_KEYS = ("clientId", "clientSecret", "location")
 
-#: Besides "1", Client Credentials, which is also what the absence of the key means.
+#: The grants besides "1". "1" means Client Credentials, and so does a missing key.
 _OTHER_GRANTS = {"0": "None, a bare access token", "2": "Implicit Grant", "3": "PKCE Grant"}
 
 #: What a message may quote of a line that is no TOML. The rest of the line may be a value.

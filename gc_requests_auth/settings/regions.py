@@ -65,7 +65,7 @@ def _letters(name: str) -> str:
 
 @cache
 def regions_by_name() -> dict[str, Region]:
-    """The regions by every name of theirs. Made at the first use, for an import it would be dear."""
+    """The regions by every name of theirs. Made at the first use: it would make the import slow."""
     return {_letters(name): region for region in REGIONS for name in _names(region)}
 
 
@@ -99,7 +99,8 @@ _COUNTRIES = {
 _OF_A_COUNTRY = r"(?:.*\.)?(mypurecloud\.(?:(?:com?|org|net|gov|ac)\.)?([a-z]{2}|com|org|net|info))"
 
 #: A text is likely a misspelling of another text if they are as alike as this (difflib: from 0 to 1).
-#: The figure for domains is higher: by a lower figure, real regions are misspellings of others.
+#: The figure for domains is higher: with a lower figure, a real region looks like a misspelling of
+#: another region.
 _ALIKE, _ALIKE_DOMAIN = 0.75, 0.9
 
 #: No top-level domain has more than 24 characters; a secret behind a dot has. No host has more than

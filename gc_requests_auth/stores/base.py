@@ -1,4 +1,4 @@
-"""What a store is: a place that keeps text under a key for some time, and that processes share.
+"""What a store is. A store keeps text under a key for some time. Processes share the store.
 
 A store does not know what the text means, what the key is made of, or whether the text is believed. What a
 store raises costs a token request, and never a call.
@@ -17,7 +17,7 @@ LOCK_WAIT = 25.0
 
 
 class StoreError(Exception):
-    """A store, or what it holds, can not be used. The text of the error is logged: it holds no value."""
+    """The store, or its content, can not be used. The log has the text of the error, which holds no value."""
 
 
 def in_words(error: BaseException) -> str:
@@ -31,8 +31,8 @@ def in_words(error: BaseException) -> str:
 class TokenStore(ABC):
     """A place that several processes share: text under keys, for some time.
 
-    Derive from this class and write the three abstract methods; raise whatever fails. Several threads call
-    the methods. The thread that has entered a lock leaves it.
+    Derive from this class, write the three abstract methods, and let every exception pass. Several threads
+    call the methods. The thread that took a lock releases it.
     """
 
     @abstractmethod
@@ -54,10 +54,10 @@ class TokenStore(ABC):
         """Drop the value under the key, if there is one."""
 
     def lock(self, key: str) -> AbstractContextManager[object]:  # noqa: ARG002 -- for subclasses
-        """A lock for this key: of many processes, the process in the lock requests the token.
+        """A lock for this key: of many processes, the process that holds the lock requests the token.
 
-        To enter the lock waits while another process holds it, and raises if the store can not tell. The
-        lock is free again when its holder dies. The key is read again once the lock is entered. By default
+        ``with`` takes the lock, waits while another process holds it, and raises if the store fails. The
+        lock is free again when its holder dies. The key is read again once the lock is taken. By default
         the lock is always free: each process requests a token, and the last token stays.
         """
         return nullcontext()

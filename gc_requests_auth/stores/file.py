@@ -22,7 +22,7 @@ ABANDONED = 60.0
 #: Bytes that are read of a file; a value has some 250.
 LONGEST_FILE = 64 * 1024
 
-#: A pattern for the keys of this library: files of others may stand in the same directory.
+#: A pattern for the keys of this library: the directory may hold other files.
 ANY_KEY = 64 * "[0-9a-f]"
 
 #: Whether the mode and the owner of a file say who can read the file. On Windows the ACL says so.
@@ -116,7 +116,7 @@ class FileTokenStore(TokenStore):
             other = None if file == own else self._read(file)
             if other is not None:
                 with suppress(FileNotFoundError):
-                    # Asked after the text was read: to take a text for a newer text does no harm.
+                    # The age is read after the text. A text that seems younger than it is does no harm.
                     age = now - file.lstat().st_mtime
                     if abs(age) <= ttl:  # else the text is old, or the clock was set back
                         others.append((other, max(0.0, age)))

@@ -6,8 +6,8 @@ the process replaces its text as a whole, and reads the texts of the others. So 
 what an answer that was lost, or a store that was emptied, has put wrong. A process that dies leaves its text
 behind, which stops counting by itself.
 
-A question names the permits that the process wants as held already. Of two processes that ask at the same
-time, at least one sees what the other wants. So all of them together never send more than the limit.
+The text of a process already counts the permits that the process asks for. Of two processes that ask at
+the same time, at least one sees what the other wants. So all of them together never send more than the limit.
 
 A process takes permits in small batches. Far from the limit, the process asks for the next batch in the
 background before a batch is used up, so that no call waits for the store. Permits that are not used within a
@@ -87,76 +87,80 @@ class FleetPermits:
         self._valid_until = -math.inf
         #: When no more permits than this are left, the next question is asked in the background.
         self._refill_at = -1
-        #: When the store was asked last, how many requests it left, and when a request stops counting.
-        self._asked_at, self._left, self._more_at = -math.inf, 0, -math.inf
+        #: The time of the last question, the permits left after it, and the time when the oldest request
+        #: stops counting.
+        self._asked_at, self._left, self._next_free_at = -math.inf, 0, -math.inf
         #: The moment from which a new question may get permits.
         self._ask_at = -math.inf
-        #: Since when each question got no permit.
-        self._dry_since = math.inf
+        #: The time of the first of the last questions that got no permit.
+        self._no_permit_since = math.inf
         #: Whether the process counts alone, and when it tries the store again.
-        self._is_alone, self._try_at = False, -math.inf
+        self._counts_alone, self._try_at = False, -math.inf
 
-    def take(self, count: rate_limit.RateLimit) -> float:
-        """0.0 if a request may be sent that the own count allows; else seconds to wait."""
+    def take(self, limit: rate_limit.RateLimit) -> float:
+        """Called after the count of this process allowed the request.
+
+        :returns: 0.0 to send now, otherwise seconds to wait.
+        """
         if self._clock.monotonic() >= self._valid_until:
-            return self._wait_for_permit(count)
+            return self._wait_for_permit(limit)
         try:
             self._permits.pop()
         except IndexError:
-            return self._wait_for_permit(count)
+            return self._wait_for_permit(limit)
         if len(self._permits) <= self._refill_at:
             self._refill_at = -1
-            self._ask(count)
+            self._ask(limit)
         return 0.0
 
-    def answered(self, count: rate_limit.RateLimit) -> None:
-        """Tell the store of a late answer: what is held counts there for a limited time.
+    def answered(self, limit: rate_limit.RateLimit) -> None:
+        """Tell the store about a late answer. In the store, held permits expire.
 
         A process that never takes a permit, since its calls never wait, tells the store nothing.
         """
         asked = self._asked_at
-        is_late = asked > -math.inf and self._clock.monotonic() - asked > self._term
-        if is_late and not self._is_alone:
-            self._ask(count, wants=False)
+        is_late = asked > -math.inf and self._clock.monotonic() - asked > self._permit_seconds
+        if is_late and not self._counts_alone:
+            self._ask(limit, wants=False)
 
     def free(self) -> float:
         """Requests that may be sent now; infinite where only the own count is known."""
         now = self._clock.monotonic()
-        if self._is_alone or now - self._asked_at >= rate_limit.WINDOW / 6:
+        if self._counts_alone or now - self._asked_at >= rate_limit.WINDOW / 6:
             return math.inf
         return self._left + (len(self._permits) if now < self._valid_until else 0)
 
     def wait(self) -> float:
         """Seconds until a question may get a permit; 0 if one may now."""
         now = self._clock.monotonic()
-        if self._is_alone or now >= self._ask_at:
+        if self._counts_alone or now >= self._ask_at:
             return 0.0
-        return min(rate_limit.WINDOW, max(0.001, self._ask_at - now, self._more_at - now))
+        return min(rate_limit.WINDOW, max(0.001, self._ask_at - now, self._next_free_at - now))
 
     def oldest(self) -> float:
         """Seconds since the oldest answer of the fleet that counts; 0 if that is not known."""
-        if self._is_alone or self._asked_at == -math.inf:
+        if self._counts_alone or self._asked_at == -math.inf:
             return 0.0
-        return max(0.0, rate_limit.WINDOW - (self._more_at - self._clock.monotonic()))
+        return max(0.0, rate_limit.WINDOW - (self._next_free_at - self._clock.monotonic()))
 
     @property
-    def _term(self) -> float:
+    def _permit_seconds(self) -> float:
         """Seconds in which a permit may be used."""
         return rate_limit.WINDOW / 60
 
-    def _wait_for_permit(self, count: rate_limit.RateLimit) -> float:
+    def _wait_for_permit(self, limit: rate_limit.RateLimit) -> float:
         """Ask the store for a permit, and wait for its answer, but briefly."""
         now = self._clock.monotonic()
-        if self._is_alone:
+        if self._counts_alone:
             if now >= self._try_at:
                 self._try_later()
-                self._ask(count)
+                self._ask(limit)
             return 0.0
         mark, until = object(), now + PATIENCE
         try:
             with self._lock:
                 self._waiting.add(mark)
-            while not self._is_alone:
+            while not self._counts_alone:
                 now = self._clock.monotonic()
                 with self._lock:
                     if self._permits and now < self._valid_until:
@@ -165,7 +169,7 @@ class FleetPermits:
                         return 0.0
                 if wait := self.wait():
                     return wait
-                question = self._ask(count)
+                question = self._ask(limit)
                 if question is None:  # no thread can be started, at the end of a script for example
                     break
                 is_slow = not question.wait(PATIENCE) or self._clock.monotonic() >= now + PATIENCE
@@ -178,7 +182,7 @@ class FleetPermits:
             with self._lock:
                 self._waiting.discard(mark)
 
-    def _ask(self, count: rate_limit.RateLimit, *, wants: bool = True) -> Event | None:
+    def _ask(self, limit: rate_limit.RateLimit, *, wants: bool = True) -> Event | None:
         """The question that is under way, or else a new one; None where no thread can be started."""
         with self._lock:
             question = self._question
@@ -187,51 +191,51 @@ class FleetPermits:
             question = self._question = Event()
         is_asked = False
         try:
-            is_asked = in_background(lambda: self._ask_now(count, question, wants=wants))
+            is_asked = in_background(lambda: self._ask_now(limit, question, wants=wants))
         finally:  # also if Ctrl-C strikes: nobody else would end this question
             if not is_asked:
                 self._question = None
         return question if is_asked else None
 
-    def _ask_now(self, count: rate_limit.RateLimit, question: Event, *, wants: bool) -> None:
+    def _ask_now(self, limit: rate_limit.RateLimit, question: Event, *, wants: bool) -> None:
         try:
-            self._take_batch(count, wants=wants)
+            self._take_batch(limit, wants=wants)
         except BaseException as error:  # of somebody's store
             self._fail(in_words(error))
         self._question = None
         question.set()
 
-    def _take_batch(self, count: rate_limit.RateLimit, *, wants: bool) -> None:
+    def _take_batch(self, limit: rate_limit.RateLimit, *, wants: bool) -> None:
         """Tell the store what this process holds and wants, and take what the others leave.
 
-        A request that is sent or answered meanwhile may be counted twice, and is never missing: what is
-        read first is what comes first in the life of a request.
+        A request that is sent or answered meanwhile may be counted twice, and is never missed: the fields
+        are read in the order in which a request passes through them.
         """
-        window, limit, asked_at = rate_limit.WINDOW, count.limit or 1, self._clock.monotonic()
+        window, most, asked_at = rate_limit.WINDOW, limit.limit or 1, self._clock.monotonic()
         with self._lock:
             if asked_at >= self._valid_until:
                 self._permits.clear()
             waiting, unused = len(self._waiting), len(self._permits)
-            sent = max(0, count.under_way - waiting)
-            ages = count.ages()
+            sent = max(0, limit.under_way - waiting)
+            ages = limit.ages()
         wanted = 0
         if wants:  # as many as were sent within the last second
-            recent = sent + sum(age < self._term for age in ages)
-            batch = min(max(waiting, recent), int(limit * LARGEST_BATCH))
+            recent = sent + sum(age < self._permit_seconds for age in ages)
+            batch = min(max(waiting, recent), int(most * LARGEST_BATCH))
             wanted = max(1, batch - unused)
         held = unused + sent
         answered = Counter(math.ceil((window - age) / window * TICKS) for age in ages)
         others = self._tell(held + wanted, answered)
         if others is None:
-            self._is_alone, self._try_at = True, math.inf
+            self._counts_alone, self._try_at = True, math.inf
             return
         taken = [one for text in others for one in text]
-        free = max(0, limit - held - len(ages) - sum(number for number, _ in taken))
+        free = max(0, most - held - len(ages) - sum(number for number, _ in taken))
         granted = min(wanted, free)
         if granted < wanted:
             self._tell(held + granted, answered)
         ends = [ticks / TICKS * window for ticks in answered] + [end for _, end in taken]
-        self._left, self._more_at = free - granted, asked_at + min(ends, default=0.0)
+        self._left, self._next_free_at = free - granted, asked_at + min(ends, default=0.0)
         self._accept(granted, wanted, asked_at, len(others))
 
     def _tell(self, held: int, answered: Counter[int]) -> list[list[tuple[int, float]]] | None:
@@ -252,8 +256,8 @@ class FleetPermits:
         for text, age in found:
             signature, body = text[:SIGNATURE], text[SIGNATURE:]
             if not hmac.compare_digest(signature.encode(), self._sign(body).encode()):
-                raise StoreError("what the store holds is damaged, or was written by somebody else")
-            # A genuine text is as written above: nothing else needs to be doubted.
+                raise StoreError("the stored value is damaged, or somebody else wrote it")
+            # A genuine text is as written above: no further check is needed.
             process, held, pairs = json.loads(body)
             ends = [(held, longest), *((number, ticks / TICKS * window) for ticks, number in pairs)]
             texts[process] = [(number, end - age) for number, end in ends if number and end > age]
@@ -264,36 +268,36 @@ class FleetPermits:
         now, window = self._clock.monotonic(), rate_limit.WINDOW
         with self._lock:
             self._permits.extend([None] * granted)
-            self._asked_at, self._valid_until = asked_at, asked_at + self._term
+            self._asked_at, self._valid_until = asked_at, asked_at + self._permit_seconds
             self._refill_at = len(self._permits) // 2 - 1 if granted == wanted else -1
             if granted < wanted:
                 # Not all processes at once: the more processes there are, the rarer each of them asks.
                 spread = uniform(0, 1 + others) * window / TICKS  # noqa: S311 -- jitter
-                self._ask_at = now + min(self._more_at - asked_at, window / 30) + spread
+                self._ask_at = now + min(self._next_free_at - asked_at, window / 30) + spread
             elif wanted:
                 self._ask_at = -math.inf
         if granted:
-            self._dry_since = math.inf
+            self._no_permit_since = math.inf
         elif wanted:
-            self._dry_since = min(self._dry_since, now)
-            if now - self._dry_since > 2 * window * (1 + others):
-                # In half of the time everything that was sent stops counting.
+            self._no_permit_since = min(self._no_permit_since, now)
+            if now - self._no_permit_since > 2 * window * (1 + others):
+                # This time is twice as long as a request counts.
                 self._fail("it gives no permits")
                 return
-        # A store that is always slow does not help, however long it takes to say so.
-        if self._is_alone and now - asked_at < PATIENCE:
-            self._is_alone = False
+        # While the store is slow, it is not used again.
+        if self._counts_alone and now - asked_at < PATIENCE:
+            self._counts_alone = False
             if _failing.pop(id(self._store), None) is not None:
                 logger.info("the token store counts the requests of all processes again")
 
     def _fail(self, problem: str) -> None:
-        self._is_alone = True
+        self._counts_alone = True
         self._try_later()
         if id(self._store) not in _failing:
             _failing[id(self._store)] = self._store
             logger.warning(
-                "the token store can not count the requests of all processes, each counts for"
-                " itself meanwhile: %s",
+                "the token store failed to count the requests of all processes; each process counts its own"
+                " requests: %s",
                 problem,
             )
 

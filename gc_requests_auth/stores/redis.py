@@ -70,7 +70,7 @@ class RedisTokenStore(TokenStore):
             raise ConfigurationError(
                 f"RedisTokenStore takes a redis.Redis() or a URL, not {type(client).__name__}."
             )
-        from inspect import iscoroutinefunction  # dear to import; redis-py has imported it
+        from inspect import iscoroutinefunction  # slow to import; redis-py has imported it
 
         if iscoroutinefunction(getattr(client, "execute_command", None)):
             raise ConfigurationError("the Redis client is one of asyncio: pass a redis.Redis().")

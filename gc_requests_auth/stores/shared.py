@@ -1,7 +1,7 @@
 """One token for many processes: look into the store before a token request, and leave the token there.
 
 Twenty processes start. Each process looks into the store, finds nothing, and waits for the lock. The
-first process that gets the lock looks again, requests a token, stores the token, and leaves the lock. The
+first process that gets the lock looks again, requests a token, stores the token, and releases the lock. The
 others find the token. A process that starts later finds the token at once and takes no lock. When the API
 refuses the token, the process that notices first takes the lock, sees that the store still has the refused
 token, and replaces it; the next process sees another token and takes that. A store that fails costs a token
@@ -42,10 +42,12 @@ T = TypeVar("T")
 #: Seconds to wait for a store's answer.
 ANSWER_WAIT = 2.0
 
-#: Seconds to wait for the lock of a store. Others may hold the lock while they request the token.
-LOCK_WAIT = 30.0
+#: Seconds to wait for the step that takes the lock of a store. Others may hold the lock while they
+#: request the token. It must be longer than `LOCK_WAIT` in ``base.py``, after which the step itself stops
+#: waiting.
+LOCK_STEP_WAIT = 30.0
 
-#: Seconds to wait until the store has taken a new token: the call has got the token by then.
+#: Seconds to wait until the store has taken a new token: the call already has the token.
 SET_WAIT = 0.5
 
 #: The version of the format in which a token is stored.
@@ -61,7 +63,7 @@ LONGEST_VALUE = 16 * 1024
 class SharedToken(TokenRequest):
     """A token request that looks into a store first.
 
-    :param login_url: Says where tokens come from; the tokens of different places are kept apart.
+    :param login_url: Returns the URL of the login service; tokens of different services are kept apart.
     :param slot: The number of the token in a pool.
     """
 
@@ -103,7 +105,7 @@ class SharedToken(TokenRequest):
         with self._thread() as thread:
             found = thread.run(look, ANSWER_WAIT)
             if found is None:
-                thread.enter(lambda: self._store.lock(signed.key), LOCK_WAIT)
+                thread.take(lambda: self._store.lock(signed.key), LOCK_STEP_WAIT)
                 found = thread.run(look, ANSWER_WAIT)
             if found is not None:
                 return found
@@ -111,14 +113,14 @@ class SharedToken(TokenRequest):
             token = self._request(identity, instead_of=instead_of, within=within, retry=retry)
             ttl = token.remaining(self._clock) - token.wait_before
             if ttl > 0:
-                # Signed in there: here a variable would show the token in a traceback.
+                # sign() runs inside the lambda, so that no variable of this frame holds the signed token.
                 thread.run(lambda: self._store.set(signed.key, signed.sign(token), ttl), SET_WAIT)
             return token
 
     def stored(self, identity: Identity) -> AccessToken | None:
         """The token in the store, if it lives. Requests none.
 
-        :raises ConfigurationError: if the store can not tell.
+        :raises ConfigurationError: if the store fails.
         """
         signed = self._sign_for(identity)
         with self._thread() as thread:
@@ -147,7 +149,7 @@ class SharedToken(TokenRequest):
     def permits(self, token: AccessToken) -> FleetPermits | None:
         """The limit that this token has for all processes together: `shared` of its `RateLimit`.
 
-        None where the store can not share texts, as a user's own store need not. Asks the store nothing.
+        None if the store has no `exchange`; a user's store may have none. Asks the store nothing.
 
         :param token: A token that came from here.
         """
@@ -163,7 +165,10 @@ class SharedToken(TokenRequest):
 
     @contextmanager
     def _thread(self) -> Iterator[StoreThread]:
-        """A thread for one visit to the store; the latest thread, as long as it waits for the store."""
+        """A thread for one visit to the store.
+
+        If the last thread still waits for the store, that thread again.
+        """
         latest = self._latest
         thread = latest if latest is not None and latest.is_stuck else StoreThread()
         try:
@@ -181,7 +186,9 @@ class SharedToken(TokenRequest):
     def _log(self, problem: str | None) -> None:
         failing, self._failing = self._failing, problem is not None
         if problem is not None and not failing:
-            logger.warning("the token store fails, tokens are asked for instead: %s", problem)
+            logger.warning(
+                "the token store failed, so the library requests tokens itself: %s", problem
+            )
         if problem is None and failing:
             logger.info("the token store works again")
 
@@ -210,7 +217,7 @@ class SignedValue:
         :raises StoreError: if the text can not be believed.
         """
         if not isinstance(value, str) or len(value) > LONGEST_VALUE:
-            raise StoreError("what the store holds is no text, or too long")
+            raise StoreError("the stored value is no text, or too long")
         try:
             found: Any = parse_json(value)
             facts = [found[name] for name in ("version", "token", "requested", "lifetime")]
@@ -218,11 +225,11 @@ class SignedValue:
         except (ValueError, TypeError, LookupError):
             genuine = False
         if not genuine:
-            # A genuine text is as sign() wrote it: nothing else needs to be doubted.
-            raise StoreError("what the store holds is damaged, or was written by somebody else")
+            # A genuine text is as sign() wrote it: no further check is needed.
+            raise StoreError("the stored value is damaged, or somebody else wrote it")
         version, token, requested, lifetime = facts
         if version != VERSION:
-            raise StoreError("what the store holds was written by another release")
+            raise StoreError("another release wrote the stored value")
         if requested - clock.wall() > CLOCKS_DIFFER:
             raise StoreError("the token in the store is from the future: a clock is wrong")
         return AccessToken.restored(SecretBox(token), requested, lifetime, clock)
@@ -231,7 +238,7 @@ class SignedValue:
         return self.code("value", self.key, json.dumps(facts))
 
     def code(self, *texts: str) -> str:
-        """HMAC-SHA256 under the client secret, of texts that can not run into one another."""
+        """HMAC-SHA256 under the client secret; JSON keeps the texts apart."""
         message = json.dumps(["gc_requests_auth", *texts]).encode()
         return hmac.new(self._secret.open().encode(), message, "sha256").hexdigest()
 
@@ -240,8 +247,8 @@ class StoreThread:
     """Runs one step after another in one thread, since a lock may belong to the thread that took it.
 
     So no caller waits for the store for longer than the caller wants. After a step that takes too long no
-    further step is run; the thread ends by itself when the store lets it. Where no thread can be started,
-    at the end of a script for example, the caller waits for the store.
+    further step is run; the thread ends when the store answers. Where no thread can be started, at the end of
+    a script for example, the caller waits for the store.
     """
 
     def __init__(self) -> None:
@@ -285,19 +292,19 @@ class StoreThread:
             return None
         return results[0] if results else None
 
-    def enter(self, lock: Callable[[], Any], within: float) -> None:
-        """Enter a lock, and stay in it until the end."""
+    def take(self, lock: Callable[[], Any], within: float) -> None:
+        """Take a lock, and hold it until the end."""
         self.run(lambda: self._locks.enter_context(lock()), within)
 
     def end(self, within: float) -> None:
-        """Leave the lock, and end the thread."""
+        """Release the lock, and end the thread."""
         self.run(self._locks.close, within)
         self._steps.put(None)
 
     def _loop(self) -> None:
         for step in iter(self._steps.get, None):
             step()
-        with suppress(BaseException):  # where nobody waits any more for the lock to be left
+        with suppress(BaseException):  # where nobody waits any more for the release of the lock
             self._locks.close()
         self._note_end()
 

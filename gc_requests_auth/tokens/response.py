@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..causes import sign_in
 from ..causes.network import PROXY_WANTS_CREDENTIALS
-from ..causes.sign_in import of_region, of_sign_in
+from ..causes.sign_in import is_region_host, of_sign_in
 from ..errors import (
     BadTokenAnswerError,
     CredentialsRefusedError,
@@ -159,7 +159,7 @@ class TokenResponse:
             self.status,
             code,
             self._description,
-            at_region=of_region(self._url.hostname or ""),
+            at_region=is_region_host(self._url.hostname or ""),
             swapped=swapped(identity.client_id, identity.client_secret),
         )
         failure = (failure or sign_in.LOGIN_UNKNOWN).filled(

@@ -19,13 +19,14 @@ from requests.utils import super_len
 
 from .secret import Secret, SecretBox
 
-#: The body of a 401 that the caller does not see is read up to so many bytes and seconds, to keep the
-#: connection. The bodies of Genesys Cloud have some 200 bytes.
+#: The body of an answer that the caller does not see is read up to so many bytes and seconds, to keep the
+#: connection: of a 401, a 429 or another answer before a retry, and of the answers of tokens/me and
+#: `revoke()`. The bodies of Genesys Cloud have some 200 bytes.
 DRAIN_BYTES, DRAIN_SECONDS = 64 * 1024, 2.0
 
 
-#: A file, or an object like a file, raises these where it can not go back: it is closed, a pipe, or half
-#: an imitation; or it is a text file, of which requests warns, and warnings are errors.
+#: A file, or an object like a file, raises these where it can not go back: it is closed, a pipe, or an
+#: incomplete imitation of a file; or it is a text file, of which requests warns, and warnings are errors.
 _FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError, RuntimeError),
     requests.exceptions.FileModeWarning,
@@ -111,7 +112,7 @@ def read_within(
                 raise BodyTooLongError
             if monotonic() > deadline:
                 raise BodyTooSlowError
-        if monotonic() > deadline:  # the frame around an empty body was slow
+        if monotonic() > deadline:  # the end of an empty chunked body came late
             raise BodyTooSlowError
     except BaseException:  # Ctrl-C included
         response.close()

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-# freezegun and time-machine replace the functions of the module `time` for a while. Who keeps such a
-# function keeps a clock that stands still. So each use looks the function up.
+# freezegun and time-machine replace the functions of the module `time` for a while. A saved reference
+# would be a frozen clock. So each use looks the function up.
 
 
 def _monotonic() -> float:

@@ -19,11 +19,11 @@ from typing import Any
 from weakref import ref
 
 #: The number of forks between the first import and this process, as far as they have been noticed.
-forks = 0
+fork_count = 0
 
-#: Who holds this lock keeps forks away. A fork in the midst would leave the child with work that is
-#: half done, and no thread in the child would finish the work. An import is such work: Python does
-#: not reset its import locks in a child.
+#: While a thread holds this lock, no fork starts. A fork in the middle of the work would leave the child
+#: with work that is half done, and no thread in the child would finish the work. An import is such work:
+#: Python does not reset its import locks in a child.
 no_fork = threading.RLock()
 
 _pid = os.getpid()
@@ -32,14 +32,16 @@ _locks: dict[int, threading.RLock] = {}
 
 
 def process() -> int:
-    """The number of this process, which differs in each child. Things of another number are stale.
+    """The number of this process, which differs in each child.
+
+    An object made under another number is stale.
 
     Python's own hooks see `os.fork` alone, and uWSGI forks in C. So the process id is compared as well,
     which takes some 0.2 us at most.
     """
     if os.getpid() != _pid:
         _start_afresh(os.getpid())
-    return forks
+    return fork_count
 
 
 def at_fork(reset: Callable[[], object]) -> None:
@@ -53,13 +55,13 @@ def at_fork(reset: Callable[[], object]) -> None:
 
 
 def _start_afresh(pid: int) -> None:
-    global forks, no_fork, _pid  # noqa: PLW0603 -- a process is global
+    global fork_count, no_fork, _pid  # noqa: PLW0603 -- a process is global
     # After a fork in C, several threads may notice it at once. setdefault() is atomic: no lock that
     # was made before the fork can be relied on.
     with _locks.setdefault(pid, threading.RLock()):
         if pid == _pid:
             return
-        forks += 1
+        fork_count += 1
         no_fork = threading.RLock()  # a thread that is not here may hold the old one
         _threads.clear()
         for reference, reset in list(_resets.items()):
@@ -144,7 +146,7 @@ def wait_for_threads() -> None:
     """Wait until our threads have ended, `FORK_WAITS` at most for all of them together."""
     this = threading.current_thread()
     threads = [one for one in list(_threads) if one is not this and not one.hangs]
-    naps = FORK_WAITS // NAP  # counted: by a clock that a test has frozen, this would never end
+    naps = FORK_WAITS // NAP  # counted: with a frozen clock, this loop would never end
     while naps > 0 and any(one.is_there() for one in threads):
         time.sleep(NAP)
         naps -= 1

@@ -32,7 +32,7 @@ class Secret(str):
 
     def __new__(cls, text: object = "") -> Self:
         """A Secret of this text. A Secret of a Secret has the same text, not its placeholder."""
-        tell_yaml()
+        register_yaml_representer()
         return super().__new__(cls, plain(text) if isinstance(text, str) else text)
 
     def __repr__(self) -> str:
@@ -156,7 +156,7 @@ def boxed(value: Any) -> Any:
     return value if kept else type(value)
 
 
-def tell_yaml() -> None:
+def register_yaml_representer() -> None:
     """Let PyYAML write a Secret, once there is a PyYAML: VCR.py and requests-cache use it.
 
     PyYAML looks at the exact class of a value: a subclass of `str` is no text to it. Every signed

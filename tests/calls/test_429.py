@@ -16,6 +16,7 @@ from wire import Peer, message
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 from gc_requests_auth.calls import retry
 from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
+from gc_requests_auth.causes.calls import LONGER_THAN_A_MINUTE
 
 QUEUES = "/api/v2/routing/queues"
 OF_THE_TOKEN = "client.credentials.token.rate.per.minute"
@@ -262,6 +263,16 @@ def test_a_429_that_asks_for_minutes_or_hours_is_no_limit_a_minute(
     assert len(api.calls) == 1
     assert remaining(either) == [299, 300]
     assert fake_time.slept == []
+
+
+def test_the_table_of_causes_draws_the_line_where_a_429_does(
+    api: Api, plain: requests.Session
+) -> None:
+    longest = str(int(LONGER_THAN_A_MINUTE))
+    api.answers = [refusal(fault(key=OF_THE_TOKEN, value=300), longest), OK]
+
+    assert plain.get(api.url + QUEUES).status_code == 200
+    assert int(longest) == 90, "91 is no limit a minute: see the test before"
 
 
 @pytest.mark.parametrize("retry_after", ["", "0", "soon", "-1", "nan", "inf", "42 seconds"])

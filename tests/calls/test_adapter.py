@@ -389,7 +389,7 @@ def test_after_a_fork_the_connections_of_the_parent_are_left_alone(
     adapter = session.get_adapter(api.url)
     assert isinstance(adapter, GenesysCloudAdapter)
     parents, before = adapter.poolmanager, api.server.connections
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
+    monkeypatch.setattr(forks, "fork_count", forks.fork_count + 1)
 
     assert [session.get(QUEUES).status_code for _ in range(3)] == [200] * 3
     assert adapter.poolmanager is not parents
@@ -407,7 +407,7 @@ def test_after_a_fork_the_tunnels_of_the_parent_are_left_alone(
         for _ in range(2):
             session.get(QUEUES)
         assert len(proxy.targets) == 1
-        monkeypatch.setattr(forks, "forks", forks.forks + 1)
+        monkeypatch.setattr(forks, "fork_count", forks.fork_count + 1)
         for _ in range(2):
             session.get(QUEUES)
 
@@ -421,7 +421,7 @@ def test_a_pickled_adapter_keeps_its_policy_and_goes_its_own_way(
     api.answers = [said(429, "7"), said(429, "7"), OK]
     session = api.session(retries=1, pool_size=7)
     pickled = pickle.dumps(session.get_adapter(api.url))
-    monkeypatch.setattr(forks, "forks", forks.forks + 1)
+    monkeypatch.setattr(forks, "fork_count", forks.fork_count + 1)
     adapter = pickle.loads(pickled)
     manager = adapter.poolmanager
     session.mount("https://", adapter)

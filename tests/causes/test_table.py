@@ -11,15 +11,23 @@ from types import ModuleType
 import pytest
 from pages import DOCS, ROOT
 
+from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
 from gc_requests_auth.causes import sign_in
-from gc_requests_auth.causes.calls import CALLS, of_call
+from gc_requests_auth.causes.calls import CALLS, LIMITS_OF_TOKEN, LONGER_THAN_A_MINUTE, of_call
 from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
 from gc_requests_auth.causes.network import NETWORK
 from gc_requests_auth.causes.sign_in import SIGN_IN, of_sign_in
+from gc_requests_auth.tokens import rate_limit
 
 TABLE = [*NETWORK, *SIGN_IN, *CALLS]
 
 every_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+
+
+def test_the_table_and_the_adapter_know_the_same_limits() -> None:
+    """The adapter does not import the table, which most scripts never need."""
+    assert set(LIMITS_OF_TOKEN) == KEYS_OF_A_TOKEN
+    assert LONGER_THAN_A_MINUTE == 1.5 * rate_limit.WINDOW
 
 
 def test_each_row_has_a_name_of_its_own() -> None:

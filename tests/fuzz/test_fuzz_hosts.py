@@ -1,4 +1,4 @@
-"""Which URLs get the token, by a third reading of what design.md promises under "Ours"."""
+"""Which URLs get the token, by a third reading of what docs/promises.rst promises."""
 
 from __future__ import annotations
 

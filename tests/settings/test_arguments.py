@@ -143,7 +143,7 @@ def test_what_is_given_is_validated_at_construction() -> None:
 
 
 def test_an_identity_prints_its_short_name_only() -> None:
-    given = settings(client_id=ID, client_secret=SecretBox(SECRET)).given
+    given = settings(client_id=ID, client_secret=SecretBox(SECRET)).identity_given
     assert repr(given) == "Identity(...1a2b, client_secret=<hidden>)"
     assert ID[:-4] not in repr(settings(client_id=ID, client_secret=SecretBox(SECRET)))
 
@@ -350,7 +350,7 @@ def test_the_default_of_an_argument_reads_as_in_the_documentation() -> None:
 
 
 def test_a_copy_of_what_was_given_is_the_same() -> None:
-    assert copy.deepcopy(given()).given == given().given
+    assert copy.deepcopy(given()).identity_given == given().identity_given
 
 
 # -- the vault ------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from gc_requests_auth.settings.environment import (
     KNOWN,
     Environment,
     Family,
+    conflicting_families,
     read_environment,
-    rivals,
     what_is_missing,
     whole_family,
 )
@@ -96,7 +96,7 @@ def test_no_variable_has_two_meanings() -> None:
 def test_an_empty_environment_says_nothing() -> None:
     assert read_environment() == EMPTY
     assert whole_family(EMPTY) is None
-    assert rivals(EMPTY) is None
+    assert conflicting_families(EMPTY) is None
 
 
 def test_what_is_set_is_read_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_half_a_family_does_not_count_before_a_whole_one(
     if other_half is not None:
         environ[str(first[1 - half])] = SecretBox(other_half)
     assert whole_family(environ) is second
-    assert rivals(environ) is None
+    assert conflicting_families(environ) is None
 
 
 @pytest.mark.parametrize(("first", "second"), TWO_FAMILIES)
@@ -151,18 +151,18 @@ def test_half_a_family_does_not_count_before_a_whole_one(
 def test_a_second_whole_family_with_other_values_is_a_rival(
     first: Family, second: Family, values: tuple[str, str]
 ) -> None:
-    assert rivals(pair(second, *values) | pair(first)) == (first, second)
+    assert conflicting_families(pair(second, *values) | pair(first)) == (first, second)
 
 
 def test_a_second_whole_family_with_the_same_values_is_no_rival() -> None:
     everywhere = {name: value for one in FAMILIES for name, value in pair(one).items()}
-    assert rivals(everywhere) is None
+    assert conflicting_families(everywhere) is None
 
 
 def test_a_rival_behind_an_echo_is_found() -> None:
     first, echo, other, *_ = FAMILIES
     environ = pair(first) | pair(echo) | pair(other, "other-id")
-    assert rivals(environ) == (first, other)
+    assert conflicting_families(environ) == (first, other)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.client_id)
@@ -262,7 +262,7 @@ def test_the_secret_of_purecloud_has_two_names() -> None:
     assert found is not None
     assert found.client_secret == "PURECLOUD_SECRET"
     both = {**either, "PURECLOUD_CLIENT_SECRET": SecretBox("other")}
-    first, second = rivals(both) or (None, None)
+    first, second = conflicting_families(both) or (None, None)
     assert first is not None
     assert second is not None
     assert (first.client_secret, second.client_secret) == (

@@ -16,7 +16,7 @@ from gc_requests_auth.errors import ConfigurationError, RegionMismatchError
 from gc_requests_auth.settings.hosts import Hosts, base_url, url_below
 from gc_requests_auth.settings.regions import HOW_TO_FIND, REGIONS
 
-# -- the witness: design.md, "Ours" and "Own hosts only", sentence by sentence ---------------------
+# -- the witness: what docs/promises.rst says of hosts, and `Hosts` in detail ---------------------
 
 
 class Where(NamedTuple):

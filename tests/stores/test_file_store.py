@@ -516,7 +516,7 @@ def pipe_in_place_of(file: Path) -> None:
     os.mkfifo(file, 0o600)
 
 
-FAILS = "the token store fails, tokens are asked for instead: "
+FAILS = "the token store failed, so the library requests tokens itself: "
 
 
 @posix
@@ -524,8 +524,8 @@ FAILS = "the token store fails, tokens are asked for instead: "
     ("spoil", "said"),
     [
         (lambda file: file.chmod(0o644), "is open to other users: mode 0644"),
-        (lambda file: file.write_text("{"), "is damaged, or was written by somebody else"),
-        (lambda file: file.write_text(""), "is damaged, or was written by somebody else"),
+        (lambda file: file.write_text("{"), "is damaged, or somebody else wrote it"),
+        (lambda file: file.write_text(""), "is damaged, or somebody else wrote it"),
         (lambda file: file.write_bytes(b"\xff" * 100_000), "no text, or too long"),
         (lambda file: (file.rename(file.parent / "x"), file.symlink_to("x")), "is a symbolic link"),
         (pipe_in_place_of, "no plain file"),

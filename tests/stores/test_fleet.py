@@ -25,7 +25,10 @@ from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
 from gc_requests_auth.util.clock import Clock
 
 KEY = "a1" * 32
-FAILS = "the token store can not count the requests of all processes, each counts for itself meanwhile: "
+FAILS = (
+    "the token store failed to count the requests of all processes; each process counts its own"
+    " requests: "
+)
 WORKS = "the token store counts the requests of all processes again"
 
 
@@ -470,9 +473,7 @@ def test_what_is_damaged_is_told_in_words(store: Keeping, caplog: pytest.LogCapt
     store.says = [(text_of("x", 1) + " ", 0.0)]
     send(process(store, store.time, 10))
 
-    assert said(caplog) == [
-        FAILS + "what the store holds is damaged, or was written by somebody else"
-    ]
+    assert said(caplog) == [FAILS + "the stored value is damaged, or somebody else wrote it"]
 
 
 @pytest.mark.usefixtures("inline")

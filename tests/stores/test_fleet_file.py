@@ -208,7 +208,7 @@ def test_what_is_damaged_costs_no_call_and_is_said_once(
 
     assert [bool(count.take()) for _ in range(4)] == [False] * 3 + [True]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "is damaged, or was written by somebody else" in caplog.text
+    assert "is damaged, or somebody else wrote it" in caplog.text
 
 
 def test_of_many_processes_at_once_none_sends_too_many(

@@ -27,7 +27,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 NAME = f"gc_requests_auth:{KEY}:permits"
-FAILS = "the token store can not count the requests of all processes, each counts for itself meanwhile: "
+FAILS = (
+    "the token store failed to count the requests of all processes; each process counts its own"
+    " requests: "
+)
 WORKS = "the token store counts the requests of all processes again"
 
 
@@ -237,7 +240,7 @@ def test_a_text_that_somebody_else_put_there_costs_no_call(
     client.hset(NAME, "x", f"{now * 1_000_000} " + "0" * 64 + '["x", 40, []]')
 
     assert members.send(60) == [40, 40]
-    damaged = "what the store holds is damaged, or was written by somebody else"
+    damaged = "the stored value is damaged, or somebody else wrote it"
     assert said() == [FAILS + damaged] * 2, "once for each"
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(redis_server() is None, reason="redis-server is 
 ME = "/api/v2/tokens/me"
 NAME = f"gc_requests_auth:{KEY}"
 LOCK = f"{NAME}:lock"
-FAILS = "the token store fails, tokens are asked for instead: "
+FAILS = "the token store failed, so the library requests tokens itself: "
 
 
 class Server:

@@ -31,7 +31,7 @@ from gc_requests_auth.util.secret import SecretBox, plain
 ME = "/api/v2/tokens/me"
 URL = "https://login.mypurecloud.ie"
 IDENTITY = Identity(SecretBox("client-12345678"), SecretBox(SECRET))
-FAILS = "the token store fails, tokens are asked for instead: "
+FAILS = "the token store failed, so the library requests tokens itself: "
 WORKS = "the token store works again"
 
 
@@ -388,7 +388,7 @@ def test_a_store_that_returns_garbage_is_said_and_what_it_holds_is_replaced(
     token = process()
 
     assert len(said(caplog)) == 1
-    assert said(caplog)[0].startswith(FAILS + "what the store holds")
+    assert said(caplog)[0].startswith(FAILS + "the stored value")
     assert another().value == token.value
 
 
@@ -401,9 +401,7 @@ def test_nobody_can_plant_a_token_under_our_key(
     store.values[SignedValue(IDENTITY, URL).key] = other.sign(planted)
 
     assert process().value == f"{TOKEN}-1"
-    assert said(caplog) == [
-        FAILS + "what the store holds is damaged, or was written by somebody else"
-    ]
+    assert said(caplog) == [FAILS + "the stored value is damaged, or somebody else wrote it"]
 
 
 def test_a_token_from_the_future_is_a_miss(
@@ -443,7 +441,7 @@ class Hanging:
 @pytest.fixture
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     """And limits that do not keep the tests."""
-    for name in ("ANSWER_WAIT", "LOCK_WAIT", "SET_WAIT"):
+    for name in ("ANSWER_WAIT", "LOCK_STEP_WAIT", "SET_WAIT"):
         monkeypatch.setattr(module, name, 0.05)
     hanging = Hanging()
     yield hanging
@@ -486,7 +484,7 @@ def test_a_store_that_hangs_is_waited_for_no_longer_than_said(
 
 
 def test_the_time_limits_are_those_of_docs_stores() -> None:
-    assert (module.ANSWER_WAIT, module.LOCK_WAIT, module.SET_WAIT) == (2.0, 30.0, 0.5)
+    assert (module.ANSWER_WAIT, module.LOCK_STEP_WAIT, module.SET_WAIT) == (2.0, 30.0, 0.5)
 
 
 def test_where_no_thread_can_be_started_the_store_serves_all_the_same(

@@ -1,4 +1,4 @@
-"""signed.py: what is put into a store, and what is believed of what comes out."""
+"""shared.py: what is put into a store, and what is believed of what comes out."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_every_single_changed_character_is_refused(token: AccessToken, fake_time
     ids=range(12),
 )
 def test_what_is_no_value_of_ours_is_refused(value: str, fake_time: FakeTime) -> None:
-    assert refused(value, fake_time).startswith("what the store holds is damaged")
+    assert refused(value, fake_time).startswith("the stored value is damaged")
 
 
 @pytest.mark.parametrize("value", [b"{}", 7, None, {"version": 1}, ["a"]], ids=repr)
@@ -295,6 +295,6 @@ def test_the_first_slot_has_the_key_of_releases_without_a_pool() -> None:
 def test_a_value_of_another_slot_is_not_believed(token: AccessToken, fake_time: FakeTime) -> None:
     """Who can write to the store can not have one token used for all of a pool."""
     assert refused(slot(1).sign(token), fake_time, slot(2)) == (
-        "what the store holds is damaged, or was written by somebody else"
+        "the stored value is damaged, or somebody else wrote it"
     )
     assert slot(1).check(slot(1).sign(token), fake_time.clock).value == TOKEN

@@ -74,7 +74,7 @@ def test_a_step_returns_what_its_work_does() -> None:
 def test_all_steps_are_taken_in_one_thread_that_is_a_daemon() -> None:
     runner, lock = StoreThread(), Lock()
     threads = [runner.run(threading.current_thread, LONG) for _ in range(2)]
-    runner.enter(lock, LONG)
+    runner.take(lock, LONG)
     runner.end(LONG)
 
     assert len({*threads, *lock.threads}) == 1
@@ -85,7 +85,7 @@ def test_all_steps_are_taken_in_one_thread_that_is_a_daemon() -> None:
 
 def test_a_lock_is_held_until_the_thread_is_ended() -> None:
     runner, lock = StoreThread(), Lock()
-    runner.enter(lock, LONG)
+    runner.take(lock, LONG)
     runner.run(lambda: None, LONG)
 
     assert not lock.left.is_set()
@@ -164,7 +164,7 @@ def test_after_a_step_that_hangs_no_other_is_taken() -> None:
     runner, hanging, taken = StoreThread(), Hanging(), []
     runner.run(hanging, 0)
     runner.run(lambda: taken.append(1), LONG)
-    runner.enter(Lock(), LONG)
+    runner.take(Lock(), LONG)
     hanging.let_go.set()
     for thread in store_threads():
         runner.end(LONG)
@@ -176,7 +176,7 @@ def test_after_a_step_that_hangs_no_other_is_taken() -> None:
 def test_a_lock_that_is_entered_late_is_left_again() -> None:
     runner, before = StoreThread(), Hanging()
     lock = Lock(before)
-    runner.enter(lock, 0)
+    runner.take(lock, 0)
     assert before.begun.wait(LONG)
     runner.end(LONG)
     assert lock.threads == []
@@ -188,7 +188,7 @@ def test_a_lock_that_is_entered_late_is_left_again() -> None:
 
 def test_a_lock_is_left_if_a_later_step_hangs() -> None:
     runner, lock, hanging = StoreThread(), Lock(), Hanging()
-    runner.enter(lock, LONG)
+    runner.take(lock, LONG)
     runner.run(hanging, 0)
     runner.end(LONG)
 
@@ -205,7 +205,7 @@ def test_the_end_waits_for_a_lock_that_hangs_no_longer_than_said() -> None:
         yield
         hanging()
 
-    runner.enter(lock, LONG)
+    runner.take(lock, LONG)
     runner.end(0)
 
     assert runner.problem == "it does not answer within 0.0 s"
@@ -224,7 +224,7 @@ def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
 
     if not late:
         before.let_go.set()
-    runner.enter(lock, 0 if late else LONG)
+    runner.take(lock, 0 if late else LONG)
     runner.end(LONG)
     before.let_go.set()
 
@@ -233,7 +233,7 @@ def test_a_lock_that_can_not_be_left_harms_nobody(late: bool) -> None:
 
 def test_a_lock_that_is_no_context_manager_is_a_problem() -> None:
     runner = StoreThread()
-    runner.enter(lambda: None, LONG)
+    runner.take(lambda: None, LONG)
     runner.end(LONG)
 
     assert runner.problem is not None
@@ -248,7 +248,7 @@ def test_where_no_thread_can_be_started_the_steps_are_taken_here(
     runner, lock = StoreThread(), Lock()
 
     assert runner.run(threading.current_thread, LONG) is threading.current_thread()
-    runner.enter(lock, LONG)
+    runner.take(lock, LONG)
     assert not lock.left.is_set()
     runner.end(LONG)
     assert lock.left.is_set()

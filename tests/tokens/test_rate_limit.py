@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import FakeTime
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW, RateLimit

@@ -143,7 +143,7 @@ def wait_for_renewal() -> None:
 
 def fork(monkeypatch: pytest.MonkeyPatch) -> None:
     """Go on as the child of a fork."""
-    monkeypatch.setattr(forks, "forks", forks.forks)  # puts it back
+    monkeypatch.setattr(forks, "fork_count", forks.fork_count)  # puts it back
     monkeypatch.setattr(forks, "_pid", 0)
     forks.process()
 

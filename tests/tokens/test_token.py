@@ -1,4 +1,4 @@
-"""tokens.py: no printable form, and a life counted by two clocks."""
+"""token.py: no printable form, and a life counted by two clocks."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def tell(who):
     asking = threading.Thread(target=lambda: free.append(forks.no_fork.acquire(timeout=5)))
     asking.start()
     asking.join()
-    os.write(1, f"{who} {forks.forks} {free}\\n".encode())
+    os.write(1, f"{who} {forks.fork_count} {free}\\n".encode())
 
 child = os.fork()
 if not child:
@@ -170,7 +170,7 @@ def test_living_objects_are_reset_in_each_child_and_none_is_kept_alive_for_that(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = forks.process()
-    monkeypatch.setattr(forks, "forks", before)  # puts it back
+    monkeypatch.setattr(forks, "fork_count", before)  # puts it back
     first, second = Child(), Child()
     forks.at_fork(first.reset)
     forks.at_fork(second.reset)

@@ -349,7 +349,7 @@ READERS = (
 #: What is handed a text in order to hide it, or to look at its brackets.
 HIDING = (
     *("/util/secret.py Secret", "/util/secret.py _hidden_again", "/util/secret.py plain"),
-    *("/util/secret.py boxed", "/util/secret.py tell_yaml"),
+    *("/util/secret.py boxed", "/util/secret.py register_yaml_representer"),
     *("/util/bodies.py refuse_too_deep", "/util/bodies.py _with_hidden_texts"),
 )
 

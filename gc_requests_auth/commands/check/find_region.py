@@ -85,7 +85,7 @@ def named(names: str) -> tuple[str, ...]:
     """
     domains = [parse_region(name) for name in names.split(",") if name.strip()]
     for domain in domains:
-        if not sign_in.of_region(f"login.{domain}"):
+        if not sign_in.is_region_host(f"login.{domain}"):
             raise ConfigurationError(
                 f"{domain} is no region of Genesys Cloud's table, and the secret goes to no other."
             )

@@ -24,7 +24,7 @@ from ...settings.environment import (
     REGION_VARIABLES,
     Environment,
     Family,
-    halves,
+    incomplete_pairs,
     read_environment,
 )
 from ...settings.hosts import Hosts
@@ -55,7 +55,7 @@ def credentials_found(settings: Settings) -> tuple[Identity, Finding]:
     finally:
         logger.removeHandler(silence)
     family = settings.family
-    by_options = settings.given is not None or settings.credentials is not None
+    by_options = settings.identity_given is not None or settings.credentials is not None
     id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
     not_used = [] if by_options else list(_not_used(settings, environ))
     details = [f"not used: {one}" for one in not_used]
@@ -132,7 +132,7 @@ def _nowhere(error: ConfigurationError, settings: Settings, environ: Environment
 def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
     causes = [
         Cause(f"{lack} is {state}, though {have} is set", f"Set {lack} as well.")
-        for have, lack, state in halves(environ)
+        for have, lack, state in incomplete_pairs(environ)
     ]
     if not causes:
         remedy = (
@@ -176,7 +176,7 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
         which = "the same client" if same else f"another client, {short_name(client_id)}"
         yield f"{family.client_id} ({which}), since {used.client_id} comes first"
     else:
-        for have, lack, state in halves(environ, [family]):
+        for have, lack, state in incomplete_pairs(environ, [family]):
             if used is None or have not in used:
                 yield f"{have}, since {lack} is {state}"
 
