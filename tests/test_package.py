@@ -98,7 +98,7 @@ def test_no_module_has_more_than_400_lines_and_few_have_less_than_60() -> None:
 TESTS = Path(__file__).parent
 
 #: How often tests may reach into a private member of something that is not their own.
-MOST_PRIVATE_REACHES = 39
+MOST_PRIVATE_REACHES = 38
 
 #: Python documents these, of named tuples and of the modules os and sys; they are not private.
 DOCUMENTED = {"_asdict", "_fields", "_make", "_replace", "_exit", "_getframe"}
