@@ -312,7 +312,7 @@ class Life(RuleBasedStateMachine):
         with self.step(who) as client:
             try:
                 client.auth.revoke()
-            except TokenError as error:
+            except TokenError as error:  # pragma: no cover -- not in each run
                 assert error.status == 429  # noqa: PT017 -- it need not be raised
             assert client.auth.expires_in is None
 

@@ -247,7 +247,8 @@ class RateLimit:
         if until is None:
             return 0.0
         if until <= now:
-            if self._closed_until is until:  # and another thread has not closed it meanwhile
+            # Not if another thread has closed it between these lines.
+            if self._closed_until is until:  # pragma: no branch -- in the midst of a microsecond
                 self._closed_until = None
             return 0.0
         return until - now

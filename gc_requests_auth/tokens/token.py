@@ -135,7 +135,7 @@ class TokenRequest:
         :param retry: Whether to try again what is worth trying again.
         :raises TokenError: if there is none.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # pragma: no cover -- each way to get a token is a class of its own
 
     def stored(self, identity: Identity) -> AccessToken | None:  # noqa: ARG002
         """The token of this client in the store, if one lives there. Asks for none.

@@ -451,7 +451,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
 def test_an_error_of_a_store_that_has_no_text_is_named_by_its_class(
     process: Process, store: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class OddError(Exception):
+    class OddError(StoreError):
         def __str__(self) -> str:
             raise RuntimeError
 
