@@ -125,3 +125,15 @@ def test_the_scripts_of_the_page_run(sandbox: Counted, name: str, tmp_path: Path
     assert done.stdout == "200 60\n"
     assert "Error" not in done.stderr
     assert sandbox.token_requests == 1
+
+
+def test_a_program_that_puts_our_session_in_the_place_of_that_of_requests_signs_in(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = sandbox.auth()
+    auth.access_token()
+    monkeypatch.setattr(requests, "Session", GenesysCloudSession)
+    auth.forget()
+
+    assert auth.access_token()
+    assert sandbox.token_requests == 2

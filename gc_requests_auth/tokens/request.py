@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -108,7 +107,7 @@ def _attempt(
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
-    oauth.request = partial(requests.Session.request, oauth)
+    oauth.request = super(OAuth2Session, oauth).request
     basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
 
     def fetch(verify: Verify) -> Grant | FailedAttempt:
