@@ -309,8 +309,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if the call fails. Without a living token, nothing is sent. All tokens of a pool end.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
-        :raises TokenError: if the answer is neither a success nor a 401. A 401 counts as a success:
-            the token had ended already.
+        :raises TokenError: if the answer is neither a success nor a 401 (the token had ended already).
+        :raises ConfigurationError: if the store can not tell which other tokens of a pool there are.
         """
         with forks.no_fork:  # most scripts never revoke a token
             from .tokens.request import revoke_token
@@ -325,7 +325,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             )
 
         self._forbidden.forget()
-        self._tokens.revoke(revoke, self._settings.identity if self._store else None)
+        self._tokens.revoke(revoke, None if self._store is None else self._settings.identity)
 
     @property
     def expires_in(self) -> float | None:

@@ -29,7 +29,7 @@ from .replay import token_lives, tokens_sent
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: The statuses whose cause is told at the level DEBUG.
+#: The statuses whose cause is logged at the level DEBUG.
 _TOLD = {400, 403}
 
 #: Seconds between two warnings of a 401 that no token cures; such calls come by the thousand.
@@ -95,7 +95,7 @@ class ForbiddenEndpoints:
 
         Yes, if the 401 is not suspicious, or if the API says that the refused token has ended. No,
         if the API says that it lives. If the API gives no clear answer: yes, while fewer than
-        FETCHES token requests of the last minute were useless.
+        FETCHES token requests of the last minute were useless, and fewer for this path.
 
         :param refused: The token that was sent; None if there was none.
         """

@@ -92,7 +92,7 @@ def promises(sandbox: GenesysCloudSandbox) -> Iterator[tuple[bool, str]]:
         seen = sandbox.token_exchanges[-1]
         carried = "Authorization" in seen.headers
         text = (
-            f"Redirected to another host: it was asked for {seen.target},"
+            f"Redirected to another host: that host was asked for {seen.target},"
             f" {'with' if carried else 'without'} the token."
         )
         yield seen.target == "/another/host" and not carried, text

@@ -23,7 +23,7 @@ def show(options: argparse.Namespace) -> int:
     ``--store`` keeps the token in the file store, and prints the one that is there; ``--fresh``
     replaces that one, which was refused.
 
-    :raises GenesysCloudError: if there is no token to be had.
+    :raises GenesysCloudError: if there is no token.
     """
     auth = auth_of(options, FileTokenStore() if options.store else None)
     refused = None

@@ -276,7 +276,7 @@ class Settings:
     # -- how many ---------------------------------------------------------------------------------
 
     def pool_size(self) -> int | None:
-        """How many tokens may be used side by side; None while nobody says who signs in.
+        """How many tokens may be used side by side; None while the client is unknown.
 
         :raises ConfigurationError: naming the variable that makes no sense.
         """

@@ -65,7 +65,7 @@ def _letters(name: str) -> str:
 
 @cache
 def regions_by_name() -> dict[str, Region]:
-    """The regions by every name of theirs. Made at the first use: it would make the import slow."""
+    """The regions by each of their names. Made at the first use, since an import would be slow."""
     return {_letters(name): region for region in REGIONS for name in _names(region)}
 
 

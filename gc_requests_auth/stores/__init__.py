@@ -4,5 +4,5 @@ This wing promises the others two things. Processes that share a store share one
 requests with it than its rate limit allows. A store that fails, hangs, or holds what nobody with the client
 secret has written costs a token request or an answer 429, and never a call.
 
-The wing does not know what a token is used for: it knows nothing of sessions, of calls and of their answers.
+The wing does not know what a token is used for: the wing does not import sessions or calls.
 """

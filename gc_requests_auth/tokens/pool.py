@@ -9,7 +9,6 @@ fails, the pool asks it ever more rarely.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from ..errors import TokenError
@@ -181,15 +180,17 @@ class TokenPool:
         """Forget all tokens, take them out of the store, and have each of them revoked.
 
         :param identify: Says who signs in; None without a store.
-        :raises TokenError: the first problem, once all of them have been tried.
+        :raises Exception: the first problem, once all of them have been tried: a TokenError, or the
+            exception of the store or of the vault.
         """
+        problem: Exception | None = None
         if identify is not None and len(self.slots()) > 1 and self.all_living():
-            # Another process may have fetched some tokens of the pool.
-            with suppress(Exception):  # of the store or the vault: the tokens of this process end
+            try:  # another process may have fetched some tokens of the pool
                 self.use_stored(identify())
+            except Exception as error:
+                problem = error
         tokens = self.all_living()
         self.forget()
-        problem: TokenError | None = None
         for token in tokens:
             self._slots[token.slot].request.drop(token.value)
             try:

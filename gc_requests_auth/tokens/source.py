@@ -248,7 +248,7 @@ class TokenSource:
             finally:  # also after Ctrl-C, wherever it comes
                 self._end(own_flight)
             # The token may have ended by now: the process may have been suspended. A store may give
-            # the very token that was refused here, if the leader wanted to replace another token.
+            # the token that was refused here, if the leader wanted to replace another token.
             refused = token is not None and token.from_store and token.value == rejected
             if token is not None and token.remaining(self._clock) > 0 and not refused:
                 return token

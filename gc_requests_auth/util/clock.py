@@ -24,7 +24,7 @@ def _sleep(seconds: float) -> None:
 
 
 class Clock:
-    """How time is told and passed; tests bring their own."""
+    """Reads the time, and lets time pass. Tests bring a clock of their own."""
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from pools import fill, filled, held, left, living_values, send_with, slots, tok
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import (
+    ConfigurationError,
     CredentialsRefusedError,
     FileTokenStore,
     GenesysCloudAdapter,
@@ -1194,10 +1195,18 @@ def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
     assert len(made) == 4
 
 
+class StoreOfLengthZero(FileTokenStore):
+    """As a store that is derived from `dict` as well, and is empty."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("kind", [FileTokenStore, StoreOfLengthZero])
 def test_revoke_ends_the_tokens_of_a_pool_that_another_process_has_fetched(
-    api: Counted, tmp_path: Path
+    api: Counted, tmp_path: Path, kind: type[FileTokenStore]
 ) -> None:
-    first, second = (api.auth(tokens=3, store=FileTokenStore(tmp_path)) for _ in range(2))
+    first, second = (api.auth(tokens=3, store=kind(tmp_path)) for _ in range(2))
     fill(first)
     tokens = living_values(first)
     second.access_token()
@@ -1205,6 +1214,28 @@ def test_revoke_ends_the_tokens_of_a_pool_that_another_process_has_fetched(
 
     assert sorted(carried(api)) == sorted(tokens)
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_revoke_says_that_the_store_can_not_tell_of_other_tokens(
+    api: Counted, tmp_path: Path
+) -> None:
+    class Failing(FileTokenStore):
+        fails = False
+
+        def get(self, key: str) -> str | None:
+            if self.fails:
+                raise OSError
+            return super().get(key)
+
+    store = Failing(tmp_path)
+    auth = api.auth(tokens=3, store=store)
+    token = auth.access_token()
+    store.fails = True
+    with pytest.raises(ConfigurationError, match="can not be used"):
+        auth.revoke()
+
+    assert carried(api) == [token]
+    assert living_values(auth) == []
 
 
 def test_revoke_goes_on_with_the_others_when_one_fails(api: Counted) -> None:

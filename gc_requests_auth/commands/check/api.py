@@ -23,7 +23,7 @@ def who_am_i(network: Network, place: Hosts, token: AccessToken) -> Finding:
 
     :raises Trouble: if the API does not say.
     """
-    # Without preserveIdleTTL, the question would postpone the very time-out that is asked about next.
+    # Without preserveIdleTTL, the question would postpone the time-out that the next question is about.
     said = _ask(network, place, token, "/api/v2/tokens/me?preserveIdleTTL=true")
     client = _object(said, "OAuthClient")
     organization = _object(said, "organization") or _object(said, "homeOrganization")
