@@ -160,3 +160,18 @@ def test_a_token_that_was_taken_out_of_a_request_is_not_in_a_pickle_either(
     assert auth.access_token().encode() not in pickled
     assert b"gc_requests_auth" not in pickled
     assert pickle.loads(pickled) == {"Authorization": "<hidden>"}
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our session", "a plain session"])
+def test_objects_of_requests_get_no_attribute_of_ours(sandbox: Counted, ours: bool) -> None:
+    with sandbox.session() as plain, sandbox.signed_in() if ours else sandbox.session() as session:
+        session.auth = session.auth or sandbox.auth()
+        unsigned = plain.get(sandbox.api_url + "/sandbox/echo", timeout=30)
+        answer = replayed(sandbox, session)
+
+    for one in (*answer.history, answer):
+        assert vars(one).keys() == vars(unsigned).keys()
+        assert vars(one.request).keys() == vars(unsigned.request).keys()
+        hooks = one.request.hooks
+        assert list(hooks) == ["response"]
+        assert [type(hook).__name__ for hook in hooks["response"]] == ["Call"]
