@@ -74,7 +74,7 @@ class Call:
     #: Whether an attempt before this one was answered 429, and another token took its place.
     changed_token = False
     #: The request object that `requests` made, if the library sent a copy. `requests` builds
-    #: redirects from the original. Set while the answer is handled.
+    #: redirects from the original. Set before a copy is sent; `__call__` sets it for each answer.
     original: requests.PreparedRequest | None = None
 
     def __init__(self, auth: Signer, url: str, token: AccessToken) -> None:

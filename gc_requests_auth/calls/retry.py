@@ -39,7 +39,8 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 LONGEST_WAITS = 300.0
 
 #: The keys of the limit that each access token has for itself; every other key is the limit of a
-#: resource, which is the same for all tokens.
+#: resource, which is the same for all tokens. They are `LIMITS_OF_TOKEN` of `causes.calls`, which a call
+#: does not import; tests/causes/test_table.py compares them.
 KEYS_OF_A_TOKEN = {"client.credentials.token.rate.per.minute", "token.rate.per.minute"}
 
 #: Seconds that a token counts as spent where a 429 names no time.

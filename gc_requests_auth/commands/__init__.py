@@ -5,5 +5,6 @@ program can do with the public names. The command promises exit statuses that ar
 commands, lines of plain ASCII within 79 columns, and that no secret is an option or is printed. Only
 ``token`` prints a token, since that is what it is for.
 
-All other wings are above this one in the table of docs/architecture.rst, and none of them knows it.
+All other wings are above this wing in the table of docs/architecture.rst, and none of them imports this
+wing. The demo imports the sandbox.
 """

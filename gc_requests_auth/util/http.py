@@ -45,7 +45,7 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         return None
 
 
-def error_code(response: requests.Response, hidden: Iterable[SecretBox] = ()) -> str:
+def error_code(response: requests.Response, hidden: Iterable[SecretBox]) -> str:
     """The ``code`` of a Genesys Cloud error body, for a log.
 
     :param hidden: Secrets that the server may have echoed.

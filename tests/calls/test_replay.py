@@ -175,7 +175,7 @@ def test_an_answer_that_is_not_worth_draining_is_closed(body: bytes | io.BytesIO
     response = refused(body)
     drain(response)
     assert response.raw.closed
-    assert error_code(response) == "unknown"
+    assert error_code(response, []) == "unknown"
 
 
 # -- replay ---------------------------------------------------------------------------------------
@@ -373,13 +373,13 @@ def test_the_callers_jar_is_not_touched() -> None:
     ],
 )
 def test_code_for_the_log_is_a_code_or_unknown(body: bytes, code: str) -> None:
-    assert error_code(refused(body)) == code
+    assert error_code(refused(body), []) == code
 
 
 def test_code_of_a_body_that_was_given_up_is_unknown() -> None:
     response = refused()
     response._content_consumed = True
-    assert error_code(response) == "unknown"
+    assert error_code(response, []) == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def of_the_login_service(text: str) -> None:
 
 
 def of_an_error_of_the_api(text: str) -> None:
-    assert error_code(answered(text)) == "unknown"
+    assert error_code(answered(text), []) == "unknown"
 
 
 def of_the_api_asked_by_check(text: str) -> None:
