@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..errors import TokenError
+from ..errors import ConfigurationError, TokenError
 from ..settings.client import Identity
 from ..util import forks
 from ..util.clock import Clock, Moment
@@ -91,6 +91,7 @@ class TokenPool:
             size = self._size()
             if size is not None:
                 self._rate_limit()  # raises before a token is fetched, if the setting makes no sense
+                forks.process()  # after a fork in C, the lock of the parent may be held for ever
                 with forks.no_fork:
                     self._add_slots(size)
                     self._only = self._slots[0] if size == 1 else None
@@ -181,12 +182,14 @@ class TokenPool:
 
         :param identify: Says who signs in; None without a store.
         :raises Exception: the first problem, once all of them have been tried: a TokenError, or the
-            exception of the store or of the vault.
+            exception of the vault.
         """
         problem: Exception | None = None
         if identify is not None and len(self.slots()) > 1 and self.all_living():
             try:  # another process may have fetched some tokens of the pool
                 self.use_stored(identify())
+            except ConfigurationError:
+                pass  # the log has said that the store failed
             except Exception as error:
                 problem = error
         tokens = self.all_living()

@@ -21,7 +21,6 @@ from pools import fill, filled, held, left, living_values, send_with, slots, tok
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import (
-    ConfigurationError,
     CredentialsRefusedError,
     FileTokenStore,
     GenesysCloudAdapter,
@@ -1216,22 +1215,57 @@ def test_revoke_ends_the_tokens_of_a_pool_that_another_process_has_fetched(
     assert list(tmp_path.glob("*.json")) == []
 
 
-def test_revoke_says_that_the_store_can_not_tell_of_other_tokens(
-    api: Counted, tmp_path: Path
-) -> None:
-    class Failing(FileTokenStore):
-        fails = False
+def failing_to(get: Callable[[], None], directory: Path) -> FileTokenStore:
+    """A store that does this before it is read, from now on."""
 
+    class Failing(FileTokenStore):
         def get(self, key: str) -> str | None:
-            if self.fails:
-                raise OSError
+            get()
             return super().get(key)
 
-    store = Failing(tmp_path)
-    auth = api.auth(tokens=3, store=store)
+    return Failing(directory)
+
+
+def test_revoke_ends_the_own_tokens_of_a_pool_where_the_store_fails(
+    api: Counted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fails: list[bool] = []
+
+    def get() -> None:
+        if fails:
+            raise OSError
+
+    auth = api.auth(tokens=3, store=failing_to(get, tmp_path))
     token = auth.access_token()
-    store.fails = True
-    with pytest.raises(ConfigurationError, match="can not be used"):
+    fails.append(True)
+    auth.revoke()
+
+    assert carried(api) == [token]
+    assert living_values(auth) == []
+    assert "the token store failed" in caplog.text
+
+
+def test_revoke_ends_the_own_tokens_of_a_pool_and_raises_what_the_vault_raises(
+    api: Counted, tmp_path: Path
+) -> None:
+    sandbox, asked = api.sandbox, []
+
+    def vault() -> tuple[str, str]:
+        asked.append(1)
+        if len(asked) > 1:
+            raise KeyError("of the vault")
+        return sandbox.client_id, sandbox.client_secret
+
+    auth = GenesysCloudAuth(
+        credentials=vault,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+        session=api.session(),
+        store=FileTokenStore(tmp_path),
+        tokens=3,
+    )
+    token = auth.access_token()
+    with pytest.raises(KeyError, match="of the vault"):
         auth.revoke()
 
     assert carried(api) == [token]
