@@ -27,7 +27,7 @@ On the command line: ``gc-requests-auth check`` says why a sign-in or a call fai
 """
 
 from .auth import GenesysCloudAuth
-from .calls.adapter import GenesysCloudAdapter
+from .calls import GenesysCloudAdapter
 from .errors import (
     BadTokenAnswerError,
     ConfigurationError,
@@ -43,11 +43,9 @@ from .errors import (
 )
 from .explanation import explain
 from .session import GenesysCloudSession
-from .settings.client import CredentialsCommand
-from .stores.base import TokenStore
-from .stores.file import FileTokenStore
-from .stores.redis import RedisTokenStore
-from .util.http import VERSION as __version__
+from .settings import CredentialsCommand
+from .stores import FileTokenStore, RedisTokenStore, TokenStore
+from .util import VERSION as __version__
 
 __all__ = [
     "BadTokenAnswerError",

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import requests
 
-from .calls.call import Call, other_hooks
-from .calls.forbidden import ForbiddenEndpoints, log_cause
-from .calls.replay import (
+from .calls import (
+    Call,
+    ForbiddenEndpoints,
     answer_after_429,
     can_be_sent_again,
+    log_cause,
+    other_hooks,
     redirect_target,
-    replay,
+    replay_call,
     withhold_authorization,
 )
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
-from .settings.arguments import Settings
-from .settings.hosts import Hosts
-from .stores.base import TokenStore
-from .stores.shared import SharedToken
-from .tokens.pool import Adopt, TokenPool
-from .tokens.source import LONGEST_FLIGHT, TokenSource
-from .tokens.token import AccessToken, LoginRequest, Refusals, TokenRequest
-from .util import forks
-from .util.bodies import drain
-from .util.clock import Clock
-from .util.secret import ABSENT, CredentialsCallable, SecretBox, Vault, boxed, plain
+from .settings import Hosts, Settings
+from .stores import SharedToken, TokenStore
+from .tokens import AccessToken, LoginRequest, Refusals, TokenPool, TokenRequest, TokenSource
+from .util import ABSENT, Clock, CredentialsCallable, SecretBox, Vault, boxed, drain, forks, plain
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -218,7 +213,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             if not can_be_sent_again(response):
                 logger.info("a 401 goes back: the body of its request can not be sent twice")
                 return response
-            response = replay(response, call.replay_of(response, token), options)
+            response = replay_call(response, call.replay_of(response, token), options)
             logger.info("replayed after a 401, answered %s", response.status_code)
             if response.status_code != 401:
                 self._forbidden.note_cured(request, token)
@@ -270,7 +265,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if spare is not None and call is not None:
             if not can_be_sent_again(response):
                 return response
-            answer = replay(response, call.replay_of(response, spare), options)
+            answer = replay_call(response, call.replay_of(response, spare), options)
             if answer.status_code != 401:
                 return answer
             answer.close()
@@ -379,7 +374,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """Where tokens come from, and where they may go."""
         return self._settings.hosts()
 
-    def _make_source(self, slot: int, adopt: Adopt) -> TokenSource:
+    def _make_source(self, slot: int, adopt: Callable[[AccessToken], AccessToken]) -> TokenSource:
         """Where the token of a slot comes from: the login service, and before that the store."""
         settings, clock = self._settings, self._clock
         request: TokenRequest = LoginRequest(settings, self._session, clock)
@@ -390,7 +385,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         return TokenSource(
             settings.identity,
             request,
-            max(LONGEST_FLIGHT, 2 * sum(settings.token_timeout)),
+            sum(settings.token_timeout),
             clock,
             background=self._background_renewal,
             inline=self._store is None,

@@ -19,7 +19,7 @@ from requests_oauthlib import OAuth2Session  # noqa: F401
 
 from .auth import GenesysCloudAuth
 from .errors import ConfigurationError, LoginTimeoutError, LoginUnreachableError
-from .util.secret import Secret
+from .util import Secret
 
 T = TypeVar("T")
 

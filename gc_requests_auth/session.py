@@ -13,16 +13,22 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.sessions import merge_setting
 
 from .auth import GenesysCloudAuth
-from .calls.adapter import GenesysCloudAdapter, Pacing
-from .calls.call import Call, other_hooks
-from .calls.replay import refused_before
+from .calls import Call, GenesysCloudAdapter, Pacing, other_hooks, refused_before
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
-from .settings.hosts import url_below
-from .stores.base import TokenStore
-from .util.bodies import rewind
-from .util.http import USER_AGENT
-from .util.proxies import proxies_and_ca_bundle
-from .util.secret import ABSENT, CredentialsCallable, Secret, SecretBox, Vault, boxed, plain
+from .settings import url_below
+from .stores import TokenStore
+from .util import (
+    ABSENT,
+    USER_AGENT,
+    CredentialsCallable,
+    Secret,
+    SecretBox,
+    Vault,
+    boxed,
+    plain,
+    proxies_and_ca_bundle,
+    rewind,
+)
 
 logger = logging.getLogger("gc_requests_auth")
 

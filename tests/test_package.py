@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import pydoc
 import sys
@@ -41,21 +42,24 @@ def wing_of(file: Path) -> str:
     return file.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports_of(file: Path) -> set[str]:
-    """The wings that a file imports from, wherever in it."""
+def imports_of(file: Path) -> list[tuple[str, ...]]:
+    """What a file imports of the package, wherever in it: ``("util", "secret", "SecretBox")``."""
     package = ("gc_requests_auth", *file.relative_to(PACKAGE).parent.parts)
-    found: set[str] = set()
+    found = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            whole = [*base, *(node.module or "").split(".")] if node.module else [*base]
-            for alias in node.names:
-                found.add([*whole, alias.name][1])
+            base = package[1 : len(package) - node.level + 1]
+            module = node.module.split(".") if node.module else []
+            found += [(*base, *module, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not (node.module or "").startswith("gc_requests_auth"), "imports are relative"
         elif isinstance(node, ast.Import):
             assert not any(alias.name.startswith("gc_requests_auth") for alias in node.names)
     return found
+
+
+def wings_imported_by(file: Path) -> set[str]:
+    return {found[0] for found in imports_of(file)}
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -70,13 +74,32 @@ def test_a_wing_imports_only_from_the_wings_above(file: Path) -> None:
     wing = wing_of(file)
     above = {wing} if wing == "sandbox" else set(WINGS[: WINGS.index(wing) + 1])
 
-    assert imports_of(file) <= above
+    assert wings_imported_by(file) <= above
 
 
 def test_only_the_command_needs_the_sandbox() -> None:
-    needing = {wing_of(file) for file in FILES if "sandbox" in imports_of(file)}
+    needing = {wing_of(file) for file in FILES if "sandbox" in wings_imported_by(file)}
 
     assert needing <= {"sandbox", "commands"}
+
+
+#: The wings that are folders. Each exports names, and modules that are dear to import or are tables.
+FOLDERS = [wing for wing in WINGS if (PACKAGE / wing).is_dir()]
+
+
+@pytest.mark.parametrize("wing", FOLDERS)
+def test_other_wings_import_what_a_wing_exports_and_nothing_is_exported_in_vain(wing: str) -> None:
+    exported = importlib.import_module(f"gc_requests_auth.{wing}").__all__
+    used = {
+        found[1]
+        for file in FILES
+        if wing_of(file) != wing
+        for found in imports_of(file)
+        if found[0] == wing
+    }
+    by_programs = {"sandbox": {"Exchange"}}
+
+    assert sorted(used | by_programs.get(wing, set())) == sorted(exported)
 
 
 #: How many modules of the package may have less than 60 lines; ``__init__.py`` does not count.

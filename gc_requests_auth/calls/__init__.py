@@ -7,3 +7,30 @@ remembers which endpoints answer 401 whatever the token, and asks the API whethe
 It does not know how a token is made, which request gets a token, or when a 401 is replayed: the auth
 decides that.
 """
+
+from .adapter import GenesysCloudAdapter, Pacing
+from .call import Call, other_hooks
+from .forbidden import ForbiddenEndpoints, log_cause
+from .replay import (
+    answer_after_429,
+    can_be_sent_again,
+    redirect_target,
+    refused_before,
+    replay_call,
+    withhold_authorization,
+)
+
+__all__ = [
+    "Call",
+    "ForbiddenEndpoints",
+    "GenesysCloudAdapter",
+    "Pacing",
+    "answer_after_429",
+    "can_be_sent_again",
+    "log_cause",
+    "other_hooks",
+    "redirect_target",
+    "refused_before",
+    "replay_call",
+    "withhold_authorization",
+]

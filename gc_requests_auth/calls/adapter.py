@@ -16,10 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..errors import ConfigurationError, GenesysCloudError, RateLimitError, without_secrets
-from ..util import forks
-from ..util.bodies import drain, rewind
-from ..util.clock import Clock
-from ..util.http import chain_of, has_correlation_id, is_patched
+from ..util import Clock, chain_of, drain, forks, has_correlation_id, is_patched, rewind
 from .call import Call
 from .retry import RetryPolicy, another_token_after, seconds_to_wait
 

@@ -11,11 +11,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from ..settings.hosts import Hosts
-from ..tokens.pool import TokenPool
-from ..tokens.token import AccessToken
-from ..util.clock import Clock
-from ..util.secret import Secret, register_yaml_representer
+from ..settings import Hosts
+from ..tokens import AccessToken, TokenPool
+from ..util import Clock, Secret, register_yaml_representer
 
 #: The hooks of a request without hooks of the caller. Most requests have none.
 _NO_HOOKS: dict[str, list[Any]] = {"response": []}

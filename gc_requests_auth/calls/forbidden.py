@@ -20,11 +20,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ..settings.hosts import Hosts
-from ..tokens.token import AccessToken
-from ..util import forks
-from ..util.clock import Clock, Moment
-from ..util.http import correlation_id_of, error_code, error_message
+from ..settings import Hosts
+from ..tokens import AccessToken
+from ..util import Clock, Moment, correlation_id_of, error_code, error_message, forks
 from .replay import token_lives, tokens_sent
 
 logger = logging.getLogger("gc_requests_auth")

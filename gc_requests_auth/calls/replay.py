@@ -16,11 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
-from ..tokens.token import AccessToken
-from ..util.bodies import drain, rewind
-from ..util.clock import Clock
-from ..util.http import USER_AGENT, is_patched
-from ..util.secret import SecretBox, boxed
+from ..tokens import AccessToken
+from ..util import USER_AGENT, Clock, SecretBox, boxed, drain, is_patched, rewind
 from .adapter import GenesysCloudAdapter
 from .call import Call, count_after_answer, counted_by_adapter, original_of
 from .retry import another_token_after
@@ -31,7 +28,7 @@ logger = logging.getLogger("gc_requests_auth")
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
-def replay(
+def replay_call(
     response: requests.Response, call: Call, options: Mapping[str, Any]
 ) -> requests.Response:
     """Send the request again with the token of `call`, and return the answer.
@@ -80,7 +77,7 @@ def answer_after_429(
     if call is None or token is None or not can_be_sent_again(response):
         return response
     drain(response)
-    answer = replay(response, call.next_attempt(token, changed_token=True), options)
+    answer = replay_call(response, call.next_attempt(token, changed_token=True), options)
     logger.info("sent with another token after a 429, answered %s", answer.status_code)
     return answer
 

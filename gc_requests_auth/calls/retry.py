@@ -18,18 +18,19 @@ from typing import Any, NamedTuple
 import requests
 
 from ..errors import ConfigurationError
-from ..tokens import rate_limit
-from ..tokens.token import AccessToken
-from ..util.bodies import (
+from ..tokens import WINDOW_SECONDS, AccessToken
+from ..util import (
     DRAIN_BYTES,
     DRAIN_SECONDS,
     BodyTooLongError,
     BodyTooSlowError,
+    Clock,
+    has_correlation_id,
+    number,
     parse_json,
     read_within,
+    retry_after_seconds,
 )
-from ..util.clock import Clock
-from ..util.http import has_correlation_id, number, retry_after_seconds
 from .call import Call
 
 #: Methods whose repetition changes nothing more (RFC 9110, section 9.2.2).
@@ -109,7 +110,7 @@ def another_token_after(call: Call, answer: requests.Response, clock: Clock) -> 
     """
     seconds = seconds_to_wait(answer, clock)
     # A limit per minute never asks for a longer wait than this. A limit per day asks for hours.
-    if seconds is not None and seconds > 1.5 * rate_limit.WINDOW:
+    if seconds is not None and seconds > 1.5 * WINDOW_SECONDS:
         return None
     if not call.is_carried_by(answer.request):
         return None

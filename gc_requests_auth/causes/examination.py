@@ -11,10 +11,18 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import requests
 
-from ..settings.hosts import SIGNATURES, Hosts
-from ..util.bodies import parse_json
-from ..util.http import correlation_id_of, has_correlation_id, number, retry_after_seconds
-from ..util.secret import SecretBox, forms_of, plain, redacted
+from ..settings import SIGNATURE_KEYS, Hosts
+from ..util import (
+    SecretBox,
+    correlation_id_of,
+    forms_of,
+    has_correlation_id,
+    number,
+    parse_json,
+    plain,
+    redacted,
+    retry_after_seconds,
+)
 from . import calls, sign_in
 from .failure import WHERE_TO_ASK, Failure
 from .network import API_DOWN, NOT_THE_API
@@ -128,7 +136,7 @@ class Examination:
             return NOT_THE_API if self._is_page else None
         if self._api_beside is not None:
             return calls.LOGIN_HOST_CALLED
-        signed = SIGNATURES & {key for key, _ in parse_qsl(self._url.query)}
+        signed = SIGNATURE_KEYS & {key for key, _ in parse_qsl(self._url.query)}
         if signed and "Authorization" in self._sent_headers and self.status in {400, 401, 403}:
             return calls.PRE_SIGNED_LINK
         if self.status == 404 and self._lacks_api_path:

@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from ..settings.regions import DOMAINS, HOW_TO_FIND
-from ..util.http import chain_of
+from ..util import chain_of
 from .failure import WHERE_TO_ASK, Cause, Failure, Table
 
 # -- no answer ------------------------------------------------------------------------------------

@@ -8,3 +8,7 @@ commands, lines of plain ASCII within 79 columns, and that no secret is an optio
 All other wings are above this wing in the table of docs/architecture.rst, and none of them imports this
 wing. The demo imports the sandbox.
 """
+
+__all__ = [
+    "main",
+]

@@ -16,11 +16,10 @@ from typing import Any, NoReturn
 
 from ..auth import GenesysCloudAuth
 from ..errors import ConfigurationError
-from ..settings.client import CredentialsCommand
+from ..settings import CredentialsCommand
 from ..settings.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
-from ..stores.base import TokenStore
-from ..util.http import VERSION
-from ..util.secret import SecretBox
+from ..stores import TokenStore
+from ..util import VERSION, SecretBox
 
 #: Where the pages of docs/ are.
 DOCUMENTATION = "docs/ of the source distribution: check.rst, settings.rst, answers.rst"

@@ -10,10 +10,10 @@ import sys
 from contextlib import suppress
 
 from ..errors import ConfigurationError
-from ..stores.file import FileTokenStore
+from ..stores import FileTokenStore
+from ..tokens import is_b64token
 from ..tokens.request import revoke_token
-from ..tokens.token import is_b64token
-from ..util.secret import SecretBox, boxed, plain
+from ..util import SecretBox, boxed, plain
 from .options import auth_of, lines_of_stdin
 
 

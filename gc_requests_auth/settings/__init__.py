@@ -10,4 +10,23 @@ prepared; one thread at a time reads the settings.
 - ``hosts``: the closed list of URLs that get a token; gateways and proxies.
 - ``regions``: the table of regions, and every way in which people name a region.
 - ``environment``: the variables; ``profiles``: the file of the gc CLI.
+
+The tables in ``regions`` and ``environment`` are for the other wings as they are.
 """
+
+from .arguments import Settings
+from .client import CredentialsCommand, Identity
+from .hosts import SIGNATURE_KEYS, Hosts, url_below
+from .profiles import PROFILES_FILE
+
+__all__ = [
+    "PROFILES_FILE",
+    "SIGNATURE_KEYS",
+    "CredentialsCommand",
+    "Hosts",
+    "Identity",
+    "Settings",
+    "environment",
+    "regions",
+    "url_below",
+]

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..util import forks
-from ..util.secret import ABSENT, Absent, SecretBox, Vault, plain
+from ..util import ABSENT, Absent, SecretBox, Vault, forks, plain
 from .client import Identity, ask, text_of
 from .environment import (
     API_URL,

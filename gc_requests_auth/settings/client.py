@@ -10,8 +10,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
-from ..util import forks
-from ..util.secret import Secret, SecretBox, Vault, boxed, name_of, plain
+from ..util import Secret, SecretBox, Vault, boxed, forks, name_of, plain
 
 #: What people leave in place of a value that was never filled in; without separators, in lower case.
 _PLACEHOLDERS = (

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ..util.secret import SecretBox
+from ..util import SecretBox
 
 
 class Pieces(NamedTuple):

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlspl
 import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
-from ..util.secret import SecretBox, plain
+from ..util import SecretBox, plain
 from .environment import Environment, Pieces
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
@@ -25,7 +25,7 @@ _TAKE_TOKENS = ("api.", "apps.", "api-downloads.")
 
 #: Query keys of pre-signed links. Such a link carries its own authorization, and S3 and CloudFront
 #: refuse a request with a second authorization.
-SIGNATURES = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
+SIGNATURE_KEYS = {"Signature", "X-Amz-Signature", "Key-Pair-Id"}
 
 #: A URL that every reader understands alike: no user, no encoding, no odd separator, no fragment. Dot
 #: segments and the signatures have to be looked for as well.
@@ -161,7 +161,7 @@ class Hosts(NamedTuple):
         # requests has resolved plain dot segments. A dot segment that remains is encoded.
         if has_dot_segment(parts.path):
             return False
-        if not self.explicit and SIGNATURES & {
+        if not self.explicit and SIGNATURE_KEYS & {
             key for key, _ in parse_qsl(parts.query, keep_blank_values=True)
         }:
             return False

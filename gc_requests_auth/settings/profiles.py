@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..util.bodies import DEEPEST, TooDeepError, parse_json, refuse_too_deep
-from ..util.secret import SecretBox, plain
+from ..util import DEEPEST, SecretBox, TooDeepError, parse_json, plain, refuse_too_deep
 from .environment import Environment, Family, Pieces
 
-FILE = "~/.gc/config.toml"
+PROFILES_FILE = "~/.gc/config.toml"
 
 #: The keys of use to us: the client id, its secret, and the region as a domain or an AWS id; those of
 #: a proxy and of a gateway. The file holds more, cached tokens among it.
@@ -56,7 +55,7 @@ def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
         keys, found = _ARCHY_KEYS, _archy(name, text)
     else:
         keys, found = _KEYS, _profile(name, text, path)
-        called, shown = f"{called} in {FILE}", f"{called} in {path}"
+        called, shown = f"{called} in {PROFILES_FILE}", f"{called} in {path}"
     missing = [key for key in keys[:2] if not found.get(key)]
     if missing:
         raise ConfigurationError(
@@ -148,7 +147,7 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
 
     Raises nothing: the path may be a secret by mistake.
     """
-    path = Path(plain(name) if _is_file(name) else FILE)
+    path = Path(plain(name) if _is_file(name) else PROFILES_FILE)
     try:
         path = path.expanduser()
         # O_NONBLOCK: if the file is a pipe, open() would wait for a writer.
@@ -182,7 +181,7 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
         position = re.search(r"\(at (?:line (\d+),|end of document)", str(error))
         line = position and int(position[1] or text.open().rstrip().count("\n") + 1)
     raise ConfigurationError(
-        f"{FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
+        f"{PROFILES_FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
         ' environment = "mypurecloud.ie", and a backslash is written twice there.'
     )
 

@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
-from ..util.secret import SecretBox, plain
+from ..util import SecretBox, plain
 
 
 class Region(NamedTuple):

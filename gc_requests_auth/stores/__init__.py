@@ -6,3 +6,15 @@ secret has written costs a token request or an answer 429, and never a call.
 
 The wing does not know what a token is used for: the wing does not import sessions or calls.
 """
+
+from .base import TokenStore
+from .file import FileTokenStore
+from .redis import RedisTokenStore
+from .shared import SharedToken
+
+__all__ = [
+    "FileTokenStore",
+    "RedisTokenStore",
+    "SharedToken",
+    "TokenStore",
+]

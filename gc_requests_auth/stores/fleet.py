@@ -32,9 +32,8 @@ from random import uniform
 from threading import Event, RLock
 from weakref import WeakValueDictionary
 
-from ..tokens import rate_limit
-from ..util import forks
-from ..util.clock import Clock
+from ..tokens import WINDOW_SECONDS, RateLimit
+from ..util import Clock, forks
 from ..util.forks import in_background
 from .base import StoreError, TokenStore, in_words
 
@@ -97,7 +96,7 @@ class FleetPermits:
         #: Whether the process counts alone, and when it tries the store again.
         self._counts_alone, self._try_at = False, -math.inf
 
-    def take(self, limit: rate_limit.RateLimit) -> float:
+    def take(self, limit: RateLimit) -> float:
         """Called after the count of this process allowed the request.
 
         :returns: 0.0 to send now, otherwise seconds to wait.
@@ -113,7 +112,7 @@ class FleetPermits:
             self._ask(limit)
         return 0.0
 
-    def answered(self, limit: rate_limit.RateLimit) -> None:
+    def answered(self, limit: RateLimit) -> None:
         """Tell the store about a late answer. In the store, held permits expire.
 
         A process that never takes a permit, since its calls never wait, tells the store nothing.
@@ -126,7 +125,7 @@ class FleetPermits:
     def free(self) -> float:
         """Requests that may be sent now; infinite where only the own count is known."""
         now = self._clock.monotonic()
-        if self._counts_alone or now - self._asked_at >= rate_limit.WINDOW / 6:
+        if self._counts_alone or now - self._asked_at >= WINDOW_SECONDS / 6:
             return math.inf
         return self._left + (len(self._permits) if now < self._valid_until else 0)
 
@@ -135,20 +134,20 @@ class FleetPermits:
         now = self._clock.monotonic()
         if self._counts_alone or now >= self._ask_at:
             return 0.0
-        return min(rate_limit.WINDOW, max(0.001, self._ask_at - now, self._next_free_at - now))
+        return min(WINDOW_SECONDS, max(0.001, self._ask_at - now, self._next_free_at - now))
 
     def oldest(self) -> float:
         """Seconds since the oldest answer of the fleet that counts; 0 if that is not known."""
         if self._counts_alone or self._asked_at == -math.inf:
             return 0.0
-        return max(0.0, rate_limit.WINDOW - (self._next_free_at - self._clock.monotonic()))
+        return max(0.0, WINDOW_SECONDS - (self._next_free_at - self._clock.monotonic()))
 
     @property
     def _permit_seconds(self) -> float:
         """Seconds in which a permit may be used."""
-        return rate_limit.WINDOW / 60
+        return WINDOW_SECONDS / 60
 
-    def _wait_for_permit(self, limit: rate_limit.RateLimit) -> float:
+    def _wait_for_permit(self, limit: RateLimit) -> float:
         """Ask the store for a permit, and wait for its answer, but briefly."""
         now = self._clock.monotonic()
         if self._counts_alone:
@@ -182,7 +181,7 @@ class FleetPermits:
             with self._lock:
                 self._waiting.discard(mark)
 
-    def _ask(self, limit: rate_limit.RateLimit, *, wants: bool = True) -> Event | None:
+    def _ask(self, limit: RateLimit, *, wants: bool = True) -> Event | None:
         """The question that is under way, or else a new one; None where no thread can be started."""
         with self._lock:
             question = self._question
@@ -197,7 +196,7 @@ class FleetPermits:
                 self._question = None
         return question if is_asked else None
 
-    def _ask_now(self, limit: rate_limit.RateLimit, question: Event, *, wants: bool) -> None:
+    def _ask_now(self, limit: RateLimit, question: Event, *, wants: bool) -> None:
         try:
             self._take_batch(limit, wants=wants)
         except BaseException as error:  # of somebody's store
@@ -205,13 +204,13 @@ class FleetPermits:
         self._question = None
         question.set()
 
-    def _take_batch(self, limit: rate_limit.RateLimit, *, wants: bool) -> None:
+    def _take_batch(self, limit: RateLimit, *, wants: bool) -> None:
         """Tell the store what this process holds and wants, and take what the others leave.
 
         A request that is sent or answered meanwhile may be counted twice, and is never missed: the fields
         are read in the order in which a request passes through them.
         """
-        window, most, asked_at = rate_limit.WINDOW, limit.limit or 1, self._clock.monotonic()
+        window, most, asked_at = WINDOW_SECONDS, limit.limit or 1, self._clock.monotonic()
         with self._lock:
             if asked_at >= self._valid_until:
                 self._permits.clear()
@@ -245,7 +244,7 @@ class FleetPermits:
             if the store can not keep a text for each process.
         :raises StoreError: if a text can not be believed.
         """
-        window = rate_limit.WINDOW
+        window = WINDOW_SECONDS
         # Longer than the window: an answer that comes late counts for a window from then on.
         longest = window * 7 / 6
         body = json.dumps([self._process, held, list(answered.items())])
@@ -265,7 +264,7 @@ class FleetPermits:
         return list(texts.values())
 
     def _accept(self, granted: int, wanted: int, asked_at: float, others: int) -> None:
-        now, window = self._clock.monotonic(), rate_limit.WINDOW
+        now, window = self._clock.monotonic(), WINDOW_SECONDS
         with self._lock:
             self._permits.extend([None] * granted)
             self._asked_at, self._valid_until = asked_at, asked_at + self._permit_seconds
@@ -302,4 +301,4 @@ class FleetPermits:
             )
 
     def _try_later(self) -> None:
-        self._try_at = self._clock.monotonic() + rate_limit.WINDOW / 12
+        self._try_at = self._clock.monotonic() + WINDOW_SECONDS / 12

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..util.secret import SecretBox
+from ..util import SecretBox
 from .base import LOCK_WAIT, TokenStore, wait_for_lock
 
 if TYPE_CHECKING:

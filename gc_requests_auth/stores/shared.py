@@ -25,13 +25,10 @@ from threading import Event
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..settings.client import Identity
-from ..tokens.token import AccessToken, TokenRequest
-from ..util import forks
-from ..util.bodies import parse_json
-from ..util.clock import Clock, Moment
+from ..settings import Identity
+from ..tokens import AccessToken, TokenRequest
+from ..util import Clock, Moment, SecretBox, forks, parse_json
 from ..util.forks import in_background
-from ..util.secret import SecretBox
 from .base import StoreError, TokenStore, in_words
 from .fleet import FleetPermits
 

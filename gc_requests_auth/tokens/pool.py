@@ -12,10 +12,8 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import ConfigurationError, TokenError
-from ..settings.client import Identity
-from ..util import forks
-from ..util.clock import Clock, Moment
-from ..util.secret import SecretBox
+from ..settings import Identity
+from ..util import Clock, Moment, SecretBox, forks
 from .rate_limit import RateLimit
 from .source import TokenSource
 from .token import AccessToken

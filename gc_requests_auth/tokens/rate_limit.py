@@ -3,10 +3,10 @@
 Genesys Cloud allows each token so many API requests a minute. Its answers do not say how many are left
 (the headers ``inin-ratelimit-*`` were removed in June 2021). It is not known whether its minute begins
 with the first request of a token or with the minute of a clock. So the count slides: no more than the
-limit in any `WINDOW` seconds. That is right for every minute.
+limit in any `WINDOW_SECONDS` seconds. That is right for every minute.
 
 The limit is kept as permits. A request takes a permit when it is sent. When its answer has arrived, the
-permit rests for `WINDOW` seconds, since the API may have counted the request as late as that. There is no
+permit rests for `WINDOW_SECONDS` seconds, since the API may have counted the request as late as that. There is no
 lock: each step moves one permit atomically, and a permit between two steps counts as used.
 """
 
@@ -18,11 +18,10 @@ from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
-from ..util import forks
-from ..util.clock import Clock
+from ..util import Clock, forks
 
 #: Seconds in which a token may make as many requests as its limit says.
-WINDOW = 60.0
+WINDOW_SECONDS = 60.0
 
 #: The highest limit that is believed when an answer names it.
 HIGHEST_LIMIT = 1_000_000
@@ -53,7 +52,7 @@ class SharedPermits(Protocol):
 class RateLimit:
     """What one token may still send; all threads use the same object.
 
-    :param limit: Requests in any `WINDOW` seconds; None switches the count off.
+    :param limit: Requests in any `WINDOW_SECONDS` seconds; None switches the count off.
     :param shared: The permits of all processes that use the token, if these are counted.
     """
 
@@ -63,7 +62,7 @@ class RateLimit:
         self._clock = clock = clock or Clock()
         self._shared = shared
         self._first_limit = limit
-        #: Requests in any `WINDOW` seconds; None if the count is off.
+        #: Requests in any `WINDOW_SECONDS` seconds; None if the count is off.
         self.limit = limit
         #: The permits that a request may take. Some of the resting permits may be ready as well:
         #: see :attr:`free`.
@@ -88,7 +87,7 @@ class RateLimit:
         """Count a request that is about to be sent.
 
         :returns: 0.0 if it may be sent; otherwise the seconds to wait before the next try; then
-            nothing is counted. At most `WINDOW`, or the seconds given to `close_for`.
+            nothing is counted. At most `WINDOW_SECONDS`, or the seconds given to `close_for`.
         """
         if self.is_plain:
             try:
@@ -137,7 +136,7 @@ class RateLimit:
             self._put_back()  # the next text to the store corrects the number
 
     def answered(self, *, accepted: bool = True) -> None:
-        """The answer to a counted request has arrived, or its failure: it counts `WINDOW` more seconds.
+        """The answer to a counted request has arrived, or its failure: it counts `WINDOW_SECONDS` more seconds.
 
         Every counted request is answered or given back, whatever happens to it.
 
@@ -146,7 +145,7 @@ class RateLimit:
         if accepted:
             self.answers_accepted = next(self._answer_numbers)
         if self.limit is not None:
-            self._resting.append(self._clock.monotonic() + self._suspended_seconds + WINDOW)
+            self._resting.append(self._clock.monotonic() + self._suspended_seconds + WINDOW_SECONDS)
             if self._shared is not None:
                 self._shared.answered(self)
 
@@ -210,7 +209,7 @@ class RateLimit:
         if limit is None or not free:
             return not free
         used = limit - free
-        return used * 2 >= limit and used * WINDOW >= limit * self._oldest()
+        return used * 2 >= limit and used * WINDOW_SECONDS >= limit * self._oldest()
 
     @property
     def is_half_used(self) -> bool:
@@ -230,12 +229,12 @@ class RateLimit:
     def ages(self) -> list[float]:
         """Seconds since each of the requests was answered that still count, the oldest first."""
         now = self._now()
-        return [now + WINDOW - ready for ready in self._resting.copy() if ready > now]
+        return [now + WINDOW_SECONDS - ready for ready in self._resting.copy() if ready > now]
 
     def after_fork(self) -> None:
         """In a child of a fork: what is under way is answered to threads that are not here."""
         if self._shared is None:
-            self._resting.extend([self._now() + WINDOW] * self.under_way)
+            self._resting.extend([self._now() + WINDOW_SECONDS] * self.under_way)
         else:  # The parent goes on to tell the fleet what it has sent.
             self._resting.clear()
             self._surplus.clear()
@@ -260,15 +259,15 @@ class RateLimit:
         """Seconds since the oldest answer that still counts."""
         own = 0.0
         with suppress(IndexError):  # all are under way
-            own = WINDOW - (self._resting[0] - self._now())
+            own = WINDOW_SECONDS - (self._resting[0] - self._now())
         return own if self._shared is None else max(own, self._shared.oldest())
 
     def _until_ready(self, now: float) -> float:
         try:
             # Never 0.0, which would say that the request is counted.
-            return min(WINDOW, max(0.001, self._resting[0] - now))
+            return min(WINDOW_SECONDS, max(0.001, self._resting[0] - now))
         except IndexError:  # all are under way, and rest when they are answered
-            return WINDOW
+            return WINDOW_SECONDS
 
     def _make_rested_ready(self, now: float) -> None:
         """Have the permits ready that have rested."""

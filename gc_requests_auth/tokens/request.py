@@ -19,11 +19,19 @@ from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
 from ..errors import BadTokenAnswerError, LoginUnreachableError, TokenError, without_secrets
-from ..settings.client import Identity
-from ..util.bodies import BodyTooLongError, BodyTooSlowError, drain, read_within
-from ..util.clock import Clock, Moment
-from ..util.http import USER_AGENT, correlation_id_of
-from ..util.secret import SecretBox, plain
+from ..settings import Identity
+from ..util import (
+    USER_AGENT,
+    BodyTooLongError,
+    BodyTooSlowError,
+    Clock,
+    Moment,
+    SecretBox,
+    correlation_id_of,
+    drain,
+    plain,
+    read_within,
+)
 from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
 from .token import AccessToken
 from .unreachable import failed_attempt_of

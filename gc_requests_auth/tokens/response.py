@@ -25,10 +25,17 @@ from ..errors import (
     LoginUnreachableError,
     TokenError,
 )
-from ..settings.client import Identity
-from ..util.bodies import hidden_json
-from ..util.http import correlation_id_of, retry_after_seconds
-from ..util.secret import Secret, SecretBox, forms_of, redacted, swapped
+from ..settings import Identity
+from ..util import (
+    Secret,
+    SecretBox,
+    correlation_id_of,
+    forms_of,
+    hidden_json,
+    redacted,
+    retry_after_seconds,
+    swapped,
+)
 from .token import is_b64token
 
 #: Texts that tools which record answers put in place of a token.

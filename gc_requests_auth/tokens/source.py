@@ -22,11 +22,9 @@ from random import uniform
 from typing import Any
 
 from ..errors import ConfigurationError, CredentialsRefusedError, GenesysCloudError, GrantTypeError
-from ..settings.client import Identity
-from ..util import forks
-from ..util.clock import Clock, Moment
+from ..settings import Identity
+from ..util import Clock, Moment, SecretBox, forks
 from ..util.forks import call_stack, in_background, sleep_lets_others_run
-from ..util.secret import SecretBox
 from .token import AccessToken, Refusals, TokenRequest
 
 logger = logging.getLogger("gc_requests_auth")
@@ -131,7 +129,7 @@ class TokenSource:
 
     :param identify: Says who signs in; called before every token request.
     :param request: Gets a token.
-    :param longest_flight: Seconds after which waiters stop, and the result is no longer shared.
+    :param longest_request: Seconds that a token request may take; a flight may take twice as long.
     :param background: Whether a thread may renew a token while calls go on with it.
     :param inline: Whether, without a thread, a call may renew a token in its last moments.
     :param refusals: The last refusal of these credentials, which other sources remember as well.
@@ -142,7 +140,7 @@ class TokenSource:
         self,
         identify: Callable[[], Identity],
         request: TokenRequest,
-        longest_flight: float = LONGEST_FLIGHT,
+        longest_request: float = 0.0,
         clock: Clock = Clock(),  # noqa: B008 -- never changed
         *,
         background: bool = True,
@@ -153,7 +151,7 @@ class TokenSource:
         self._identify = identify
         self.request = request
         self._adopt = adopt
-        self._longest_flight = longest_flight
+        self._longest_flight = max(LONGEST_FLIGHT, 2 * longest_request)
         self._clock = clock
         self._background = background
         self._inline = inline

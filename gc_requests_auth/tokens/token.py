@@ -9,11 +9,8 @@ from typing import NamedTuple
 import requests
 
 from ..errors import GenesysCloudError
-from ..settings.arguments import Settings
-from ..settings.client import Identity
-from ..util import forks
-from ..util.clock import Clock, Moment
-from ..util.secret import Secret, SecretBox
+from ..settings import Identity, Settings
+from ..util import Clock, Moment, Secret, SecretBox, forks
 from .rate_limit import OFF, RateLimit, SharedPermits
 
 #: Seconds that a token is good for if its answer names no sensible lifetime. 300 is the shortest

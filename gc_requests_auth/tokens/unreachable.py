@@ -19,8 +19,7 @@ from ..errors import (
     LoginUnreachableError,
     TokenError,
 )
-from ..util.bodies import BodyTooLongError, BodyTooSlowError
-from ..util.http import chain_of
+from ..util import BodyTooLongError, BodyTooSlowError, chain_of
 from .response import CONNECTION, FailedAttempt, RetryBudget
 
 _SAME_WAY = (

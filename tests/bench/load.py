@@ -152,22 +152,22 @@ def ours(job: Job) -> requests.Session:
 
 def counts_for_itself() -> bool:
     """Whether the library has a window to scale."""
-    return _counting() is not None
+    return bool(_modules_with_a_window())
 
 
 def play_the_minute_in(seconds: float) -> None:
     """Have the library of this process count the requests of so many seconds, and not of 60."""
-    counting = _counting()
-    if counting is not None:
-        counting.WINDOW = seconds
+    for module in _modules_with_a_window():
+        module.WINDOW_SECONDS = seconds
 
 
-def _counting() -> Any:
+def _modules_with_a_window() -> list[Any]:
+    names = ("tokens.rate_limit", "stores.fleet", "calls.retry")
     try:
-        found = importlib.import_module("gc_requests_auth.tokens.rate_limit")
+        modules = [importlib.import_module(f"gc_requests_auth.{name}") for name in names]
     except ModuleNotFoundError:
-        return None
-    return found if hasattr(found, "WINDOW") else None
+        return []
+    return [module for module in modules if hasattr(module, "WINDOW_SECONDS")]
 
 
 def _store(kind: str, where: str) -> Any:

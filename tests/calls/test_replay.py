@@ -20,7 +20,7 @@ from gc_requests_auth.calls.call import Call
 from gc_requests_auth.calls.replay import (
     can_be_sent_again,
     redirect_target,
-    replay,
+    replay_call,
     tokens_sent,
     withhold_authorization,
 )
@@ -193,7 +193,7 @@ def replayed() -> Replayed:
     a_call("refused").sign(response.request)
     request = response.request
     options = {"timeout": 3, "stream": True, "of_another_library": 1}
-    return response, request, replay(response, a_call(), options), adapter
+    return response, request, replay_call(response, a_call(), options), adapter
 
 
 def test_replay_is_the_same_request_with_the_other_token(replayed: Replayed) -> None:
@@ -291,7 +291,7 @@ def test_authorization_of_a_replay_is_withheld_from_the_original_only(replayed: 
 def cookie_of_the_replay(response: requests.Response) -> str | None:
     adapter = Answering()
     response.connection = adapter
-    replay(response, a_call(), {})
+    replay_call(response, a_call(), {})
     [(again, _)] = adapter.sent
     cookie = again.headers.get("Cookie")
     assert cookie is None or isinstance(cookie, str)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.base import StoreError, TokenStore
 from gc_requests_auth.stores.fleet import FleetPermits
-from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
+from gc_requests_auth.tokens.rate_limit import WINDOW_SECONDS, RateLimit
 from gc_requests_auth.util.clock import Clock
 
 KEY = "a1" * 32
@@ -184,7 +184,7 @@ def test_a_request_that_has_to_wait_is_told_when_the_fleet_may_send_again(store:
     asked = len(store.asked)
     wait = other.take()
 
-    assert WINDOW - 10.1 < wait < WINDOW - 5
+    assert WINDOW_SECONDS - 10.1 < wait < WINDOW_SECONDS - 5
     assert other.wait == pytest.approx(wait)
     assert (other.free, other.is_half_used) == (0, True)
     for _ in range(50):
@@ -244,7 +244,7 @@ def test_a_permit_is_void_after_a_second(store: Keeping) -> None:
     count = process(store, store.time)
     send(count, 4)
     asked = len(store.asked)
-    store.time.advance(WINDOW / 60)
+    store.time.advance(WINDOW_SECONDS / 60)
     send(count)
 
     assert len(store.asked) == asked + 1
@@ -321,7 +321,7 @@ def test_what_a_dead_process_held_comes_back_after_little_more_than_a_window(
     for _ in range(20):
         assert dead.take() == 0.0
     assert other.take() > 0
-    store.time.advance(WINDOW * 7 / 6 + 0.1)
+    store.time.advance(WINDOW_SECONDS * 7 / 6 + 0.1)
 
     assert send(other, 20) == 20
 
@@ -333,7 +333,7 @@ def test_the_store_is_told_of_an_answer_that_comes_late(store: Keeping) -> None:
     assert one.take() == 0.0
     store.time.advance(30)
     one.answered()
-    store.time.advance(WINDOW - 1)
+    store.time.advance(WINDOW_SECONDS - 1)
     assert other.take() > 0
     store.time.advance(3)
 
@@ -370,9 +370,9 @@ def test_what_is_free_is_known_of_the_whole_fleet(store: Keeping) -> None:
 
     assert 30 <= other.free <= 40
     assert (other.is_half_used, other.will_run_out) == (True, True)
-    store.time.advance(WINDOW / 6)
+    store.time.advance(WINDOW_SECONDS / 6)
     assert other.free == 99, "what the store said is too old"
-    store.time.advance(WINDOW)
+    store.time.advance(WINDOW_SECONDS)
     for _ in range(80):
         send(one)
         store.time.advance(1)
@@ -499,14 +499,14 @@ def test_a_store_that_never_gives_a_permit_is_not_believed_for_ever(
     while not send(count):
         store.time.advance(1)
         waited += 1
-    assert 4 * WINDOW <= waited <= 4 * WINDOW + 5
+    assert 4 * WINDOW_SECONDS <= waited <= 4 * WINDOW_SECONDS + 5
     for _ in range(300):
         assert send(count) == 1
-        store.time.advance(WINDOW / 9)
+        store.time.advance(WINDOW_SECONDS / 9)
     assert said(caplog) == [FAILS + "it gives no permits"]
 
     store.says = ...
-    store.time.advance(WINDOW)
+    store.time.advance(WINDOW_SECONDS)
     send(count)
     assert said(caplog)[-1] == WORKS
 
@@ -686,7 +686,7 @@ class Schedule:
 def most_in_a_window(moments: list[float]) -> int:
     moments, first, most = sorted(moments), 0, 0
     for at, moment in enumerate(moments):
-        while moments[first] <= moment - WINDOW + 1e-6:
+        while moments[first] <= moment - WINDOW_SECONDS + 1e-6:
             first += 1
         most = max(most, at - first + 1)
     return most
@@ -728,7 +728,7 @@ def test_with_work_at_hand_a_fleet_sends_nearly_as_much_as_it_may(
     limit: int, processes: int, threads: int, delay: float
 ) -> None:
     """After three windows, three times the limit; if there are threads enough to send as many."""
-    assume(processes * threads / delay * WINDOW > 2 * limit)
+    assume(processes * threads / delay * WINDOW_SECONDS > 2 * limit)
     with patch.object(module, "in_background", at_once):
         schedule = Schedule(limit, processes, threads)
         start = schedule.time.monotonic
@@ -736,4 +736,4 @@ def test_with_work_at_hand_a_fleet_sends_nearly_as_much_as_it_may(
             schedule.run(100, [delay], [0.0], [0.0])
 
     assert most_in_a_window(schedule.counted) <= limit
-    assert schedule.counted[3 * limit] - start < 3 * WINDOW / 0.95
+    assert schedule.counted[3 * limit] - start < 3 * WINDOW_SECONDS / 0.95

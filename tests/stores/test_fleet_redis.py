@@ -18,7 +18,7 @@ from test_redis_store import Server
 from gc_requests_auth.stores import fleet as module
 from gc_requests_auth.stores.fleet import FleetPermits
 from gc_requests_auth.stores.redis import RedisTokenStore
-from gc_requests_auth.tokens.rate_limit import WINDOW, RateLimit
+from gc_requests_auth.tokens.rate_limit import WINDOW_SECONDS, RateLimit
 
 redis = pytest.importorskip("redis", reason="the extra [redis] is not installed")
 
@@ -76,7 +76,7 @@ class Members:
     def settle(self) -> None:
         """Wait for what they do in the background, and let permits in hand run out."""
         until(lambda: not [one for one in threading.enumerate() if one.name == "gc_requests_auth"])
-        self.time.advance(WINDOW / 60)
+        self.time.advance(WINDOW_SECONDS / 60)
 
 
 @pytest.fixture
@@ -170,14 +170,14 @@ def test_redis_killed_between_taking_and_using_costs_no_call_and_is_said_once(
 ) -> None:
     members.send(5)
     server.stop()
-    members.time.advance(WINDOW)
+    members.time.advance(WINDOW_SECONDS)
 
     assert members.send(60) == [40, 40], "each of them for itself"
     members.settle()
     assert said() == [FAILS + "ConnectionError"] * 2, "once for each"
 
     server.start()
-    members.time.advance(2 * WINDOW)
+    members.time.advance(2 * WINDOW_SECONDS)
     members.send(1)
     members.settle()
     assert said()[2:] == [WORKS] * 2
@@ -206,7 +206,7 @@ def test_redis_slowed_between_taking_and_using_costs_no_call_and_is_said_once(
 ) -> None:
     members.send(5)
     server.pause()
-    members.time.advance(WINDOW)
+    members.time.advance(WINDOW_SECONDS)
     try:
         assert members.send(60) == [40, 40]
     finally:

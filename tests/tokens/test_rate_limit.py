@@ -14,7 +14,7 @@ from conftest import FakeTime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW, RateLimit
+from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW_SECONDS, RateLimit
 
 
 def limit_of(requests: int | None, fake_time: FakeTime, **more: Any) -> RateLimit:
@@ -28,7 +28,7 @@ def send(count: RateLimit, requests: int = 1) -> None:
         count.answered()
 
 
-def most_in_a_window(moments: list[float], window: float = WINDOW) -> int:
+def most_in_a_window(moments: list[float], window: float = WINDOW_SECONDS) -> int:
     """The highest number of moments in any half-open window that long."""
     moments = sorted(moments)
     return max(
@@ -43,7 +43,7 @@ def test_requests_up_to_the_limit_go_at_once(fake_time: FakeTime) -> None:
     count = limit_of(3, fake_time)
 
     assert [count.take() for _ in range(3)] == [0.0, 0.0, 0.0]
-    assert count.take() == WINDOW
+    assert count.take() == WINDOW_SECONDS
 
 
 def test_a_request_counts_until_a_window_after_its_answer(fake_time: FakeTime) -> None:
@@ -51,7 +51,7 @@ def test_a_request_counts_until_a_window_after_its_answer(fake_time: FakeTime) -
     assert count.take() == 0.0
     fake_time.advance(20)
     count.answered()
-    fake_time.advance(WINDOW - 1)
+    fake_time.advance(WINDOW_SECONDS - 1)
 
     assert count.take() == pytest.approx(1.0)
     fake_time.advance(1)
@@ -63,7 +63,7 @@ def test_a_request_that_has_to_wait_is_not_counted(fake_time: FakeTime) -> None:
     send(count, 2)
     for _ in range(100):
         assert count.take() > 0
-    fake_time.advance(WINDOW)
+    fake_time.advance(WINDOW_SECONDS)
 
     assert count.free == 2
 
@@ -83,14 +83,14 @@ def test_a_request_waits_no_longer_than_a_window_when_none_is_answered(
     count.take()
     fake_time.advance(1000)
 
-    assert count.take() == count.wait == WINDOW
+    assert count.take() == count.wait == WINDOW_SECONDS
 
 
 def test_a_wait_is_never_zero(fake_time: FakeTime) -> None:
     """Zero would say that the request is counted."""
     count = limit_of(1, fake_time)
     send(count)
-    fake_time.advance(WINDOW - 1e-9)
+    fake_time.advance(WINDOW_SECONDS - 1e-9)
 
     assert count.take() > 0
 
@@ -115,7 +115,7 @@ def test_a_request_that_is_sent_whatever_the_limit_says_is_counted(fake_time: Fa
     for _ in range(3):
         count.answered()
     assert (count.free, count.under_way) == (0, 0)
-    fake_time.advance(WINDOW)
+    fake_time.advance(WINDOW_SECONDS)
     assert count.free == 1
 
 
@@ -139,8 +139,8 @@ def test_what_is_free_and_when_is_known(fake_time: FakeTime) -> None:
     fake_time.advance(10)
     send(count)
     assert count.free == 0
-    assert count.wait == pytest.approx(WINDOW - 10)
-    fake_time.advance(WINDOW - 10)
+    assert count.wait == pytest.approx(WINDOW_SECONDS - 10)
+    fake_time.advance(WINDOW_SECONDS - 10)
     assert (count.free, count.wait) == (1, 0.0)
 
 
@@ -176,7 +176,7 @@ def test_a_steady_pace_below_the_limit_never_runs_short(fake_time: FakeTime) -> 
     count = limit_of(100, fake_time)
     for _ in range(500):
         send(count)
-        fake_time.advance(WINDOW / 95)
+        fake_time.advance(WINDOW_SECONDS / 95)
         assert not count.will_run_out
 
 
@@ -199,8 +199,8 @@ def test_requests_under_way_and_the_age_of_answers_are_known(fake_time: FakeTime
 
     assert count.under_way == 1
     assert count.ages() == [pytest.approx(5.0), pytest.approx(0.0)]
-    fake_time.advance(WINDOW - 5)
-    assert count.ages() == [pytest.approx(WINDOW - 5)]
+    fake_time.advance(WINDOW_SECONDS - 5)
+    assert count.ages() == [pytest.approx(WINDOW_SECONDS - 5)]
 
 
 # -- a 429 -------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_a_limit_that_was_lowered_is_kept_by_what_is_under_way(fake_time: FakeTi
     for _ in range(5):
         count.answered()
     count.give_back()
-    fake_time.advance(WINDOW)
+    fake_time.advance(WINDOW_SECONDS)
 
     assert (count.free, count.under_way) == (3, 0)
 
@@ -263,7 +263,7 @@ def test_a_limit_that_was_lowered_can_rise_again_but_not_above_the_users(
     send(count, 10)
     count.close_for(0.0, 2)
     count.close_for(0.0, 5)
-    fake_time.advance(WINDOW)
+    fake_time.advance(WINDOW_SECONDS)
     assert (count.limit, count.free) == (5, 5)
     count.close_for(0.0, 300)
 
@@ -295,7 +295,7 @@ def test_a_suspended_process_does_not_wait_for_what_is_long_over(fake_time: Fake
     count = limit_of(2, fake_time)
     send(count, 2)
     fake_time.wall += 40
-    assert count.take() == pytest.approx(WINDOW - 40)
+    assert count.take() == pytest.approx(WINDOW_SECONDS - 40)
     fake_time.wall += 20
 
     assert count.take() == 0.0
@@ -315,8 +315,8 @@ def test_a_wall_clock_that_is_corrected_changes_nothing(fake_time: FakeTime, jum
     send(count)
     fake_time.wall += jump
 
-    assert count.take() == pytest.approx(WINDOW)
-    fake_time.advance(WINDOW)
+    assert count.take() == pytest.approx(WINDOW_SECONDS)
+    fake_time.advance(WINDOW_SECONDS)
     assert count.take() == 0.0
 
 
@@ -329,7 +329,7 @@ def test_a_forked_process_does_not_wait_for_requests_of_its_parent(fake_time: Fa
     child = os.fork()
     if not child:  # pragma: no cover -- another process
         blocked = count.take()
-        fake_time.advance(WINDOW)
+        fake_time.advance(WINDOW_SECONDS)
         os._exit(0 if blocked and [count.take() for _ in range(3)] == [0.0] * 3 else 1)
 
     assert os.waitpid(child, 0)[1] == 0
@@ -342,7 +342,7 @@ def test_after_a_fork_requests_under_way_count_as_answered(fake_time: FakeTime) 
     count.take()
     count.after_fork()
 
-    assert (count.take(), count.under_way) == (WINDOW, 0)
+    assert (count.take(), count.under_way) == (WINDOW_SECONDS, 0)
 
 
 def test_after_a_fork_a_fleet_is_told_by_the_parent_what_the_parent_has_sent(
@@ -398,7 +398,7 @@ def test_the_fleet_is_not_asked_for_what_this_process_may_not_send(fake_time: Fa
     shared = Shared()
     count = limit_of(1, fake_time, shared=shared)
     count.take()
-    assert count.take() == WINDOW
+    assert count.take() == WINDOW_SECONDS
 
     assert shared.told == ["take"]
 
@@ -429,7 +429,7 @@ def test_what_the_fleet_has_used_counts_as_used(fake_time: FakeTime) -> None:
     shared.left = 40
 
     assert (count.free, count.is_half_used, count.will_run_out) == (40, True, True)
-    shared.age = WINDOW
+    shared.age = WINDOW_SECONDS
     assert not count.will_run_out
 
 
@@ -471,7 +471,7 @@ def test_in_no_minute_more_requests_reach_the_api_than_the_limit(
             counted.append(fake_time.monotonic + delay * counted_at[step % len(counted_at)])
             agenda[thread] = fake_time.monotonic + delay, True
 
-    assert most_in_a_window(counted, WINDOW - 1e-6) <= limit
+    assert most_in_a_window(counted, WINDOW_SECONDS - 1e-6) <= limit
 
 
 @settings(deadline=None)
@@ -480,7 +480,7 @@ def test_with_work_at_hand_nearly_as_many_requests_are_sent_as_allowed(
     limit: int, threads: int, delay: float
 ) -> None:
     """After three windows, three times the limit; if there are threads enough to send as many."""
-    assume(threads / delay * WINDOW > 2 * limit)
+    assume(threads / delay * WINDOW_SECONDS > 2 * limit)
     fake_time = FakeTime()
     count = limit_of(limit, fake_time)
     start, sent = fake_time.monotonic, 0
@@ -498,7 +498,7 @@ def test_with_work_at_hand_nearly_as_many_requests_are_sent_as_allowed(
             sent += 1
             agenda[thread] = moment + delay, True
 
-    assert fake_time.monotonic - start < 3 * WINDOW / 0.95
+    assert fake_time.monotonic - start < 3 * WINDOW_SECONDS / 0.95
 
 
 def test_threads_together_send_no_more_than_the_limit(fake_time: FakeTime) -> None:
@@ -519,4 +519,4 @@ def test_threads_together_send_no_more_than_the_limit(fake_time: FakeTime) -> No
         with ThreadPoolExecutor(8) as pool:
             sent = [one.result(30) for one in [pool.submit(send_many) for _ in range(8)]]
         assert sum(sent) == 100
-        fake_time.advance(WINDOW)
+        fake_time.advance(WINDOW_SECONDS)

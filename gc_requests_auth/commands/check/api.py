@@ -8,10 +8,9 @@ from ...causes import calls
 from ...causes.examination import Examination
 from ...causes.failure import Failure
 from ...causes.network import NOT_THE_API
-from ...settings.hosts import Hosts
-from ...tokens.token import AccessToken
-from ...util.bodies import parse_json
-from ...util.secret import redacted
+from ...settings import Hosts
+from ...tokens import AccessToken
+from ...util import parse_json, redacted
 from .network import Network, of_failure
 from .report import Finding, Status, Trouble, plain
 

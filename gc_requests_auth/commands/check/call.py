@@ -11,9 +11,9 @@ import requests
 from ...causes.calls import LIVING_TOKEN_REFUSED, TOKEN_ENDED, TOKEN_REFUSED
 from ...causes.examination import Examination
 from ...causes.failure import Cause
-from ...settings.hosts import Hosts, url_below
-from ...tokens.token import AccessToken
-from ...util.bodies import parse_json
+from ...settings import Hosts, url_below
+from ...tokens import AccessToken
+from ...util import parse_json
 from .api import answered, references, status_of_answer, token_lives
 from .network import Network
 from .report import Fact, Finding, Status, Trouble, plain

@@ -19,13 +19,10 @@ from ...errors import (
     LoginThrottledError,
     LoginUnreachableError,
 )
-from ...settings.arguments import Settings
-from ...settings.client import Identity
-from ...settings.hosts import Hosts
+from ...settings import Hosts, Identity, Settings
 from ...settings.regions import REGIONS, parse_region
 from ...tokens.request import request_token
-from ...util.clock import Clock
-from ...util.secret import SecretBox
+from ...util import Clock, SecretBox
 from .network import Outcomes, TooLongError, next_of, start, within
 from .origins import credentials_found
 from .report import Status, Trouble, as_json, happened, listed, misconfigured, not_begun, wrapped

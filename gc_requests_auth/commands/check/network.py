@@ -18,13 +18,10 @@ import requests
 
 from ...causes import network as rows
 from ...causes.failure import Cause, Failure
+from ...tokens import AccessToken
 from ...tokens.request import send_as
-from ...tokens.token import AccessToken
 from ...tokens.unreachable import failed_attempt_of, proxy_status
-from ...util.bodies import BodyTooLongError, BodyTooSlowError, read_within
-from ...util.clock import Clock
-from ...util.http import chain_of
-from ...util.secret import SecretBox
+from ...util import BodyTooLongError, BodyTooSlowError, Clock, SecretBox, chain_of, read_within
 from .report import Finding, Status, Trouble, happened, plain
 from .route import Route, issuer_shown
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 from ...causes.failure import Cause
 from ...errors import ConfigurationError
-from ...settings.arguments import Settings, logger
-from ...settings.client import Identity
+from ...settings import PROFILES_FILE, Hosts, Identity, Settings
 from ...settings.environment import (
     API_URL,
     BARE_TOKEN,
@@ -27,11 +26,11 @@ from ...settings.environment import (
     incomplete_pairs,
     read_environment,
 )
-from ...settings.hosts import Hosts
-from ...settings.profiles import FILE
 from ...settings.regions import DOMAINS, REGIONS, parse_region
-from ...util.secret import SecretBox, short_name
+from ...util import SecretBox, short_name
 from .report import Fact, Finding, Status, Trouble, misconfigured
+
+logger = logging.getLogger("gc_requests_auth")
 
 #: What says who signs in, where no variable does.
 _OPTIONS = "the options"
@@ -157,8 +156,8 @@ def _not_used(settings: Settings, environ: Environment) -> Iterator[str]:
         if family is not used:
             yield from _rival(family, used, environ)
     # Not by a Path, which raises where there is no home.
-    if used is None and os.path.exists(os.path.expanduser(FILE)):  # noqa: PTH110, PTH111
-        yield f"{FILE}, since no profile is named: --profile or {PROFILE}"
+    if used is None and os.path.exists(os.path.expanduser(PROFILES_FILE)):  # noqa: PTH110, PTH111
+        yield f"{PROFILES_FILE}, since no profile is named: --profile or {PROFILE}"
     if used in FAMILIES and environ.get(PROFILE):
         yield f"{PROFILE}, since {used.client_id} comes first"
     if environ.get(BARE_TOKEN):

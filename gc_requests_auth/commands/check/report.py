@@ -17,7 +17,7 @@ from ...errors import (
     GenesysCloudError,
     LoginUnreachableError,
 )
-from ...util.http import VERSION
+from ...util import VERSION
 
 #: Columns, one less than the narrowest of terminals has.
 WIDTH = 79

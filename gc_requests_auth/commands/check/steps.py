@@ -10,13 +10,10 @@ from ...causes import sign_in
 from ...causes.failure import Cause
 from ...causes.sign_in import of_sign_in
 from ...errors import BadTokenAnswerError, ConfigurationError, LoginUnreachableError, TokenError
-from ...settings.arguments import Settings
-from ...settings.client import Identity
-from ...settings.hosts import Hosts
+from ...settings import Hosts, Identity, Settings
+from ...tokens import AccessToken
 from ...tokens.request import request_token
-from ...tokens.token import AccessToken
-from ...util.clock import Clock
-from ...util.secret import SecretBox, swapped
+from ...util import Clock, SecretBox, swapped
 from .api import idle_timeout, rate_limit, who_am_i
 from .call import Call, make_call
 from .network import (
