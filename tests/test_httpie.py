@@ -29,6 +29,9 @@ from gc_requests_auth.sandbox.service import Reply, Request
 
 ME = "/api/v2/tokens/me"
 
+# From Python 3.14 on, argparse warns of a type that HTTPie uses.
+pytestmark = pytest.mark.filterwarnings("ignore:FileType is deprecated:PendingDeprecationWarning")
+
 
 class Done(NamedTuple):
     status: int
@@ -144,7 +147,8 @@ def test_a_failure_leaks_nothing_under_debug(sandbox: Counted, config: Path, swe
 def test_all_that_a_token_needs_is_loaded_with_the_plugin(sandbox: Counted, config: Path) -> None:
     """What ``httpie plugins install`` installs is on the path only while plugins are loaded."""
     script = """
-import sys
+import sys, warnings
+warnings.filterwarnings("ignore", "FileType is deprecated", PendingDeprecationWarning)
 from httpie.core import main
 from httpie.plugins.registry import plugin_manager
 from gc_requests_auth.httpie import GenesysCloudPlugin

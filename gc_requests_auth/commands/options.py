@@ -45,7 +45,8 @@ class Parser(argparse.ArgumentParser):
         parser, likely = self, []
         misspelt = re.search(r"invalid choice: '([^']*)'|unrecognized arguments: (\S+)", message)
         if misspelt and misspelt[1] and self.commands:
-            message = re.sub(r" \(choose from .*\)", "", message)
+            # From Python 3.15 on, argparse makes a guess of its own.
+            message = re.sub(r",? (\(choose from .*\)|maybe you meant '.*'\?)", "", message)
             likely = difflib.get_close_matches(misspelt[1], self.commands, 1, 0.5)
             parser = self.commands[likely[0]] if likely else self
         elif misspelt and misspelt[2] and re.match(r"-+(client.?)?(secret|pass)", misspelt[2]):

@@ -786,8 +786,10 @@ def test_a_process_pool_shares_the_token_and_brings_errors_back_whole(
 ) -> None:
     file = tmp_path / "script.py"
     file.write_text("""
-import multiprocessing, sys
+import multiprocessing, sys, warnings
 from concurrent.futures import ProcessPoolExecutor
+# Python 3.15 warns of this when it formats a traceback in a process that multiprocessing has started.
+warnings.filterwarnings("ignore", "Module globals is missing a __spec__.loader")
 from gc_requests_auth import (
     CredentialsRefusedError, FileTokenStore, GenesysCloudAuth, GenesysCloudSession
 )

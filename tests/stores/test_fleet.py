@@ -629,6 +629,7 @@ def test_an_answer_that_was_lost_costs_nothing(store: Keeping) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 and later: a fork among threads
 @pytest.mark.usefixtures("inline")
 def test_a_forked_process_counts_what_it_sends_and_not_what_its_parent_sent(
     store: Keeping,

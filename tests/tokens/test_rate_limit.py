@@ -321,6 +321,7 @@ def test_a_wall_clock_that_is_corrected_changes_nothing(fake_time: FakeTime, jum
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 and later: a fork among threads
 def test_a_forked_process_does_not_wait_for_requests_of_its_parent(fake_time: FakeTime) -> None:
     """Their answers come to threads that the forked process does not have."""
     count = limit_of(3, fake_time)
