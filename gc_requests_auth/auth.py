@@ -306,7 +306,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if the answer is neither a success nor a 401 (the token had ended already).
         """
-        with forks.no_fork:  # most scripts never revoke a token
+        with forks.no_fork():  # most scripts never revoke a token
             from .tokens.request import revoke_token
 
         def revoke(token: AccessToken) -> None:
