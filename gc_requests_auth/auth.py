@@ -166,10 +166,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             # our hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
             request.hooks = {"response": other_hooks(request)}
             return response
-        response = answer_after_429(response, options, self._clock)
         if response.status_code == 401:
             response = self._after_401(response, options)
-            response = answer_after_429(response, options, self._clock)
+        if response.status_code == 429:  # another token may be tried, which may have been revoked
+            response = self._after_401(answer_after_429(response, options, self._clock), options)
         log_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests keeps the header if the host stays the same, e.g. for a pre-signed link.
