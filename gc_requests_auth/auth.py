@@ -166,10 +166,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             # our hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
             request.hooks = {"response": other_hooks(request)}
             return response
-        response = answer_after_429(response, options, self._clock)
         if response.status_code == 401:
             response = self._after_401(response, options)
-            response = answer_after_429(response, options, self._clock)
+        if response.status_code == 429:  # another token may be tried, which may have been revoked
+            response = self._after_401(answer_after_429(response, options, self._clock), options)
         log_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
             # requests keeps the header if the host stays the same, e.g. for a pre-signed link.
@@ -306,7 +306,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if the answer is neither a success nor a 401 (the token had ended already).
         """
-        with forks.no_fork:  # most scripts never revoke a token
+        with forks.no_fork():  # most scripts never revoke a token
             from .tokens.request import revoke_token
 
         def revoke(token: AccessToken) -> None:

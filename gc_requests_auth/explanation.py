@@ -18,7 +18,7 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
 
     :param failure: A response, or an exception of requests or of this library.
     """
-    with forks.no_fork:  # most processes never ask
+    with forks.no_fork():  # most processes never ask
         from .calls import Call
         from .causes.examination import Examination
         from .causes.network import text_of_exception

@@ -235,7 +235,7 @@ def warn_of_refusal(
 
     :param lives: Whether the API has said that it accepts the token.
     """
-    with forks.no_fork:
+    with forks.no_fork():
         from ..causes.calls import LIVING_TOKEN_REFUSED, NEW_TOKEN_REFUSED, TOKEN_REFUSED, of_call
 
     # With stream=True, the caller reads the body of the answer. Then the code comes from the 401
@@ -260,7 +260,7 @@ def log_cause(response: requests.Response, options: Mapping[str, Any]) -> None:
         return
     if options.get("stream"):  # the body is the caller's to read
         return
-    with forks.no_fork:
+    with forks.no_fork():
         from ..causes.calls import of_call
         from ..causes.examination import Examination
 

@@ -313,8 +313,7 @@ class Settings:
         if self._environment is not None:
             return self._environment
         warnings: list[str] = []
-        forks.process()  # after a fork in C, the lock of the parent may be held for ever
-        with forks.no_fork:  # one thread reads; a lock of our own could be held in a child for ever
+        with forks.no_fork():  # one thread reads
             environ = self._read(warnings)
         # After the lock: a handler of the log may wait for a thread that waits for the lock.
         for warning in warnings:

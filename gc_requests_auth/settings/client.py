@@ -183,7 +183,7 @@ class CredentialsCommand:
         return client_id, lines[-1].open()
 
     def _printed(self) -> list[SecretBox]:
-        with forks.no_fork:  # few scripts have such a command, and the import is slow
+        with forks.no_fork():  # few scripts have such a command, and the import is slow
             import subprocess
 
         try:

@@ -29,7 +29,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from random import uniform
-from threading import Event, RLock
+from threading import Event
 from weakref import WeakValueDictionary
 
 from ..tokens import WINDOW_SECONDS, RateLimit
@@ -69,14 +69,13 @@ class FleetPermits:
         self._key = key
         self._sign = sign
         self._clock = clock
+        self._lock = forks.ThreadLock()
         self.start_afresh()
         forks.at_fork(self.start_afresh)
 
     def start_afresh(self) -> None:
         """Be another process, as a child of a fork is: the parent goes on to use its permits."""
         self._process = os.urandom(8).hex()
-        # Re-entrant, since a signal handler may make a call in the thread that holds the lock.
-        self._lock = RLock()
         #: Set when the question that is under way is answered; None if none is.
         self._question: Event | None = None
         #: A mark for each request that is counted by `RateLimit` and waits for a permit.
@@ -157,11 +156,11 @@ class FleetPermits:
             return 0.0
         mark, until = object(), now + PATIENCE
         try:
-            with self._lock:
+            with self._lock():
                 self._waiting.add(mark)
             while not self._counts_alone:
                 now = self._clock.monotonic()
-                with self._lock:
+                with self._lock():
                     if self._permits and now < self._valid_until:
                         self._permits.pop()
                         self._waiting.discard(mark)  # under one lock: no question misses the permit
@@ -178,12 +177,12 @@ class FleetPermits:
                     return PATIENCE  # the store answers, but other threads take the permits
             return 0.0
         finally:  # also after Ctrl-C, or a time limit of the caller's
-            with self._lock:
+            with self._lock():
                 self._waiting.discard(mark)
 
     def _ask(self, limit: RateLimit, *, wants: bool = True) -> Event | None:
         """The question that is under way, or else a new one; None where no thread can be started."""
-        with self._lock:
+        with self._lock():
             question = self._question
             if question is not None:
                 return question
@@ -211,7 +210,7 @@ class FleetPermits:
         are read in the order in which a request passes through them.
         """
         window, most, asked_at = WINDOW_SECONDS, limit.limit or 1, self._clock.monotonic()
-        with self._lock:
+        with self._lock():
             if asked_at >= self._valid_until:
                 self._permits.clear()
             waiting, unused = len(self._waiting), len(self._permits)
@@ -265,7 +264,7 @@ class FleetPermits:
 
     def _accept(self, granted: int, wanted: int, asked_at: float, others: int) -> None:
         now, window = self._clock.monotonic(), WINDOW_SECONDS
-        with self._lock:
+        with self._lock():
             self._permits.extend([None] * granted)
             self._asked_at, self._valid_until = asked_at, asked_at + self._permit_seconds
             self._refill_at = len(self._permits) // 2 - 1 if granted == wanted else -1

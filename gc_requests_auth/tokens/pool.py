@@ -89,8 +89,7 @@ class TokenPool:
             size = self._size()
             if size is not None:
                 self._rate_limit()  # raises before a token is fetched, if the setting makes no sense
-                forks.process()  # after a fork in C, the lock of the parent may be held for ever
-                with forks.no_fork:
+                with forks.no_fork():
                     self._add_slots(size)
                     self._only = self._slots[0] if size == 1 else None
                     self._is_complete = True

@@ -290,7 +290,7 @@ class RateLimit:
 
     def _change(self, limit: int) -> None:
         """Add permits, or take some out of use."""
-        with forks.no_fork:
+        with forks.no_fork():
             more = limit - (self.limit or 0)
             self.limit = limit
             for _ in range(more):
@@ -308,7 +308,7 @@ class RateLimit:
         still: a process that is thawed an hour later would else wait for what is long over. A wall
         clock that was set forward looks the same, and costs at worst a 429.
         """
-        with forks.no_fork:
+        with forks.no_fork():
             now = self._clock.wall() - self._clock.monotonic()
             gained, self._wall_minus_monotonic = now - self._wall_minus_monotonic, now
             if gained > SUSPENDED:

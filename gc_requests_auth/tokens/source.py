@@ -163,14 +163,13 @@ class TokenSource:
         self._failed = _NO_FAILURE
         #: The token that was forgotten last; a store may still hold it.
         self._forgotten: SecretBox | None = None
+        #: Nothing is called, logged, signalled or awaited under this lock.
+        self._lock = forks.ThreadLock()
         self._start_afresh()
         forks.at_fork(self._start_afresh)
 
     def _start_afresh(self) -> None:
         """Make what the threads of one process share; the child of a fork has its own."""
-        # Re-entrant, since a signal handler may call us in the thread that holds the lock. Nothing is
-        # called, logged, signalled or awaited under it.
-        self._lock = threading.RLock()
         self._flight: Flight | None = None
         #: The share of the time for early renewals that this process uses. Processes may share a token,
         #: in a store or as children of one parent; the first one to renew the token does so for all.
@@ -217,8 +216,7 @@ class TokenSource:
 
     def forget(self) -> None:
         """Drop the token, a remembered refusal, and the answer to a request under way."""
-        forks.process()
-        with self._lock:
+        with self._lock():
             flight = self._flight
             if flight is not None:
                 flight.raise_if_led_from_here()
@@ -253,8 +251,7 @@ class TokenSource:
 
     def _join(self, own_flight: Flight, rejected: SecretBox | None) -> Flight:
         """The flight to wait for; or `own_flight`, which has the token or is to be led."""
-        forks.process()
-        with self._lock:
+        with self._lock():
             own_flight.token = self.living(other_than=rejected)  # published since the caller looked
             if own_flight.token is not None:
                 return own_flight
@@ -291,7 +288,7 @@ class TokenSource:
                     refusal = identity, failure, Moment.now(self._clock)
                     text = f"{error.error} at {error.host}"
                     own_flight.to_log.append((logging.INFO, "refused: %s", text))
-        with self._lock:
+        with self._lock():
             in_time = self._flight is own_flight
             if in_time:
                 own_flight.token, own_flight.failure = token, failure if retry else None
@@ -319,7 +316,7 @@ class TokenSource:
 
     def _end(self, own_flight: Flight) -> None:
         """Let the waiters go on, whatever the result is."""
-        with self._lock:
+        with self._lock():
             if self._flight is own_flight:
                 self._flight = None
         own_flight.ended.set()
@@ -357,7 +354,7 @@ class TokenSource:
         own_flight = Flight(min(self._longest_flight, left + RESERVE), self._clock)
         handed_over = False
         try:
-            with self._lock:
+            with self._lock():
                 flight = self._flight_under_way()
                 if flight is not None or self.token is not token or self._must_pause(left):
                     return flight

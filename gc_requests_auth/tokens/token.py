@@ -170,7 +170,7 @@ class LoginRequest(TokenRequest):
         retry: bool,
     ) -> AccessToken:
         """A new token, which differs from all tokens before."""
-        with forks.no_fork:  # with oauthlib, which is slow to import
+        with forks.no_fork():  # with oauthlib, which is slow to import
             from .request import request_token
 
         return request_token(

@@ -21,11 +21,6 @@ from weakref import ref
 #: The number of forks between the first import and this process, as far as they have been noticed.
 fork_count = 0
 
-#: While a thread holds this lock, no fork starts. A fork in the middle of the work would leave the child
-#: with work that is half done, and no thread in the child would finish the work. An import is such work:
-#: Python does not reset its import locks in a child.
-no_fork = threading.RLock()
-
 _pid = os.getpid()
 _resets: dict[ref[Any], Callable[[Any], object]] = {}
 _locks: dict[int, threading.RLock] = {}
@@ -55,14 +50,13 @@ def at_fork(reset: Callable[[], object]) -> None:
 
 
 def _start_afresh(pid: int) -> None:
-    global fork_count, no_fork, _pid  # noqa: PLW0603 -- a process is global
+    global fork_count, _pid  # noqa: PLW0603 -- a process is global
     # After a fork in C, several threads may notice it at once. setdefault() is atomic: no lock that
     # was made before the fork can be relied on.
     with _locks.setdefault(pid, threading.RLock()):
         if pid == _pid:
             return
         fork_count += 1
-        no_fork = threading.RLock()  # a thread that is not here may hold the old one
         _threads.clear()
         for reference, reset in list(_resets.items()):
             thing = reference()
@@ -71,11 +65,40 @@ def _start_afresh(pid: int) -> None:
         _pid = pid
 
 
+class ThreadLock:
+    """A re-entrant lock between the threads of a process: ``with lock():``.
+
+    The lock is free in each child of a fork, also where a thread of the parent held it. That thread is
+    not in the child, and would never release the lock. So the lock of :mod:`threading` is only given
+    away after :func:`process`.
+    """
+
+    # Not a context manager: Ctrl-C between the lines of its methods would leave the lock held. Python
+    # enters its own locks in one step.
+
+    def __init__(self) -> None:
+        self._make()
+        at_fork(self._make)
+
+    def __call__(self) -> threading.RLock:
+        """The lock of this process."""
+        process()
+        return self._lock
+
+    def _make(self) -> None:
+        # Re-entrant, since a signal handler may call us in the thread that holds the lock.
+        self._lock = threading.RLock()
+
+
+#: While a thread holds this lock, no fork starts. A fork in the middle of the work would leave the child
+#: with work that is half done, and no thread in the child would finish the work. An import is such work:
+#: Python does not reset its import locks in a child.
+no_fork = ThreadLock()
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows knows no fork
     os.register_at_fork(
-        # The current lock, which is another lock in each child.
-        before=lambda: no_fork.acquire(),  # noqa: PLW0108
-        after_in_parent=lambda: no_fork.release(),  # noqa: PLW0108
+        before=lambda: no_fork().acquire(),
+        after_in_parent=lambda: no_fork().release(),
         after_in_child=process,
     )
 
@@ -119,6 +142,7 @@ def in_background(work: Callable[[], None]) -> bool:
     """
     if sys.is_finalizing():  # Python 3.11 would wait for ever for a thread that is never run
         return False
+    process()
     thread = BackgroundThread(work)
     _threads.difference_update([one for one in list(_threads) if not one.is_there()])
     _threads.add(thread)
@@ -144,6 +168,7 @@ def precede_at_forks(library: str) -> None:  # noqa: ARG001 -- once for each
 
 def wait_for_threads() -> None:
     """Wait until our threads have ended, `FORK_WAITS` at most for all of them together."""
+    process()  # the threads of a parent are not here
     this = threading.current_thread()
     threads = [one for one in list(_threads) if one is not this and not one.hangs]
     naps = FORK_WAITS // NAP  # counted: with a frozen clock, this loop would never end

@@ -157,6 +157,19 @@ def test_going_on_with_another_token_is_no_retry(
     assert fake_time.slept == [3]
 
 
+@pytest.mark.parametrize("statuses", [[429, 401], [401, 429], [401, 429, 401]])
+def test_each_revoked_token_is_replaced_that_a_call_with_a_429_meets(
+    api: Api, either: requests.Session, statuses: list[int]
+) -> None:
+    """The 429 is of the limit of the token that was sent. So the call goes on with the other token."""
+    spent = refusal(fault(key=OF_THE_TOKEN, value=300))
+    api.answers = [*(spent if one == 429 else said(one) for one in statuses), OK]
+
+    assert either.get(api.url + QUEUES).status_code == 200
+    assert len(api.calls) == tokens_of(api) == len(statuses) + 1
+    assert api.token_requests == 2 + statuses.count(401)
+
+
 # -- lies -----------------------------------------------------------------------------------------
 
 NAMES_NO_LIMIT = {

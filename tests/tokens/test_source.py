@@ -1211,7 +1211,7 @@ def test_a_reentrant_call_in_the_window_goes_on_with_the_living_token(
 def test_a_signal_handler_may_call_while_its_thread_holds_the_lock(
     source: TokenSource, login: Login
 ) -> None:
-    with source._lock:
+    with source._lock():
         assert source.current().value == f"{TOKEN}-1"
 
 
@@ -1225,7 +1225,7 @@ def test_a_child_of_a_fork_meets_neither_the_lock_nor_the_flight_of_its_parent(
     locked = threading.Event()
 
     def hold_the_lock() -> None:
-        with source._lock:
+        with source._lock():
             locked.set()
             assert held.let_go.wait(30)
 
@@ -1264,7 +1264,7 @@ def request(identity, **_):
     return AccessToken.issued("t", 1000, Moment.now(Clock()), Clock())
 
 def hold():
-    with source._lock:
+    with source._lock():
         held.set()
         over.wait(30)
 
@@ -1459,7 +1459,7 @@ def test_nothing_is_logged_or_called_under_the_lock(
 
     def look() -> None:
         def try_it() -> None:
-            lock = source._lock
+            lock = source._lock()
             seen.append(lock.acquire(timeout=10))
             lock.release()
 

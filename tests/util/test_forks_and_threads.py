@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import threading
@@ -22,7 +23,7 @@ from gc_requests_auth.util import forks
 
 def tell(who):
     free = []
-    asking = threading.Thread(target=lambda: free.append(forks.no_fork.acquire(timeout=5)))
+    asking = threading.Thread(target=lambda: free.append(forks.no_fork().acquire(timeout=5)))
     asking.start()
     asking.join()
     os.write(1, f"{who} {forks.fork_count} {free}\\n".encode())
@@ -61,7 +62,7 @@ forks.at_fork(counting.reset)
 held, over = threading.Event(), threading.Event()
 
 def hold():
-    with forks.no_fork:
+    with forks.no_fork():
         held.set()
         over.wait(30)
 
@@ -74,7 +75,7 @@ if child:
     over.set()
     holding.join()
 number = forks.process()
-free = forks.no_fork.acquire(timeout=5)
+free = forks.no_fork().acquire(timeout=5)
 os.write(1, f"{{'parent' if child else 'child'}} {{number}} {{counting.times}} {{free}}\\n".encode())
 os._exit(0)
 """
@@ -111,7 +112,7 @@ begun, forking, over = threading.Event(), threading.Event(), []
 os.register_at_fork(before=forking.set)  # the last to be registered is the first to be called
 
 def work():
-    with forks.no_fork:
+    with forks.no_fork():
         begun.set()
         forking.wait()
         over.append(sum(range(1_000_000)))
@@ -150,6 +151,98 @@ def test_a_fork_waits_for_the_thread_that_holds_no_fork() -> None:
 def test_a_fork_that_calls_no_hook_of_python_is_noticed_as_well() -> None:
     """As uWSGI forks. A thread that is not in the child held the lock."""
     assert lines_of(IN_C) == ["child 1 [1] True", "parent 0 [] True"]
+
+
+@forking
+@pytest.mark.parametrize(
+    "work",
+    [
+        "auth.region",
+        "auth.access_token()",  # looks up the size of the pool, and then asks the vault
+        "auth.revoke()",
+        "explain(answer)",
+        "CredentialsCommand('false')()",
+        "limit.close_for(1, 5)",
+        "limit.take()",  # looks for a suspension, since none is free
+    ],
+)
+def test_what_a_parent_holds_keeps_no_child_waiting_that_was_forked_in_c(work: str) -> None:
+    """Nothing in the child has asked before whether this is another process."""
+    script = f"""{FORK_IN_C}
+import signal, requests
+from gc_requests_auth import CredentialsCommand, GenesysCloudAuth, GenesysCloudError, explain
+from gc_requests_auth.tokens.rate_limit import RateLimit
+
+class OfVault(Exception):
+    pass
+
+def vault():
+    raise OfVault
+
+os.environ.update(GENESYSCLOUD_REGION="eu-west-1", GENESYSCLOUD_TOKEN_POOL_SIZE="2")
+auth, limit, answer = GenesysCloudAuth(credentials=vault), RateLimit(1), requests.Response()
+limit.take()
+answer.status_code = 400
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with forks.no_fork():
+        held.set()
+        over.wait(50)
+
+holding = threading.Thread(target=hold)
+holding.start()
+held.wait(30)
+child = fork_in_c()
+if not child:
+    signal.alarm(30)
+    try:
+        {work}
+    except (OfVault, GenesysCloudError):
+        pass
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+over.set()
+holding.join()
+"""
+    assert lines_of(script) == ["0"]
+
+
+@forking
+@pytest.mark.parametrize(
+    ("own", "naps"), [("pass", False), ("forks.in_background(over.wait)", True)]
+)
+def test_a_child_that_was_forked_in_c_waits_for_its_own_threads_alone(own: str, naps: bool) -> None:
+    script = f"""{FORK_IN_C}
+import time
+over = threading.Event()
+forks.in_background(over.wait)
+child = fork_in_c()
+if not child:
+    {own}
+    naps = []
+    time.sleep = naps.append
+    forks.wait_for_threads()
+    os._exit(bool(naps))
+print(bool(os.waitpid(child, 0)[1]))
+over.set()
+"""
+    assert lines_of(script) == [str(naps)]
+
+
+def test_no_lock_is_made_that_a_child_of_a_fork_could_find_held() -> None:
+    """`ThreadLock` is free in each child, however the child was forked."""
+    package = Path(forks.__file__).parents[1]
+    locks = {"Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore"}
+    found = {
+        file.relative_to(package).parts[0]
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if getattr(node, "attr", getattr(node, "id", None)) in locks
+        and file != Path(forks.__file__)
+    }
+
+    assert found == {"commands", "sandbox"}, "programs of their own, which do not fork"
 
 
 @forking
@@ -395,7 +488,7 @@ os.register_at_fork(before=forking.set)  # the last that comes is called first
 def work():
     begun.set()
     forking.wait(30)
-    with forks.no_fork:
+    with forks.no_fork():
         done.append(1)
 in_background(work)
 begun.wait(30)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -67,7 +69,10 @@ VARIABLES = st.fixed_dictionaries(
         **dict.fromkeys(
             ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"], st.sampled_from(["", "/a", "/b"])
         ),
-        "REQUEST_METHOD": st.just("GET"),
+        **dict.fromkeys(
+            ["Https_Proxy", "HTTPS_proxy", "No_Proxy"], st.sampled_from(["", "http://x"])
+        ),
+        "REQUEST_METHOD": st.sampled_from(["GET", ""]),
         "UNRELATED": st.sampled_from(["1", "2"]),
     },
 )
@@ -78,6 +83,12 @@ OF_A_CALL = st.one_of(
     ),
 )
 VERIFY = st.sampled_from([None, True, False, "/own.pem"])
+
+
+NUMBERS = itertools.count()
+
+#: What urllib, too, understands.
+PLAIN_NO_PROXY = st.sampled_from(["", "*", "mypurecloud.ie", ".mypurecloud.ie", "x.example,::1"])
 
 
 @pytest.fixture
@@ -184,6 +195,77 @@ def test_a_variable_that_changes_while_requests_is_asked_is_seen_by_the_next_cal
     assert second["https"] == "http://second.example"
 
 
+def test_a_no_proxy_that_another_thread_sets_for_a_moment_is_not_remembered(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """requests sets the variable while it looks up a call with a `no_proxy` of its own."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    ask = requests.utils.get_environ_proxies
+    other = threading.Barrier(2, timeout=30)
+
+    def call_of_another_thread() -> None:
+        with requests.utils.set_environ("no_proxy", "*"):
+            other.wait()
+            other.wait()
+
+    def meanwhile(url: str, no_proxy: str | None = None) -> dict[str, str]:
+        thread = threading.Thread(target=call_of_another_thread)
+        thread.start()
+        other.wait()
+        found = ask(url, no_proxy=no_proxy)
+        other.wait()
+        thread.join(30)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(requests.utils, "get_environ_proxies", meanwhile)
+        during = session.merge_environment_settings(API, {}, None, None, None)["proxies"]
+    after = session.merge_environment_settings(API, {}, None, None, None)["proxies"]
+
+    assert during == {}, "as requests answers in this moment"
+    assert after == {"https": "http://proxy.example"}
+
+
+def test_a_ca_bundle_that_another_thread_sets_for_a_moment_is_not_remembered(
+    session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/first")
+    make = proxies._ca_bundle
+
+    def meanwhile(*arguments: Any) -> str | None:
+        with requests.utils.set_environ("REQUESTS_CA_BUNDLE", "/of.a.moment"):
+            return make(*arguments)
+
+    monkeypatch.setattr(proxies, "_ca_bundle", meanwhile)
+    for _ in range(2):
+        merged = session.merge_environment_settings(API, {}, None, None, None)
+        assert merged["verify"] == "/first"
+
+
+@examples(200)
+@given(variables=VARIABLES, no_proxy=PLAIN_NO_PROXY, url=URLS, of_call=st.none() | PLAIN_NO_PROXY)
+def test_what_requests_says_is_remembered(
+    variables: dict[str, str], no_proxy: str, url: str, of_call: str | None
+) -> None:
+    bare = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    variables = {**bare, **variables, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+    variables["OF_THIS_EXAMPLE"] = str(next(NUMBERS))
+    asked: list[str] = []
+    ask = requests.utils.get_environ_proxies
+
+    def asking(url: str, no_proxy: str | None) -> dict[str, str]:
+        asked.append(url)
+        return ask(url, no_proxy=no_proxy)
+
+    with (
+        patch.dict(os.environ, variables, clear=True),
+        patch.object(requests.utils, "get_environ_proxies", asking),
+    ):
+        first, second = (proxies.proxies_and_ca_bundle(url, of_call) for _ in range(2))
+    assert first == second
+    assert len(asked) == 1
+
+
 def test_where_proxies_come_from_elsewhere_too_requests_is_asked_each_time(
     session: GenesysCloudSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,8 +308,8 @@ def test_a_variable_that_changes_while_the_environment_is_read_is_seen_by_the_ne
 ) -> None:
     read = proxies._ca_bundle
 
-    def changing() -> str | None:
-        bundle = read()
+    def changing(value: Any) -> str | None:
+        bundle = read(value)
         os.environ["REQUESTS_CA_BUNDLE"] = "/second"
         return bundle
 
