@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import requests
+from requests.sessions import SessionRedirectMixin
 
 from .calls import (
     Call,
@@ -116,7 +117,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             rate_limit=rate_limit,
         )
         for name, one, kind, wanted in (
-            ("session", session, requests.Session | None, "a requests.Session"),
+            # Not by `requests.Session`: requests-cache, or a test, may have put another class there.
+            ("session", session, SessionRedirectMixin | None, "a requests.Session"),
             ("store", store, TokenStore | None, "a TokenStore, such as FileTokenStore()"),
             ("background_renewal", background_renewal, bool, "True or False"),
         ):

@@ -7,13 +7,14 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
 from conftest import Counted, run_python
 from pages import Page
 
-from gc_requests_auth import GenesysCloudSession
+from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
 
 def a_script(session: requests.Session, api: str, elsewhere: str) -> dict[str, Any]:
@@ -127,13 +128,60 @@ def test_the_scripts_of_the_page_run(sandbox: Counted, name: str, tmp_path: Path
     assert sandbox.token_requests == 1
 
 
-def test_a_program_that_puts_our_session_in_the_place_of_that_of_requests_signs_in(
-    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+class OtherSession(requests.Session):
+    """A session of a program."""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [GenesysCloudSession, OtherSession, Mock(), print],
+    ids=["ours", "other", "Mock", "function"],
+)
+def test_whatever_stands_in_the_place_of_the_session_of_requests_an_auth_signs_in(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch, other: Any
 ) -> None:
-    auth = sandbox.auth()
+    plain = sandbox.session()
+    monkeypatch.setattr(requests, "Session", other)
+    auth = GenesysCloudAuth(
+        sandbox.client_id,
+        sandbox.client_secret,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+        session=plain,
+    )
     auth.access_token()
-    monkeypatch.setattr(requests, "Session", GenesysCloudSession)
-    auth.forget()
+    auth.revoke()
 
     assert auth.access_token()
     assert sandbox.token_requests == 2
+    assert [one.method for one in sandbox.sandbox.api_exchanges][-1:] == ["DELETE"]
+
+
+INSTALL = (
+    'requests_cache.install_cache(backend="memory", allowable_methods=["GET", "POST", "DELETE"])'
+)
+IMPORT = "from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession"
+
+
+@pytest.mark.parametrize("first", [INSTALL, IMPORT], ids=["cache", "import"])
+def test_where_a_program_has_installed_a_cache_no_token_comes_from_the_cache(
+    sandbox: Counted, tmp_path: Path, first: str
+) -> None:
+    second = IMPORT if first == INSTALL else INSTALL
+    file = tmp_path / "script.py"
+    file.write_text(f"""
+import requests, requests_cache
+{first}
+{second}
+
+with GenesysCloudSession() as session:
+    for path in ("queues", "users"):
+        print(session.get("/sandbox/echo", params={{"of": path}}).status_code)
+        session.auth.revoke()
+auth = GenesysCloudAuth()
+print(requests.get(auth.api_url + "/sandbox/echo?of=all", auth=auth).status_code)
+""")
+    done = run_python(file, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == (3 * "200\n", "")
+    assert sandbox.token_requests == 3

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..util import SecretBox
+from ..util import SecretBox, plain
 from .base import LOCK_WAIT, TokenStore, wait_for_lock
 
 if TYPE_CHECKING:
@@ -132,12 +132,13 @@ class RedisTokenStore(TokenStore):
                 "a RedisTokenStore of a cluster, a sentinel or a credential provider can not be"
                 " pickled: make it in the process that uses it"
             )
-        plain = {
-            name: value
+        # redis-py has cut the texts out of the URL: each of them is a Secret, which hides in a pickle.
+        kept = {
+            name: plain(value) if isinstance(value, str) else value
             for name, value in options.items()
             if isinstance(value, str | bytes | int | float)
         }
-        return {**vars(self), "_client": (type(pool), pool.connection_class, plain)}
+        return {**vars(self), "_client": (type(pool), pool.connection_class, kept)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         from redis import Redis

@@ -41,6 +41,14 @@ Verify: TypeAlias = bool | str | None
 
 T = TypeVar("T")
 
+#: The session of requests itself. Programs put another class in its place: a cache (`install_cache` of
+#: requests-cache) would keep the token, and a Mock gives none.
+PlainSession: type[requests.Session] = next(
+    kind
+    for kind in requests.sessions.Session.__mro__
+    if (kind.__module__, kind.__name__) == ("requests.sessions", "Session")
+)
+
 logger = logging.getLogger("gc_requests_auth")
 
 #: Bytes of a decoded body that are read; a token answer has some 150.
@@ -114,8 +122,9 @@ def _attempt(
     # session of requests-oauthlib drops the living token during a request.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
     oauth.register_compliance_hook("access_token_request", reader.arrange)
+    ours = PlainSession()
     # The request() of requests-oauthlib logs its arguments; a private key may have strayed into verify.
-    oauth.request = super(OAuth2Session, oauth).request
+    oauth.request = ours.request
     basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
 
     def fetch(verify: Verify) -> Grant | FailedAttempt:
@@ -123,7 +132,7 @@ def _attempt(
             oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
         return reader.outcome
 
-    outcome = _send(fetch, oauth, token_url, session, proxy)
+    outcome = _send(fetch, ours, token_url, session, proxy)
     if isinstance(outcome, FailedAttempt):
         return outcome
     return AccessToken.issued(outcome.access_token, outcome.expires_in, requested, clock)
@@ -209,7 +218,7 @@ def revoke_token(
     :raises TokenError: if the answer is another one.
     """
     url = f"{api_url}/api/v2/tokens/me"
-    ours = requests.Session()
+    ours = PlainSession()
     auth = _signing(bearer)
 
     def delete(verify: Verify) -> requests.Response:

@@ -391,12 +391,12 @@ def test_where_redis_can_not_be_asked_a_lock_says_so(tmp_path: Path) -> None:
 # -- pickles --------------------------------------------------------------------------------------
 
 
-def test_a_pickle_carries_what_the_client_was_made_of(client: Any) -> None:
-    store = RedisTokenStore(
-        redis.Redis.from_url("rediss://user:pass@there.invalid:7/3?socket_timeout=0.5"),
-        prefix="mine/",
-        lock_term=7,
-    )
+URL = "rediss://user:pass@there.invalid:7/3?socket_timeout=0.5"
+
+
+@pytest.mark.parametrize("of", [URL, redis.Redis.from_url(URL)], ids=["URL", "client"])
+def test_a_pickle_carries_what_the_client_was_made_of(of: Any) -> None:
+    store = RedisTokenStore(of, prefix="mine/", lock_term=7)
     twin: Any = pickle.loads(pickle.dumps(store))
     pool = twin._client.connection_pool
 
