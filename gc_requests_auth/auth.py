@@ -117,7 +117,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         )
         for name, one, kind, wanted in (
             ("session", session, requests.Session | None, "a requests.Session"),
-            ("store", store, TokenStore | None, "a TokenStore, such as FileTokenStore()"),
+            ("store", store, TokenStore | None, "FileTokenStore() or RedisTokenStore(url)"),
             ("background_renewal", background_renewal, bool, "True or False"),
         ):
             if not isinstance(one, kind):

@@ -56,7 +56,10 @@ class Parser(argparse.ArgumentParser):
         elif misspelt and misspelt[2]:
             options = [name for action in self._actions for name in action.option_strings]
             likely = difflib.get_close_matches(misspelt[2].partition("=")[0], options, 1)
-        message += f"; did you mean {likely[0]}?" if likely else ""
+        if likely:
+            message += f"; did you mean {likely[0]}?"
+        elif self.commands:
+            message += f"; commands are {', '.join(self.commands)}"
         # What may be a secret is not printed: the message goes into the log of a CI job.
         message = re.sub(r"ignored explicit argument .*", "this option takes no value", message)
         message = re.sub(r"'[^']{25,}'|-[^\s;]{25,}", "<not shown>", message)
@@ -70,8 +73,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if left:
         # The error comes from the parser of the command, whose usage helps. The message names
         # options without their values: a value may be a secret.
-        names = [one.partition("=")[0] for one in left if one.startswith("-")] or ["too many words"]
-        options.parser.error(f"unrecognized arguments: {' '.join(names)}")
+        names = " ".join(one.partition("=")[0] for one in left if one.startswith("-"))
+        options.parser.error(f"unrecognized arguments: {names}" if names else "too many words")
     return options
 
 
@@ -79,7 +82,7 @@ def make_parser() -> Parser:
     """The parser of all commands."""
     parser = Parser(
         prog="gc-requests-auth",
-        description="Requests authentication for Genesys Cloud.",
+        description="Sign in to Genesys Cloud, or find out why a sign-in or a call fails.",
         epilog="Example: gc-requests-auth check",
     )
     parser.add_argument("--version", action="version", version=VERSION)
@@ -116,7 +119,7 @@ def _add_check(commands: Any) -> None:
         "test each step of a request, and say which step fails, why, and what to do",
         "gc-requests-auth check",
         "gc-requests-auth check --json",
-        "gc-requests-auth check GET /api/v2/users/me",
+        "gc-requests-auth check GET /api/v2/routing/queues",
         "gc-requests-auth check POST /api/v2/routing/queues --data @queue.json --send",
         "gc-requests-auth check --find-region",
         "gc-requests-auth check --find-region --try eu-west-1,usw2",
@@ -207,7 +210,9 @@ def _add_sandbox(commands: Any) -> None:
         "gc-requests-auth sandbox",
         "gc-requests-auth sandbox --rate-limit 300",
         more="The sandbox prints a client id and a secret. They are made up, and are worth\n"
-        "nothing elsewhere.\n",
+        "nothing elsewhere. The API has these paths, for GET; other paths answer 404:\n"
+        "  /api/v2/organizations/me  /api/v2/routing/queues (60 queues)\n"
+        "  /api/v2/tokens/me         /api/v2/users/me (refused, as in Genesys Cloud)\n",
     )
     for name, kind, letter, text in (
         ("--rate-limit", int, "N", "API requests a window for each token; Genesys Cloud has 300"),
@@ -310,7 +315,7 @@ def auth_of(
     return GenesysCloudAuth(**given, store=store)
 
 
-def lines_of_stdin(count: int, wanted: str) -> tuple[SecretBox, ...]:
+def lines_of_stdin(count: int, wanted: str, hint: str = "") -> tuple[SecretBox, ...]:
     """So many lines of standard input, each without its end.
 
     :raises ConfigurationError: if one is missing.
@@ -319,7 +324,7 @@ def lines_of_stdin(count: int, wanted: str) -> tuple[SecretBox, ...]:
     raw = (sys.stdin.buffer.readline().rstrip(b"\r\n") for _ in range(count))
     lines = tuple(SecretBox(line.decode("utf-8", "surrogateescape")) for line in raw)
     if not all(lines):
-        raise ConfigurationError(f"standard input must hold {wanted}.")
+        raise ConfigurationError(f"Standard input must hold {wanted}. {hint}".rstrip())
     return lines
 
 
@@ -327,7 +332,11 @@ def _pair(client_id: str | None) -> tuple[str | SecretBox, SecretBox]:
     if client_id is not None:
         (secret,) = lines_of_stdin(1, "the client secret, on one line")
         return client_id, secret
-    first, second = lines_of_stdin(2, "client id and client secret, a line each")
+    first, second = lines_of_stdin(
+        2,
+        "client id and client secret, a line each",
+        "If standard input holds the secret only, pass --client-id as well.",
+    )
     return first, second
 
 
@@ -339,12 +348,16 @@ def _read_env_file(path: str) -> None:
     import dotenv
 
     if not os.path.isfile(path):  # noqa: PTH113 -- dotenv takes a missing file for an empty one
-        raise ConfigurationError(f"--env-file: there is no file {path[:100]!a}.")
+        raise ConfigurationError(
+            f"--env-file: there is no file {path[:100]!a}. Compare the path with the"
+            " current directory."
+        )
     try:
         dotenv.load_dotenv(path, override=True)
         return
     except UnicodeDecodeError:  # raised below without it, since it holds the contents of the file
         pass
     raise ConfigurationError(
-        f"--env-file: {path[:100]!a} is not UTF-8. Windows PowerShell writes UTF-16 with >."
+        f"--env-file: {path[:100]!a} is not UTF-8. Save the file as UTF-8: Windows PowerShell writes"
+        " UTF-16 with >."
     )
