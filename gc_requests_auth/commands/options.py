@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +22,8 @@ from ..settings.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
 from ..stores import TokenStore
 from ..util import VERSION, SecretBox
 
-#: Where the pages of docs/ are.
-DOCUMENTATION = "docs/ of the source distribution: check.rst, settings.rst, answers.rst"
+#: Where the pages of docs/ are, if the distribution has no address of them.
+_DOCUMENTATION = "docs/ of the source distribution"
 
 _STATUS = """\
 exit status:
@@ -39,6 +40,18 @@ class Parser(argparse.ArgumentParser):
 
     #: The commands below this parser, by name.
     commands: Mapping[str, Parser] = {}
+
+    def format_help(self) -> str:
+        """The help, with the address of the documentation, which a release has (see setup.py)."""
+        from importlib import metadata  # slow, and for the help only
+
+        known: list[str] = []
+        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
+            known = metadata.metadata("gc-requests-auth").get_all("Project-URL") or []
+        urls = dict(one.split(", ", 1) for one in known)
+        return (
+            super().format_help().replace(_DOCUMENTATION, urls.get("Documentation", _DOCUMENTATION))
+        )
 
     def error(self, message: str) -> NoReturn:
         """Print the usage of the likely command, and what is wrong; the process ends."""
@@ -123,7 +136,8 @@ def _add_check(commands: Any) -> None:
         "gc-requests-auth check POST /api/v2/routing/queues --data @queue.json --send",
         "gc-requests-auth check --find-region",
         "gc-requests-auth check --find-region --try eu-west-1,usw2",
-        more=f"{_variables()}\ndocumentation:\n  {DOCUMENTATION}\n\n{_STATUS}",
+        more=f"{_variables()}\ndocumentation:\n  {_DOCUMENTATION}\n  check.rst, settings.rst, answers.rst\n\n"
+        f"{_STATUS}",
     )
     text = "method of a call to make at the end, such as GET"
     parser.add_argument("method", nargs="?", metavar="METHOD", help=text)

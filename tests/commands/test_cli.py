@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+from email.message import Message
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Self
 
@@ -297,6 +299,34 @@ def test_exit_statuses_variables_and_documentation_are_in_the_help_of_check(
         "settings.rst",
     ):
         assert name in said
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (
+            "Documentation, https://git.example/o/n/tree/v1/docs",
+            "https://git.example/o/n/tree/v1/docs",
+        ),
+        ("Source, https://git.example/o/n", "docs/ of the source distribution"),
+        (None, "docs/ of the source distribution"),
+    ],
+)
+def test_the_help_of_check_has_the_address_of_the_documentation_if_there_is_one(
+    url: str | None, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str) -> Message:
+        if url is None:
+            raise PackageNotFoundError(name)
+        said = Message()
+        said["Project-URL"] = url
+        return said
+
+    monkeypatch.setattr("importlib.metadata.metadata", read)
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+
+    assert f"documentation:\n  {told}\n  check.rst, settings.rst" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
