@@ -28,6 +28,8 @@ html_copy_source = False
 html_last_updated_fmt = None
 # A block behind a double colon holds lines for a shell, an answer or a drawing.
 highlight_language = "none"
+# The dark style of the theme underlines names of modules, as if they were links.
+pygments_dark_style = "github-dark"
 # Messages of Genesys Cloud and of the library are shown letter by letter.
 smartquotes = False
 # Docstrings mark names of code with single backticks.

@@ -119,7 +119,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         for name, one, kind, wanted in (
             # Not by `requests.Session`: requests-cache, or a test, may have put another class there.
             ("session", session, SessionRedirectMixin | None, "a requests.Session"),
-            ("store", store, TokenStore | None, "a TokenStore, such as FileTokenStore()"),
+            ("store", store, TokenStore | None, "FileTokenStore() or RedisTokenStore(url)"),
             ("background_renewal", background_renewal, bool, "True or False"),
         ):
             if not isinstance(one, kind):

@@ -203,7 +203,7 @@ def test_ci_runs_the_line_of_the_readme() -> None:
 
 
 def test_a_configuration_error_is_the_value_error_it_is_said_to_be() -> None:
-    with pytest.raises(ValueError, match="Remove it") as error:
+    with pytest.raises(ValueError, match="Remove the white space") as error:
         GenesysCloudAuth("client", f"{SECRET}\n")
     assert isinstance(error.value, ConfigurationError)
     assert os.linesep not in str(error.value)

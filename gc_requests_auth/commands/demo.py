@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import signal
 import textwrap
@@ -64,14 +65,14 @@ def promises(sandbox: GenesysCloudSandbox) -> Iterator[tuple[bool, str]]:
         answer = session.get("/api/v2/organizations/me")
         text = (
             f"A call: {answer.status_code}, organisation {answer.json().get('name')!r};"
-            f" tokens obtained on the way: {sandbox.token_requests}."
+            f" token requests: {sandbox.token_requests}."
         )
         yield answer.status_code == 200 and sandbox.token_requests == 1, text
         calls = THREADS * CALLS
         statuses = call_in_threads(calls)
         text = (
             f"{THREADS} threads, {calls} calls: {_counted(statuses)};"
-            f" tokens obtained so far: {sandbox.token_requests}."
+            f" token requests so far: {sandbox.token_requests}."
         )
         yield statuses == {200: calls} and sandbox.token_requests == 1, text
         before = sandbox.api_requests
@@ -80,8 +81,8 @@ def promises(sandbox: GenesysCloudSandbox) -> Iterator[tuple[bool, str]]:
         refused = sandbox.api_requests - before - THREADS
         text = (
             f"All tokens revoked, {THREADS} threads call: {_counted(statuses)};"
-            f" calls refused and replayed unnoticed: {refused};"
-            f" tokens obtained so far: {sandbox.token_requests}."
+            f" calls refused and sent again unnoticed: {refused};"
+            f" token requests so far: {sandbox.token_requests}."
         )
         yield (
             statuses == {200: THREADS} and 1 <= refused <= THREADS and sandbox.token_requests == 2,
@@ -116,7 +117,8 @@ def serve(options: argparse.Namespace) -> int:
     try:
         sandbox = GenesysCloudSandbox(**asked)
     except ValueError as wrong:
-        options.parser.error(f"{wrong}")
+        words = str(wrong).removesuffix(", or None")
+        options.parser.error(re.sub(r"^\w+", lambda name: "--" + name[0].replace("_", "-"), words))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its files go with it
     try:
         with sandbox:
@@ -143,4 +145,4 @@ def instructions(environ: Mapping[str, str], *, windows: bool) -> Iterator[str]:
     yield "# That shell trusts the sandbox alone: pip and other programs fail in it. So"
     yield "# close that shell afterwards, or unset REQUESTS_CA_BUNDLE (PowerShell:"
     yield "# Remove-Item Env:REQUESTS_CA_BUNDLE)."
-    yield "# Pass no region= in your script: it would lead to the real Genesys Cloud."
+    yield "# Pass no region= in your script: a region leads to the real Genesys Cloud."

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +22,8 @@ from ..settings.environment import API_URL, FAMILIES, LOGIN_URL, PROFILE
 from ..stores import TokenStore
 from ..util import VERSION, SecretBox
 
-#: Where the pages of docs/ are.
-DOCUMENTATION = "docs/ of the source distribution: check.rst, settings.rst, answers.rst"
+#: Where the pages of docs/ are, if the distribution has no address of them.
+_DOCUMENTATION = "docs/ of the source distribution"
 
 _STATUS = """\
 exit status:
@@ -39,6 +40,18 @@ class Parser(argparse.ArgumentParser):
 
     #: The commands below this parser, by name.
     commands: Mapping[str, Parser] = {}
+
+    def format_help(self) -> str:
+        """The help, with the address of the documentation, which a release has (see setup.py)."""
+        from importlib import metadata  # slow, and for the help only
+
+        known: list[str] = []
+        with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
+            known = metadata.metadata("gc-requests-auth").get_all("Project-URL") or []
+        urls = dict(one.split(", ", 1) for one in known)
+        return (
+            super().format_help().replace(_DOCUMENTATION, urls.get("Documentation", _DOCUMENTATION))
+        )
 
     def error(self, message: str) -> NoReturn:
         """Print the usage of the likely command, and what is wrong; the process ends."""
@@ -57,7 +70,10 @@ class Parser(argparse.ArgumentParser):
         elif misspelt and misspelt[2]:
             options = [name for action in self._actions for name in action.option_strings]
             likely = difflib.get_close_matches(misspelt[2].partition("=")[0], options, 1)
-        message += f"; did you mean {likely[0]}?" if likely else ""
+        if likely:
+            message += f"; did you mean {likely[0]}?"
+        elif self.commands:
+            message += f"; commands are {', '.join(self.commands)}"
         # What may be a secret is not printed: the message goes into the log of a CI job.
         message = re.sub(r"ignored explicit argument .*", "this option takes no value", message)
         message = re.sub(r"'[^']{25,}'|-[^\s;]{25,}", "<not shown>", message)
@@ -71,8 +87,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if left:
         # The error comes from the parser of the command, whose usage helps. The message names
         # options without their values: a value may be a secret.
-        names = [one.partition("=")[0] for one in left if one.startswith("-")] or ["too many words"]
-        options.parser.error(f"unrecognized arguments: {' '.join(names)}")
+        names = " ".join(one.partition("=")[0] for one in left if one.startswith("-"))
+        options.parser.error(f"unrecognized arguments: {names}" if names else "too many words")
     return options
 
 
@@ -80,7 +96,7 @@ def make_parser() -> Parser:
     """The parser of all commands."""
     parser = Parser(
         prog="gc-requests-auth",
-        description="Requests authentication for Genesys Cloud.",
+        description="Sign in to Genesys Cloud, or find out why a sign-in or a call fails.",
         epilog="Example: gc-requests-auth check",
     )
     parser.add_argument("--version", action="version", version=VERSION)
@@ -117,11 +133,12 @@ def _add_check(commands: Any) -> None:
         "test each step of a request, and say which step fails, why, and what to do",
         "gc-requests-auth check",
         "gc-requests-auth check --json",
-        "gc-requests-auth check GET /api/v2/users/me",
+        "gc-requests-auth check GET /api/v2/routing/queues",
         "gc-requests-auth check POST /api/v2/routing/queues --data @queue.json --send",
         "gc-requests-auth check --find-region",
         "gc-requests-auth check --find-region --try eu-west-1,usw2",
-        more=f"{_variables()}\ndocumentation:\n  {DOCUMENTATION}\n\n{_STATUS}",
+        more=f"{_variables()}\ndocumentation:\n  {_DOCUMENTATION}\n  check.rst, settings.rst, answers.rst\n\n"
+        f"{_STATUS}",
     )
     text = "method of a call to make at the end, such as GET"
     parser.add_argument("method", nargs="?", metavar="METHOD", help=text)
@@ -208,7 +225,9 @@ def _add_sandbox(commands: Any) -> None:
         "gc-requests-auth sandbox",
         "gc-requests-auth sandbox --rate-limit 300",
         more="The sandbox prints a client id and a secret. They are made up, and are worth\n"
-        "nothing elsewhere.\n",
+        "nothing elsewhere. The API has these paths, for GET; other paths answer 404:\n"
+        "  /api/v2/organizations/me  /api/v2/routing/queues (60 queues)\n"
+        "  /api/v2/tokens/me         /api/v2/users/me (refused, as in Genesys Cloud)\n",
     )
     for name, kind, letter, text in (
         ("--rate-limit", int, "N", "API requests a window for each token; Genesys Cloud has 300"),
@@ -311,7 +330,7 @@ def auth_of(
     return GenesysCloudAuth(**given, store=store)
 
 
-def lines_of_stdin(count: int, wanted: str) -> tuple[SecretBox, ...]:
+def lines_of_stdin(count: int, wanted: str, hint: str = "") -> tuple[SecretBox, ...]:
     """So many lines of standard input, each without its end.
 
     :raises ConfigurationError: if one is missing.
@@ -320,7 +339,7 @@ def lines_of_stdin(count: int, wanted: str) -> tuple[SecretBox, ...]:
     raw = (sys.stdin.buffer.readline().rstrip(b"\r\n") for _ in range(count))
     lines = tuple(SecretBox(line.decode("utf-8", "surrogateescape")) for line in raw)
     if not all(lines):
-        raise ConfigurationError(f"standard input must hold {wanted}.")
+        raise ConfigurationError(f"Standard input must hold {wanted}. {hint}".rstrip())
     return lines
 
 
@@ -328,7 +347,11 @@ def _pair(client_id: str | None) -> tuple[str | SecretBox, SecretBox]:
     if client_id is not None:
         (secret,) = lines_of_stdin(1, "the client secret, on one line")
         return client_id, secret
-    first, second = lines_of_stdin(2, "client id and client secret, a line each")
+    first, second = lines_of_stdin(
+        2,
+        "client id and client secret, a line each",
+        "If standard input holds the secret only, pass --client-id as well.",
+    )
     return first, second
 
 
@@ -340,12 +363,16 @@ def _read_env_file(path: str) -> None:
     import dotenv
 
     if not os.path.isfile(path):  # noqa: PTH113 -- dotenv takes a missing file for an empty one
-        raise ConfigurationError(f"--env-file: there is no file {path[:100]!a}.")
+        raise ConfigurationError(
+            f"--env-file: there is no file {path[:100]!a}. Compare the path with the"
+            " current directory."
+        )
     try:
         dotenv.load_dotenv(path, override=True)
         return
     except UnicodeDecodeError:  # raised below without it, since it holds the contents of the file
         pass
     raise ConfigurationError(
-        f"--env-file: {path[:100]!a} is not UTF-8. Windows PowerShell writes UTF-16 with >."
+        f"--env-file: {path[:100]!a} is not UTF-8. Save the file as UTF-8: Windows PowerShell writes"
+        " UTF-16 with >."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..stores import FileTokenStore
@@ -50,16 +51,24 @@ def end(options: argparse.Namespace) -> int:
         (line,) = lines_of_stdin(1, "the token")
         token = SecretBox(line.open().rpartition(" ")[2])
         if not is_b64token(token):
-            raise ConfigurationError("standard input holds no token (RFC 6750, section 2.1).")
+            raise ConfigurationError(
+                "Standard input holds no token: a token has no spaces, quotes or accents in it (RFC 6750, section 2.1)."
+            )
         auth = auth_of(options, stdin=False)
-        revoke_token(
+        known = revoke_token(
             SecretBox("Bearer " + token.open()),
             auth.api_url,
             session=None,
             timeout=auth._settings.token_timeout,
             proxy=auth._settings.proxy(),
         )
-        print("Revoked.")
+        if known:
+            print("Revoked.")
+        else:
+            print(
+                f"Nothing is revoked: {urlsplit(auth.api_url).netloc} does not accept this token. The token has"
+            )
+            print("ended, was cut when it was copied, or belongs to another region.")
         return 0
     store = FileTokenStore()
     if not any(store.path.glob("*.json")):  # whoever the client is, and whether anybody says so

@@ -110,7 +110,7 @@ def _fault(value: Secret) -> str | None:
             " on."
         )
     if value != value.strip():
-        return "begins or ends with white space (a newline from a file?). Remove it."
+        return "begins or ends with white space (a newline from a file?). Remove the white space."
     if value[0] in "'\"" or value[-1] in "'\"":
         return (
             "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
@@ -126,6 +126,13 @@ def _fault(value: Secret) -> str | None:
     if not value.isprintable():
         return "holds a control or invisible character (a byte order mark from a file?)."
     return None
+
+
+#: What to do about a command that does not print the secret.
+_HOW_IT_RUNS = (
+    "Run the command in a terminal, and look at what the command prints. No shell runs the command"
+    " here: for a pipe or a variable, write sh -c '...'."
+)
 
 
 class CredentialsCommand:
@@ -164,7 +171,7 @@ class CredentialsCommand:
         self._timeout = timeout
 
     def __repr__(self) -> str:
-        return f"<CredentialsCommand {self._program}>"
+        return f"<CredentialsCommand {self._program or '(not shown)'}>"
 
     def __call__(self) -> tuple[str, str]:
         """Run the command.
@@ -178,7 +185,7 @@ class CredentialsCommand:
             wanted, known = "the client secret, on one line, and nothing else", 1
         lines = self._printed()
         if len(lines) + known != 2 or not all(lines):
-            raise ConfigurationError(f"{self._program} must print {wanted}.")
+            raise ConfigurationError(f"{self._named} must print {wanted}. {_HOW_IT_RUNS}")
         client_id = lines[0].open() if self._client_id is None else self._client_id
         return client_id, lines[-1].open()
 
@@ -205,13 +212,19 @@ class CredentialsCommand:
         except subprocess.CalledProcessError as error:
             problem = f"failed with exit status {error.returncode}"
         # Outside of the except blocks: these exceptions hold what the program printed.
-        raise ConfigurationError(f"{self._program}, which prints the secret, {problem}.")
+        raise ConfigurationError(
+            f"{self._named}, which prints the secret, {problem}. {_HOW_IT_RUNS}"
+        )
+
+    @property
+    def _named(self) -> str:
+        return f"The command {self._program}".rstrip()
 
     @property
     def _program(self) -> str:
-        """The program without its arguments; not shown if it could be a secret by mistake."""
+        """The program without its arguments; empty if the program could be a secret by mistake."""
         command = self._command
         name = command.partition(" ")[0] if isinstance(command, str) else command[0]
         longest = max(map(len, re.split(r"[/\\]", name)))
         shown = longest <= 30 and 0 < len(name) <= 100 and name.isprintable()
-        return name if shown else "the command"
+        return name if shown else ""

@@ -236,9 +236,10 @@ def what_is_missing(environ: Environment) -> str:
     """Why no client can sign in with these variables, and which variables to set."""
     told = {BARE_TOKEN, POOL_SIZE, RATE_LIMIT, LOGIN_URL, API_URL}
     lines = ["No Genesys Cloud credentials."]
-    for have, lack, state in incomplete_pairs(environ):
+    halves = list(incomplete_pairs(environ))
+    for have, lack, state in halves:
         told.add(have)
-        lines.append(f"{have} is set, but {lack} is {state}.")
+        lines.append(f"{have} is set, but {lack} is {state}. Set {lack} as well.")
     if environ.get(BARE_TOKEN):
         lines.append(
             f"{BARE_TOKEN} is set, but a bare token is not enough: it can not be renewed when it"
@@ -248,7 +249,7 @@ def what_is_missing(environ: Environment) -> str:
     others = ", ".join(dict.fromkeys(one.client_id for one in FAMILIES[1:]))
     lines += [
         not_used(environ, told),
-        f"Set {FAMILIES[0].client_id} and {FAMILIES[0].client_secret},",
+        f"{'Or set' if halves else 'Set'} {FAMILIES[0].client_id} and {FAMILIES[0].client_secret},",
         "or pass client_id= and client_secret=.",
         f"Read as well: a profile of the gc CLI (profile= or {PROFILE}),",
         f"and the pairs that begin with {others}.",

@@ -206,7 +206,7 @@ def revoke_token(
     session: requests.Session | None,
     timeout: tuple[float, float],
     proxy: SecretBox | None,
-) -> None:
+) -> bool:
     """Have the API end the token of this ``Authorization``. A token that has ended counts as done.
 
     DELETE /api/v2/tokens/me is documented to revoke the token that makes the call, with an empty 200
@@ -214,6 +214,7 @@ def revoke_token(
 
     :param session: Lends its proxies, verify, cert, trust_env and adapters.
     :param timeout: Seconds to connect and seconds to read.
+    :returns: Whether the API knew the token.
     :raises LoginUnreachableError: if there is no answer, or a 5xx; it names the API's host.
     :raises TokenError: if the answer is another one.
     """
@@ -234,7 +235,7 @@ def revoke_token(
         raise answer.error
     status = answer.status_code
     if status // 100 == 2 or status == 401:
-        return
+        return status != 401
     host = urlsplit(url).netloc
     correlation_id = correlation_id_of(
         answer.headers, [SecretBox(bearer.open().removeprefix("Bearer "))]

@@ -228,7 +228,7 @@ SIGN_IN_SCENES = {
         lambda _: {SECRET_NAME: f"{SECRET}\n"},
         r"settings: GENESYSCLOUD_OAUTHCLIENT_SECRET begins or ends with white space",
         "GENESYSCLOUD_OAUTHCLIENT_SECRET begins or ends with white space",
-        "Remove it",
+        "Remove the white space",
         2,
     ),
     "quotes around the secret": Scene(

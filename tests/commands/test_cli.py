@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
+from email.message import Message
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Self
 
 import pytest
 import requests
-from conftest import run_python
+from conftest import Counted, run_python
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 from gc_requests_auth.commands import demo
@@ -25,7 +28,7 @@ def test_the_demo_keeps_every_promise(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert said.count("ok    ") == 5
     assert "FAIL" not in said
-    assert "32 threads, 320 calls: 320 x 200; tokens obtained so far: 1." in said
+    assert "32 threads, 320 calls: 320 x 200; token requests so far: 1." in said
     assert "CredentialsRefusedError" in said
     assert said.isascii()
     assert max(map(len, said.splitlines())) < 80
@@ -47,7 +50,7 @@ def test_the_demo_fails_when_tokens_are_not_shared(
 
     assert cli.main(["demo"]) == 1
     said = capsys.readouterr().out
-    assert "FAIL  1 threads, 10 calls: 10 x 200; tokens obtained so far: 11." in " ".join(
+    assert "FAIL  1 threads, 10 calls: 10 x 200; token requests so far: 11." in " ".join(
         said.split()
     ).replace("FAIL 1", "FAIL  1")
     assert "promises were not kept" in said
@@ -299,6 +302,34 @@ def test_exit_statuses_variables_and_documentation_are_in_the_help_of_check(
 
 
 @pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (
+            "Documentation, https://git.example/o/n/tree/v1/docs",
+            "https://git.example/o/n/tree/v1/docs",
+        ),
+        ("Source, https://git.example/o/n", "docs/ of the source distribution"),
+        (None, "docs/ of the source distribution"),
+    ],
+)
+def test_the_help_of_check_has_the_address_of_the_documentation_if_there_is_one(
+    url: str | None, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str) -> Message:
+        if url is None:
+            raise PackageNotFoundError(name)
+        said = Message()
+        said["Project-URL"] = url
+        return said
+
+    monkeypatch.setattr("importlib.metadata.metadata", read)
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+
+    assert f"documentation:\n  {told}\n  check.rst, settings.rst" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     "command",
     [[], ["check"], ["token"], ["revoke"], ["demo"], ["sandbox"], ["completion"]],
 )
@@ -316,12 +347,51 @@ def test_help_is_ascii_within_80_columns_and_shows_an_example(
     assert f"gc-requests-auth {' '.join(command)}" in said
 
 
-def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_is_a_usage_error_that_names_the_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([])
+    said = capsys.readouterr().err
 
     assert ended.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert "usage:" in said
+    assert said.endswith("commands are check, token, revoke, demo, sandbox, completion\n")
+
+
+def test_the_sandbox_answers_at_the_paths_that_its_help_and_its_page_name(
+    sandbox: Counted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["sandbox", "--help"])
+    in_help = set(re.findall(r"/api/v2/\S+", capsys.readouterr().out))
+    page = Path(__file__).parents[2] / "docs" / "testing.rst"
+    told = re.search(r"The sandbox answers GET at(.*?)\s+get a 404", page.read_text(), re.DOTALL)
+    with GenesysCloudSession(
+        sandbox.client_id,
+        sandbox.client_secret,
+        login_url=sandbox.login_url,
+        api_url=sandbox.api_url,
+    ) as session:
+        session.verify = sandbox.ca_file
+        statuses = {path: session.get(path).status_code for path in in_help}
+
+    assert told
+    assert in_help == set(re.findall(r"``(/api/v2/[^`]+)``", told[1]))
+    assert statuses.pop("/api/v2/users/me") == 400
+    assert set(statuses.values()) == {200}
+
+
+def test_the_get_examples_of_check_succeed(
+    sandbox: Counted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    examples = re.findall(r"gc-requests-auth (check GET .*)", capsys.readouterr().out)
+    for name, value in sandbox.sandbox.environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert [cli.main(one.split()) for one in examples] == [0]
 
 
 def test_the_sandbox_command_prints_what_a_script_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,8 +472,8 @@ def test_the_sandbox_command_takes_rate_limits(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--rate-limit", "0"], "error: rate_limit is 0; it is 1 or more"),
-        (["--rate-window", "0"], "error: rate_window is 0.0; it is a number of seconds above 0"),
+        (["--rate-limit", "0"], "error: --rate-limit is 0; it is 1 or more\n"),
+        (["--rate-window", "0"], "error: --rate-window is 0.0; it is a number of seconds above 0"),
         (["--token-rate-limit", "many"], "error: argument --token-rate-limit: invalid int value"),
     ],
 )

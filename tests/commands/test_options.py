@@ -68,7 +68,10 @@ def test_a_secret_command_that_fails_is_a_fault_of_the_settings(
 
     assert cli.main(["check", *options]) == 2
     out = " ".join(capsys.readouterr().out.split())
-    assert "FAIL settings: /nowhere/vault, which prints the secret, could not be started" in out
+    assert (
+        "FAIL settings: The command /nowhere/vault, which prints the secret, could not be started"
+        in out
+    )
 
 
 def test_the_region_of_an_option_beats_variables(
@@ -91,6 +94,7 @@ def test_the_region_of_an_option_beats_variables(
         (["--client-id", "x"], "Pass --stdin or --secret-command"),
         (["--client-id", "x", "--profile", "p"], "Pass --stdin or --secret-command"),
         (["--profile", "p", "--stdin"], "--profile and --stdin exclude each other"),
+        (["--stdin"], "If standard input holds the secret only, pass --client-id as well."),
         (["--stdin", "--secret-command", "x"], "--stdin and --secret-command exclude each other"),
         (["--env-file", "nowhere.env"], "--env-file: there is no file 'nowhere.env'"),
         (["--region", "atlantis"], "'atlantis' is no region of Genesys Cloud"),
@@ -98,8 +102,13 @@ def test_the_region_of_an_option_beats_variables(
 )
 @pytest.mark.parametrize("command", ["check", "token"])
 def test_options_that_can_not_work_are_told_as_options(
-    command: str, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    command: str,
+    options: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    stdin(monkeypatch, SECRET)
     assert cli.main([command, *options]) == 2
     out, err = capsys.readouterr()
 
@@ -208,7 +217,11 @@ def test_an_extra_that_is_missing_is_named(
             "usage: gc-requests-auth check [-h]",
             "invalid choice: 'chek'; did you mean check?",
         ),
-        ("xyz", "usage: gc-requests-auth [-h]", "invalid choice: 'xyz'"),
+        (
+            "xyz",
+            "usage: gc-requests-auth [-h]",
+            "invalid choice: 'xyz'; commands are check, token, revoke, demo, sandbox, completion\n",
+        ),
         (
             "check --porfile prod",
             "usage: gc-requests-auth check [-h]",
@@ -217,7 +230,7 @@ def test_an_extra_that_is_missing_is_named(
         ("token --fersh", "usage: gc-requests-auth token [-h]", "did you mean --fresh?"),
         ("token --qqq", "usage: gc-requests-auth token [-h]", "unrecognized arguments: --qqq\n"),
         ("token --sec x", "usage: gc-requests-auth token [-h]", "unrecognized arguments: --sec"),
-        ("token x", "usage: gc-requests-auth token [-h]", "unrecognized arguments: too many words"),
+        ("token x", "usage: gc-requests-auth token [-h]", "error: too many words\n"),
         (
             "check --try usw2",
             "usage: gc-requests-auth check [-h]",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -321,6 +322,20 @@ def test_revoke_ends_the_token_on_standard_input(
     assert shell("revoke", "--stdin", stdin=said) == "Revoked.\n"
     assert not accepted(sandbox, said.split()[-1])
     assert sandbox.token_requests == 1
+
+
+def test_a_token_that_genesys_cloud_does_not_know_is_not_called_revoked(
+    sandbox: Counted, shell: Shell
+) -> None:
+    """A token that was cut when it was copied goes on living."""
+    token = shell("token").strip()
+
+    said = shell("revoke", "--stdin", stdin=token[:-1])
+    assert said.startswith(
+        f"Nothing is revoked: {urlsplit(sandbox.api_url).netloc} does not accept"
+    )
+    assert shell.status == 0
+    assert accepted(sandbox, token)
 
 
 def test_revoke_goes_by_the_proxy_of_the_settings(

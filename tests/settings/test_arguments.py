@@ -128,6 +128,7 @@ def test_half_a_family_is_an_error_only_if_none_is_whole() -> None:
     assert within({**half, **whole(FAMILIES[3])}, settings().identity).client_id == ID
     said = complaint(lambda: within(half, settings().identity))
     assert "GENESYSCLOUD_OAUTHCLIENT_ID is set, but GENESYSCLOUD_OAUTHCLIENT_SECRET" in said
+    assert "Set GENESYSCLOUD_OAUTHCLIENT_SECRET as well. Or set GENESYSCLOUD_OAUTHCLIENT_ID" in said
 
 
 def test_an_empty_environment_is_one_error_that_lists_what_was_looked_for() -> None:
@@ -140,6 +141,12 @@ def test_what_is_given_is_validated_at_construction() -> None:
     said = complaint(lambda: GenesysCloudAuth(ID, f"{SECRET}\n", region="eu-west-1"))
     assert said.startswith("client_secret begins or ends with white space")
     complaint(lambda: GenesysCloudAuth(region="mypurecloud.ae"))
+
+
+@pytest.mark.parametrize("store", ["file", "redis://localhost:6379/0"])
+def test_a_text_as_store_is_answered_with_the_two_stores(store: Any) -> None:
+    said = complaint(lambda: GenesysCloudAuth(ID, SECRET, region="eu-west-1", store=store))
+    assert said == "store must be FileTokenStore() or RedisTokenStore(url), not str."
 
 
 def test_an_identity_prints_its_short_name_only() -> None:

@@ -77,6 +77,15 @@ def test_a_command_that_fails_is_named_and_what_it_printed_is_not(
     assert caught.value.__context__ is None or "split" in said
 
 
+@pytest.mark.parametrize("script", ["raise SystemExit(1)", ""])
+def test_what_to_do_about_a_command_that_fails_is_told(script: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        CredentialsCommand(python(script), client_id="client")()
+
+    assert str(caught.value).startswith(f"The command {sys.executable}")
+    assert "for a pipe or a variable, write sh -c '...'." in str(caught.value)
+
+
 def test_a_command_that_hangs_is_ended() -> None:
     script = f"print('{SECRET}', flush=True); import time; time.sleep(60)"
     ask = CredentialsCommand(python(script), client_id="client", timeout=0.5)
@@ -90,12 +99,14 @@ def test_a_pair_needs_two_lines() -> None:
 
 
 def test_a_program_that_is_no_name_is_not_shown() -> None:
-    assert repr(CredentialsCommand(["x" * 200])) == "<CredentialsCommand the command>"
+    assert repr(CredentialsCommand(["x" * 200])) == "<CredentialsCommand (not shown)>"
 
 
 def test_a_secret_in_place_of_the_command_is_not_shown() -> None:
     ask = CredentialsCommand(SECRET, client_id="client")
-    with pytest.raises(ConfigurationError, match="the command, which prints the secret") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"^The command, which prints the secret"
+    ) as caught:
         ask()
 
     assert SECRET not in f"{caught.value} {ask!r}"

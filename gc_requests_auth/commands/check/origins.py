@@ -142,8 +142,8 @@ def _nobody(environ: Environment, not_used: list[str]) -> Trouble:
     causes.append(
         Cause(
             "The variables are set, but not for this process",
-            "A cron job, a service, a container and sudo do not read the profile of your shell. No"
-            " program reads a .env file unless it is told to.",
+            "A cron job, a service, a container and sudo do not read the profile of your shell. A"
+            " .env file is read only with --env-file.",
         )
     )
     return Trouble(causes[0].cause, Status.MISCONFIGURED, causes, *not_used)
