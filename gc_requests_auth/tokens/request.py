@@ -1,15 +1,18 @@
 """The token request, by oauthlib and requests-oauthlib; and the request that revokes a token.
 
 These two libraries take longer to import than this one. So others import this module when they need it.
+The words for a request that fails take as long as a tenth of these two. So they are imported when a request
+has failed.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -18,7 +21,7 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
-from ..errors import BadTokenAnswerError, LoginUnreachableError, TokenError, without_secrets
+from ..errors import LoginUnreachableError, TokenError, without_secrets
 from ..settings import Identity
 from ..util import (
     USER_AGENT,
@@ -26,15 +29,18 @@ from ..util import (
     BodyTooSlowError,
     Clock,
     Moment,
+    Secret,
     SecretBox,
     correlation_id_of,
     drain,
+    forks,
     plain,
     read_within,
 )
-from .response import FailedAttempt, Grant, TokenResponse, basic_credentials
-from .token import AccessToken
-from .unreachable import failed_attempt_of
+from .token import AccessToken, fields_of, flaw_of
+
+if TYPE_CHECKING:  # at run time only when a token request has failed
+    from .response import FailedAttempt
 
 #: What requests calls verify=.
 Verify: TypeAlias = bool | str | None
@@ -116,8 +122,7 @@ def _attempt(
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
     """One POST."""
-    requested = Moment.now(clock)
-    reader = _Reader(identity, token_url, clock.monotonic() + sum(timeout), clock)
+    reader = _Reader(identity, token_url, sum(timeout), clock)
     # One client for each attempt. A client of oauthlib keeps the expiry of the last token. A
     # session of requests-oauthlib drops the living token during a request.
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=identity.client_id.open()))
@@ -127,15 +132,12 @@ def _attempt(
     oauth.request = ours.request
     basic = _signing(SecretBox("Basic " + basic_credentials(identity)))
 
-    def fetch(verify: Verify) -> Grant | FailedAttempt:
+    def fetch(verify: Verify) -> AccessToken | FailedAttempt:
         with suppress(OAuth2Error):  # there is no token; the reader says why
             oauth.fetch_token(token_url, auth=basic, timeout=timeout, verify=verify)
-        return reader.outcome
+        return reader.outcome or _unreadable(token_url)
 
-    outcome = _send(fetch, ours, token_url, session, proxy)
-    if isinstance(outcome, FailedAttempt):
-        return outcome
-    return AccessToken.issued(outcome.access_token, outcome.expires_in, requested, clock)
+    return _send(fetch, ours, token_url, session, proxy)
 
 
 class _Reader:
@@ -146,17 +148,14 @@ class _Reader:
     exception that passes `Session.send`, and the status of the answer is of more use to them.
     """
 
-    def __init__(self, identity: Identity, token_url: str, deadline: float, clock: Clock) -> None:
+    def __init__(self, identity: Identity, token_url: str, seconds: float, clock: Clock) -> None:
         self._identity = identity
         self._token_url = token_url
-        self._deadline = deadline
+        self._requested = Moment.now(clock)
+        self._deadline = self._requested.monotonic + seconds
         self._clock = clock
-        host = urlsplit(token_url).netloc
-        text = (
-            f"{host} gives an answer that no OAuth client can read."
-            " Check that this host is the login service."
-        )
-        self.outcome: Grant | FailedAttempt = FailedAttempt(BadTokenAnswerError(text, host=host))
+        #: What the answer means; None if it can not be read.
+        self.outcome: AccessToken | FailedAttempt | None = None
 
     def arrange(
         self, url: str, headers: dict[str, str], options: dict[str, Any]
@@ -171,26 +170,66 @@ class _Reader:
         clock = self._clock
         left = self._deadline - clock.monotonic()
         try:
-            self.outcome = TokenResponse(
-                token_url=self._token_url,
-                identity=self._identity,
-                status=response.status_code,
-                headers=response.headers,
-                body=read_within(response, LONGEST_ANSWER, left, clock.monotonic),
-                now=clock.wall(),
-            ).outcome()
+            body = read_within(response, LONGEST_ANSWER, left, clock.monotonic)
         except READING_FAILS as problem:
-            self.outcome = failed_attempt_of(problem, self._token_url) or self.outcome
+            self.outcome = _without_answer(problem, self._token_url)
+        else:
+            self.outcome = self._token_in(response, body) or self._without_token(response, body)
         # A tracer, oauthlib and the log of requests-oauthlib see what is left of the answer. They get
         # no token, and no headers: a gateway may repeat in them what it was sent. Besides, oauthlib
         # raises on an expires_in, expires_at or scope that is harmless.
         token = {}
-        if isinstance(self.outcome, Grant):
+        if isinstance(self.outcome, AccessToken):
             token = {"access_token": "read-already", "token_type": "Bearer"}
         response._content = json.dumps(token).encode()
         response.encoding = "utf-8"
         response.headers = CaseInsensitiveDict()
         response.request = without_secrets(response.request)
+
+    def _token_in(self, response: requests.Response, body: bytes) -> AccessToken | None:
+        fields = fields_of(body)
+        if response.status_code // 100 != 2 or fields is None or flaw_of(fields) is not None:
+            return None
+        return AccessToken.issued(
+            fields["access_token"], fields.get("expires_in"), self._requested, self._clock
+        )
+
+    def _without_token(self, response: requests.Response, body: bytes) -> FailedAttempt:
+        with forks.no_fork():
+            from .response import TokenResponse
+
+        return TokenResponse(
+            token_url=self._token_url,
+            identity=self._identity,
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            now=self._clock.wall(),
+        ).failure()
+
+
+def _unreadable(token_url: str) -> FailedAttempt:
+    with forks.no_fork():
+        from .response import unreadable
+
+    return unreadable(token_url)
+
+
+def _without_answer(problem: Exception, url: str) -> FailedAttempt | None:
+    with forks.no_fork():
+        from .unreachable import failed_attempt_of
+
+    return failed_attempt_of(problem, url)
+
+
+def basic_credentials(identity: Identity) -> Secret:
+    """What stands behind ``Basic`` (RFC 7617), as UTF-8.
+
+    Not percent-encoded first, although RFC 6749, section 2.3.1 asks for it: no client of Genesys
+    does so, and the service does not expect it.
+    """
+    pair = identity.client_id.open() + ":" + identity.client_secret.open()
+    return Secret(base64.b64encode(pair.encode()).decode("ascii"))
 
 
 def _fit(timeout: tuple[float, float], left: float) -> tuple[float, float]:
@@ -231,7 +270,7 @@ def revoke_token(
         return answer
 
     answer = _send(delete, ours, url, session, proxy)
-    if isinstance(answer, FailedAttempt):
+    if not isinstance(answer, requests.Response):
         raise answer.error
     status = answer.status_code
     if status // 100 == 2 or status == 401:
@@ -277,7 +316,7 @@ def _send(
     try:
         return send(verify)
     except SENDING_FAILS as problem:
-        failed = failed_attempt_of(problem, url)
+        failed = _without_answer(problem, url)
         if failed is None:  # of a mounted adapter: it belongs to the user
             raise
         return failed

@@ -1,4 +1,4 @@
-"""What an answer of the login service means: a token, or an error that names the likely cause.
+"""What an answer of the login service without a token means: an error that names the likely cause.
 
 Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the body tells them apart
 (captured by GCCX-Utils; Genesys' Terraform provider retries 400 "rate limit exceeded" alone).
@@ -6,8 +6,6 @@ Token errors of Genesys Cloud are HTTP 400, not 401, and so is throttling; the b
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from random import uniform
@@ -27,21 +25,15 @@ from ..errors import (
 )
 from ..settings import Identity
 from ..util import (
-    Secret,
     SecretBox,
     correlation_id_of,
     forms_of,
-    hidden_json,
     redacted,
     retry_after_seconds,
     swapped,
 )
-from .token import is_b64token
-
-#: Texts that tools which record answers put in place of a token.
-_REDACTED = (
-    r"<.*>|\[.*\]|\{.*\}|\*+|\.{3,}|x{3,}|-*(?:redacted|filtered|hidden|scrubbed|removed|masked)-*"
-)
+from .request import basic_credentials
+from .token import LOOKS_REDACTED, fields_of, flaw_of
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
 _FIELDS_OF_API_ERROR = {"code", "message", "status"}
@@ -92,15 +84,8 @@ class FailedAttempt(NamedTuple):
         return wait if elapsed + wait <= budget.seconds else None
 
 
-class Grant(NamedTuple):
-    """A token as the login service issued it."""
-
-    access_token: SecretBox
-    expires_in: object
-
-
 class TokenResponse:
-    """An answer to a token request, from the login service or from whatever is at the token URL.
+    """An answer without a token, from the login service or from whatever is at the token URL.
 
     :param now: Seconds since 1970, for a `Retry-After` that is a date.
     """
@@ -121,7 +106,7 @@ class TokenResponse:
         self.body = body
         self.now = now
 
-    def outcome(self) -> Grant | FailedAttempt:
+    def failure(self) -> FailedAttempt:
         """What the answer means."""
         if self.status >= 500:
             down = sign_in.LOGIN_DOWN
@@ -141,23 +126,12 @@ class TokenResponse:
             return self._not_here(is_api=is_api)
         if self.status >= 400:
             return self._forbidden()
-        return self._granted()
-
-    def _granted(self) -> Grant | FailedAttempt:
         if self._object is None:
             return self._bad(f"answers {self._kind()} instead of a token")
-        token = self._fields.get("access_token")
-        if not isinstance(token, SecretBox) or not token:
-            return self._bad("answers JSON without an access_token")
-        if re.fullmatch(_REDACTED, token.open(), re.IGNORECASE):
-            text = f"answers a token that looks redacted. {sign_in.REDACTED_TOKEN.advice}"
-            return self._failed(BadTokenAnswerError, text)
-        if not is_b64token(token):
-            return self._bad("answers an access_token that is no RFC 6750 b64token")
-        kind = self._fields.get("token_type", "bearer")
-        if not isinstance(kind, str) or kind.lower() != "bearer":
-            return self._bad("answers a token that is not of the type bearer")
-        return Grant(token, self._fields.get("expires_in"))
+        flaw = str(flaw_of(self._object))
+        if flaw == LOOKS_REDACTED:
+            return self._failed(BadTokenAnswerError, f"{flaw}. {sign_in.REDACTED_TOKEN.advice}")
+        return self._bad(flaw)
 
     def _refused(self) -> FailedAttempt:
         """An OAuth error (RFC 6749, section 5.2)."""
@@ -236,12 +210,7 @@ class TokenResponse:
 
     @cached_property
     def _object(self) -> dict[str, Any] | None:
-        """The JSON object in the body; None if the body is something else."""
-        try:
-            fields = hidden_json(self.body)
-        except ValueError:
-            return None
-        return fields if isinstance(fields, dict) else None
+        return fields_of(self.body)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -299,11 +268,11 @@ class TokenResponse:
         return [*hidden, token] if isinstance(token, SecretBox) else hidden
 
 
-def basic_credentials(identity: Identity) -> Secret:
-    """What stands behind ``Basic`` (RFC 7617), as UTF-8.
-
-    Not percent-encoded first, although RFC 6749, section 2.3.1 asks for it: no client of Genesys
-    does so, and the service does not expect it.
-    """
-    pair = identity.client_id.open() + ":" + identity.client_secret.open()
-    return Secret(base64.b64encode(pair.encode()).decode("ascii"))
+def unreadable(token_url: str) -> FailedAttempt:
+    """An answer that requests or oauthlib gave up before it could be read."""
+    host = urlsplit(token_url).netloc
+    text = (
+        f"{host} gives an answer that no OAuth client can read."
+        " Check that this host is the login service."
+    )
+    return FailedAttempt(BadTokenAnswerError(text, host=host))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 
 from ..errors import GenesysCloudError
 from ..settings import Identity, Settings
-from ..util import Clock, Moment, Secret, SecretBox, forks
+from ..util import Clock, Moment, Secret, SecretBox, forks, hidden_json
 from .rate_limit import OFF, RateLimit, SharedPermits
 
 #: Seconds that a token is good for if its answer names no sensible lifetime. 300 is the shortest
@@ -112,6 +112,48 @@ def lifetime_of(expires_in: object) -> float:
     if not seconds > 0:  # neither is NaN
         return SHORTEST_LIFETIME
     return float(min(seconds, LONGEST_LIFETIME))  # min() first: some ints are too long for float()
+
+
+#: Words that tools which record answers put in place of a token.
+_REDACTED = {"redacted", "filtered", "hidden", "scrubbed", "removed", "masked"}
+
+LOOKS_REDACTED = "answers a token that looks redacted"
+
+
+def fields_of(body: bytes) -> dict[str, Any] | None:
+    """The JSON object of a token answer, the token in a box; None if the body is something else."""
+    try:
+        fields = hidden_json(body)
+    except ValueError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def flaw_of(fields: dict[str, Any]) -> str | None:
+    """Why the fields of an answer grant no token (RFC 6749, section 5.1), for a message; None if they do."""
+    token, error = fields.get("access_token"), fields.get("error")
+    if isinstance(error, str) and error:
+        return "answers an error"
+    if not isinstance(token, SecretBox) or not token:
+        return "answers JSON without an access_token"
+    if _looks_redacted(token):
+        return LOOKS_REDACTED
+    if not is_b64token(token):
+        return "answers an access_token that is no RFC 6750 b64token"
+    kind = fields.get("token_type", "bearer")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        return "answers a token that is not of the type bearer"
+    return None
+
+
+def _looks_redacted(token: SecretBox) -> bool:
+    """Whether a tool that records answers has put this text in place of a token."""
+    # No variable holds the text: Ctrl-C may show this frame.
+    return (
+        (len(token.open()) > 2 and not token.open().strip("*.xX"))
+        or token.open()[0] + token.open()[-1] in {"<>", "[]", "{}"}
+        or token.open().lower().strip("-") in _REDACTED
+    )
 
 
 def is_b64token(token: SecretBox) -> bool:

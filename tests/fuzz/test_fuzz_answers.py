@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from gc_requests_auth import GenesysCloudError, TokenError
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.tokens.request import request_token
-from gc_requests_auth.tokens.response import basic_credentials
+from gc_requests_auth.tokens.request import basic_credentials, request_token
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.secret import SecretBox, plain
 

@@ -44,8 +44,8 @@ from gc_requests_auth import (
     TokenError,
 )
 from gc_requests_auth.settings.client import Identity
-from gc_requests_auth.tokens.request import request_token
-from gc_requests_auth.tokens.response import TokenResponse, basic_credentials
+from gc_requests_auth.tokens.request import basic_credentials, request_token
+from gc_requests_auth.tokens.response import TokenResponse
 from gc_requests_auth.tokens.source import TokenSource
 from gc_requests_auth.tokens.token import AccessToken
 from gc_requests_auth.util.clock import Clock
@@ -1686,6 +1686,10 @@ class Breaking(io.BytesIO):
         raise self._problem
 
 
+class OfAnAdapterError(requests.RequestException):
+    """What an adapter has derived from the exception of requests."""
+
+
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [
@@ -1693,6 +1697,7 @@ class Breaking(io.BytesIO):
         (urllib3.exceptions.ProtocolError("dropped"), LoginUnreachableError),
         (urllib3.exceptions.InvalidHeader("broken"), LoginUnreachableError),
         (requests.exceptions.StreamConsumedError(), LoginUnreachableError),
+        (OfAnAdapterError(), BadTokenAnswerError),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )

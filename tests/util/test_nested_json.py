@@ -45,7 +45,7 @@ def of_the_login_service(text: str) -> None:
     answer = TokenResponse(
         "https://login.mypurecloud.ie", IDENTITY, 200, {}, text.encode(), now=0.0
     )
-    assert isinstance(answer.outcome(), FailedAttempt)
+    assert isinstance(answer.failure(), FailedAttempt)
 
 
 def of_an_error_of_the_api(text: str) -> None:
