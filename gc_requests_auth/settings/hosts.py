@@ -234,12 +234,15 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
             f"{field} must be a plain URL such as https://login.mypurecloud.ie: https, a host,"
             " perhaps a port and a path; no user, no query."
         )
-    if re.search(r"%|\\|/\.|//", parts.path):
+    if any(odd in parts.path for odd in ("/.", "//", "%", "\\")):
         raise ConfigurationError(
             f"{field} must not hold dot segments, empty segments, '%' or backslashes."
         )
     host = parts.hostname or ""
-    wrong = known_wrong(host) or mistaken_domain(re.sub(r"^(?:login|api|apps)\.", "", host))
+    service, _, domain = host.partition(".")
+    wrong = known_wrong(host) or mistaken_domain(
+        domain if service in {"login", "api", "apps"} else host
+    )
     if wrong is not None:
         raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
     return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"

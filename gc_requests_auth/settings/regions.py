@@ -57,10 +57,13 @@ def _names(region: Region) -> tuple[str, ...]:
     return region.aws, region.code, region.label, place
 
 
+_WITHOUT_SEPARATORS = str.maketrans("", "", " _(),-")
+
+
 def _letters(name: str) -> str:
     """A name without case, accents and separators: ``EU_West_1`` and ``euwest1`` are one."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[ _(),-]", "", plain)
+    return plain.translate(_WITHOUT_SEPARATORS)
 
 
 @cache
@@ -177,7 +180,7 @@ def mistaken_domain(domain: str) -> str | None:
         named = regions_by_name().get(_letters(domain.removesuffix(f".{parent}")))
         if named is not None and domain != named.domain and domain.endswith(f".{parent}"):
             return f"Did you mean {named.domain}? That is the domain of {named.aws}, {named.label}."
-    foreign = re.fullmatch(_OF_A_COUNTRY, domain)
+    foreign = re.fullmatch(_OF_A_COUNTRY, domain) if "mypurecloud." in domain else None
     if foreign is None or foreign[1] in DOMAINS:
         return None
     country = _COUNTRIES.get(foreign[2])
