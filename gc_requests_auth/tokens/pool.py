@@ -201,10 +201,11 @@ class TokenPool:
             raise problem
 
     def _most_ready(self) -> AccessToken | None:
-        """The living token with the most requests left, if more than half of its limit is left.
+        """A living token of which more than half of the limit is left, if it has the most permits ready.
 
         Otherwise None, and the caller looks at all tokens. Only the end of the token that is
-        returned is checked.
+        returned is checked. Permits that have rested may not be ready yet. So another token may have more
+        requests left, but no call waits because of that.
         """
         best, most = None, 0
         for slot in self._slots:
@@ -217,20 +218,25 @@ class TokenPool:
         return best if enough and best.remaining(self._clock) > best.wait_before else None
 
     def _best(self, other_than: AccessToken | None = None) -> AccessToken | None:
-        """The living token with the most requests left. A token that ends soon, or was refused, comes last."""
+        """The living token with the most requests left; if all are used up, the token with the shortest wait.
+
+        A token that was refused comes last. Of the tokens with requests left, a token that ends soon comes
+        last.
+        """
         best: AccessToken | None = None
-        best_rank: tuple[bool, float, float] = (False, 0.0, 0.0)
+        best_rank: tuple[bool, bool, bool, float, float] = (False, False, False, 0.0, 0.0)
         for slot in self._slots:
             token = slot.living(other_than=None if other_than is None else other_than.value)
             if token is None:
                 continue
-            limit = token.limit
-            sound = not self._used_last_since or not self._is_used_last(token.value)
-            free = limit.free
+            free = token.limit.free
+            wait = 0.0 if free > 0 else token.limit.wait
             rank = (
-                sound and token.remaining(self._clock) > token.wait_before,
+                not self._used_last_since or not self._is_used_last(token.value),
+                free > 0,
+                free <= 0 or token.remaining(self._clock) > token.wait_before,
                 free,
-                0.0 if free > 0 else -limit.wait,
+                -wait,
             )
             if best is None or rank > best_rank:
                 best, best_rank = token, rank

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import requests
 import requests_cache
 from conftest import TOKEN, Counted, FakeTime
 from fleet import until
-from pools import fill, filled, held, left, living_values, send_with, slots, token_of
+from pools import fill, filled, held, left, living_values, plain_text, send_with, slots, token_of
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import (
@@ -27,6 +28,7 @@ from gc_requests_auth import (
     GenesysCloudAuth,
     GenesysCloudSession,
     LoginUnreachableError,
+    RateLimitError,
     TokenError,
 )
 from gc_requests_auth.settings.arguments import Settings
@@ -792,6 +794,76 @@ def test_tokens_are_renewed_early_each_for_itself(limited: Limited, fake_time: F
 
     now = living_values(auth)
     assert len({*now, first, second}) == 3, "only that which was to be used"
+
+
+@pytest.mark.parametrize("login", [None, DOWN], ids=["login service up", "login service down"])
+@pytest.mark.parametrize("kind", ["auth", "session"])
+def test_a_token_in_its_last_moments_is_used_if_all_others_have_nothing_left(
+    limited: Limited, fake_time: FakeTime, kind: str, login: Any
+) -> None:
+    """No call waits for another token, or is sent with one that has nothing left."""
+    api = limited(lifetime=600, rate_limit=10)
+    auth = api.auth(tokens=2, background_renewal=False)
+    auth.access_token()
+    fake_time.advance(300)
+    fill(auth)
+    _, second = living_values(auth)
+    fake_time.advance(295)  # the first token lives for 5 more seconds
+    spend(api, api.session(), second)
+    send_with(auth, second, 10)
+    api.sandbox.api_exchanges.clear()
+    if login is not None:
+        api.sandbox.answer_tokens(100, *login)
+    session = api.session() if kind == "auth" else signed_in_by(api, auth, pacing="raise")
+
+    assert get(api, auth, session).status_code == 200
+    assert sent(api) == [200]
+    assert second not in carried(api)
+    api.scripted.clear()
+
+
+def test_no_token_without_requests_left_is_chosen_while_another_has_some(
+    api: Counted, fake_time: FakeTime
+) -> None:
+    auth, chance = filled(api, 3), random.Random(7)
+    seen = set()
+    for _ in range(1000):
+        token = chance.choice(held(auth))
+        send_with(auth, plain_text(token.value.open()), chance.randrange(6))
+        if not chance.randrange(5):  # a 429 that came unexpected
+            token.limit.close_for(chance.choice([1, 30]))
+        fake_time.advance(chance.choice([0, 0, 1, 20, 70]))
+        chosen = left(auth, auth.access_token())
+        most = max(left(auth, value) for value in living_values(auth))
+        assert (chosen > 0) == (most > 0)
+        seen.add((chosen == most, most > 0))
+
+    assert seen == {(True, True), (True, False), (False, True)}
+
+
+def test_a_call_waits_for_the_token_that_is_ready_first_also_if_that_token_ends_soon(
+    limited: Limited, fake_time: FakeTime
+) -> None:
+    api = limited(lifetime=600, rate_limit=10)
+    auth = api.auth(tokens=2, background_renewal=False)
+    auth.access_token()
+    fake_time.advance(300)
+    fill(auth)
+    first, second = living_values(auth)
+    fake_time.advance(235)
+    send_with(auth, first, 10)
+    fake_time.advance(50)
+    send_with(auth, second, 10)
+    fake_time.advance(7)  # the first token is ready in 3 seconds, and lives for 8
+    api.sandbox.answer_tokens(1, *DOWN)
+    with (
+        signed_in_by(api, auth, pacing="raise") as session,
+        pytest.raises(RateLimitError) as caught,
+    ):
+        session.get(ME)
+
+    assert caught.value.retry_after == pytest.approx(3)
+    api.scripted.clear()
 
 
 # -- stores ---------------------------------------------------------------------------------------
