@@ -15,6 +15,7 @@ from .calls import (
     ForbiddenEndpoints,
     answer_after_429,
     can_be_sent_again,
+    free_connection,
     log_cause,
     other_hooks,
     redirect_target,
@@ -25,7 +26,7 @@ from .errors import ConfigurationError, GenesysCloudError, without_secrets
 from .settings import Hosts, Settings
 from .stores import SharedToken, TokenStore
 from .tokens import AccessToken, LoginRequest, Refusals, TokenPool, TokenRequest, TokenSource
-from .util import ABSENT, Clock, CredentialsCallable, SecretBox, Vault, boxed, drain, forks, plain
+from .util import ABSENT, Clock, CredentialsCallable, SecretBox, Vault, boxed, forks, plain
 
 logger = logging.getLogger("gc_requests_auth")
 
@@ -201,8 +202,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
                 response, refused, fetched, arrived, options
             ):
                 break
-            # An unread answer keeps its connection, which the next request may need.
-            drain(response)
+            free_connection(response)
             if token is None:
                 if not self._forbidden.may_be_cured(response, refused, options):
                     logger.info("a 401 goes back: a new token would not cure it")

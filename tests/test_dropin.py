@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import requests
-from conftest import Counted, run_python
+from conftest import Counted, FakeTime, by_the_clock, run_python
 from pages import Page
+from scripted import Api
+from wire import Peer, message
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
 
@@ -185,3 +188,87 @@ print(requests.get(auth.api_url + "/sandbox/echo?of=all", auth=auth).status_code
 
     assert (done.stdout, done.stderr) == (3 * "200\n", "")
     assert sandbox.token_requests == 3
+
+
+# -- an answer that goes back -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    api = Api()
+    with api.server:
+        yield api
+        api.close()
+
+
+def chunked(body: bytes, end: bytes = b"0\r\n\r\n") -> dict[str, Any]:
+    headers = {"Content-Length": "", "Transfer-Encoding": "chunked"}
+    return {"body": b"%x\r\n%s\r\n" % (len(body), body) + end, "headers": headers}
+
+
+PAGE = b"<html>of a gateway" + bytes(70_000)
+
+#: The bodies of an answer, from those of Genesys Cloud to those of broken gateways.
+BODIES: dict[str, dict[str, Any]] = {
+    "short": {"body": '{"code": "bad.credentials"}'},
+    "long": {"body": PAGE},
+    "in chunks": chunked(PAGE),
+    "with a broken chunk": chunked(b"hello", b"ZZ\r\n"),
+    "cut off": {"body": b"hello", "headers": {"Content-Length": "500"}},
+    "not packed": {"body": b"hello", "headers": {"Content-Encoding": "gzip"}},
+}
+
+
+def outcomes(session: requests.Session, url: str, **options: Any) -> list[object]:
+    """What three calls bring: at first the endpoint is new, and then it is known to be forbidden."""
+    found: list[object] = []
+    for _ in range(3):
+        try:
+            found.append(session.get(url, **options).content)
+        except requests.RequestException as error:
+            found.append(type(error))
+    return found
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["", "stream"])
+@pytest.mark.parametrize("of", ["session", "auth"])
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("status", [401, 429])
+def test_an_answer_that_goes_back_has_the_body_that_requests_gives(
+    api: Api, status: int, body: str, of: str, stream: bool
+) -> None:
+    headers = {
+        "Connection": "close",
+        "ININ-Correlation-Id": "0123-abcd",
+        "Retry-After": "1",
+        **BODIES[body].get("headers", {}),
+    }
+    said = message(status, BODIES[body]["body"], headers)
+
+    def answer(peer: Peer) -> None:
+        asks = "HEAD" in peer.requests[-1].line  # whether the token lives
+        peer.send(message(200, "", {"Connection": "close"}) if asks else said)
+
+    api.answers = [answer]
+    with requests.Session() as plain:
+        plain.verify = api.server.ca_file
+        expected = outcomes(plain, api.url, stream=stream)
+        plain.auth = api.auth(plain)
+        session = plain if of == "auth" else api.session(retries=0, pacing="off")
+
+        assert outcomes(session, api.url, stream=stream) == expected
+    assert any("HEAD" in one.line for one in api.calls) == (status == 401)
+
+
+def test_an_answer_whose_request_can_not_be_sent_again_has_its_whole_body(
+    api: Api, fake_time: FakeTime
+) -> None:
+    """A file changes while a retry waits. The answer was read, to free its connection."""
+    file = io.BytesIO(b"before")
+    fake_time.meanwhile = lambda _: file.write(b"longer than before")
+    api.answers = [message(503, PAGE, {"Connection": "close"})]
+    with by_the_clock(fake_time):
+        answer = api.session().put(api.url, data=file)
+
+    assert answer.content == PAGE
+    assert len(api.calls) == 1

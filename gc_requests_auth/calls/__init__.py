@@ -14,6 +14,7 @@ from .forbidden import ForbiddenEndpoints, log_cause
 from .replay import (
     answer_after_429,
     can_be_sent_again,
+    free_connection,
     redirect_target,
     refused_before,
     replay_call,
@@ -27,6 +28,7 @@ __all__ = [
     "Pacing",
     "answer_after_429",
     "can_be_sent_again",
+    "free_connection",
     "log_cause",
     "other_hooks",
     "redirect_target",

@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..errors import ConfigurationError, GenesysCloudError, RateLimitError, without_secrets
-from ..util import Clock, chain_of, drain, forks, has_correlation_id, is_patched, rewind
+from ..util import Clock, chain_of, drain, forks, has_correlation_id, is_patched, read_ahead, rewind
 from .call import Call
 from .retry import RetryPolicy, another_token_after, seconds_to_wait
 
@@ -142,7 +142,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         if wait is None or not rewind(request):
             return None
         if isinstance(outcome, requests.Response):
-            drain(outcome)  # before the wait, so that other threads can use the connection
+            read_ahead(outcome)  # before the wait, so that other threads can use the connection
         if other is not None:
             logger.info("a 429 of one token: the call goes on with another")
             following = call.next_attempt(other, changed_token=True)
@@ -153,6 +153,8 @@ class GenesysCloudAdapter(HTTPAdapter):
             if not rewind(request):  # a file has changed in the meantime
                 return None
             following = call.next_attempt(call.token, waited=wait)
+        if isinstance(outcome, requests.Response):
+            drain(outcome)
         request = _copy_for(following, call, request)
         if following.token_has_ended(self._clock) and following.is_carried_by(request):
             return _with_best_token(following, request)  # the token has ended during the wait

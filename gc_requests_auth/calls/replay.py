@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from ..tokens import AccessToken
-from ..util import USER_AGENT, Clock, SecretBox, boxed, drain, is_patched, rewind
+from ..util import USER_AGENT, Clock, SecretBox, boxed, drain, is_patched, read_ahead, rewind
 from .adapter import GenesysCloudAdapter
 from .call import Call, count_after_answer, counted_by_adapter, original_of
 from .retry import another_token_after
@@ -35,10 +35,10 @@ def replay_call(
 
     Response hooks do not run.
 
-    :param response: The first answer, with its body read. The first answer becomes the history of
-        the new answer.
+    :param response: The first answer, which becomes the history of the new answer.
     :param options: What the response hook was called with.
     """
+    drain(response)
     call.original = original = original_of(response.request)
     again = response.request.copy()
     call.sign(again)
@@ -76,7 +76,6 @@ def answer_after_429(
     token = None if call is None else another_token_after(call, response, clock)
     if call is None or token is None or not can_be_sent_again(response):
         return response
-    drain(response)
     answer = replay_call(response, call.next_attempt(token, changed_token=True), options)
     logger.info("sent with another token after a 429, answered %s", answer.status_code)
     return answer
@@ -85,6 +84,15 @@ def answer_after_429(
 def can_be_sent_again(response: requests.Response) -> bool:
     """Whether the request can be sent once more. If so, a file as its body is back at its start."""
     return getattr(response, "connection", None) is not None and rewind(response.request)
+
+
+def free_connection(response: requests.Response) -> None:
+    """Read an answer that may go back to the caller: unread, it keeps its connection.
+
+    If the next request would wait for that connection, what is too long or too slow is given up.
+    """
+    blocks = getattr(getattr(response, "connection", None), "_pool_block", False)
+    (drain if blocks else read_ahead)(response)
 
 
 def token_lives(
@@ -106,7 +114,7 @@ def token_lives(
     # The body of a streamed answer belongs to the caller. The body is read anyway if the pool of
     # connections blocks: the question would wait for this connection.
     if not options.get("stream") or getattr(connection, "_pool_block", False):
-        drain(response)
+        free_connection(response)
     send: Callable[..., requests.Response]
     if isinstance(connection, GenesysCloudAdapter):
         send = connection.send_once

@@ -20,15 +20,12 @@ import requests
 from ..errors import ConfigurationError
 from ..tokens import WINDOW_SECONDS, AccessToken
 from ..util import (
-    DRAIN_BYTES,
-    DRAIN_SECONDS,
-    BodyTooLongError,
-    BodyTooSlowError,
     Clock,
     has_correlation_id,
+    is_partly_read,
     number,
     parse_json,
-    read_within,
+    read_ahead,
     retry_after_seconds,
 )
 from .call import Call
@@ -48,7 +45,7 @@ KEYS_OF_A_TOKEN = {"client.credentials.token.rate.per.minute", "token.rate.per.m
 DEFAULT_SECONDS = 1.0
 
 #: Bytes of a body that is read to find the limit; the bodies of Genesys Cloud have some 300. To read a
-#: longer body byte by byte takes long, and the caller loses a body that is only read in part.
+#: longer body byte by byte takes long.
 LONGEST_BODY = 8 * 1024
 
 
@@ -149,12 +146,12 @@ def _limit_in(answer: requests.Response) -> tuple[str | None, int | None]:
     if length is not None and length > LONGEST_BODY:
         return None, None
     try:
-        read_within(answer, DRAIN_BYTES, DRAIN_SECONDS)
+        read_ahead(answer)
+        if is_partly_read(answer):
+            return None, None
         limit = parse_json(answer.content)["limit"]
         key, value = limit.get("key"), limit.get("value")
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError):
-        return None, None  # RuntimeError: requests, of a body that was given up before
-    except (requests.RequestException, BodyTooLongError, BodyTooSlowError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None, None
     return key if isinstance(key, str) else None, value if type(
         value

@@ -10,8 +10,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
@@ -99,21 +98,9 @@ def read_within(
         if len(response._content) > size:
             raise BodyTooLongError
         return Body(response._content)
-    monotonic = monotonic or time.monotonic  # looked up now: see `Clock`
-    deadline = monotonic() + seconds
     pieces = io.BytesIO()
-    # Byte by byte, since a longer read returns only when it is complete. A peer that sends a byte a
-    # second never meets the time-out of the socket, and would keep us for hours. The bytes come from a
-    # buffer, and an answer of Genesys Cloud has some 150.
     try:
-        for piece in response.iter_content(1):
-            pieces.write(piece)
-            if pieces.tell() > size:
-                raise BodyTooLongError
-            if monotonic() > deadline:
-                raise BodyTooSlowError
-        if monotonic() > deadline:  # the end of an empty chunked body came late
-            raise BodyTooSlowError
+        _read_into(pieces, response.iter_content(1), size, seconds, monotonic)
     except BaseException:  # Ctrl-C included
         response.close()
         raise
@@ -121,10 +108,92 @@ def read_within(
     return Body(response._content)
 
 
+def _read_into(
+    pieces: io.BytesIO,
+    body: Iterator[bytes],
+    size: int,
+    seconds: float,
+    monotonic: Callable[[], float] | None = None,
+) -> None:
+    """Read the bytes of a body.
+
+    Byte by byte, since a longer read returns only when it is complete. A peer that sends a byte a second
+    never meets the time-out of the socket, and would keep us for hours. The bytes come from a buffer, and
+    an answer of Genesys Cloud has some 150.
+    """
+    monotonic = monotonic or time.monotonic  # looked up now: see `Clock`
+    deadline = monotonic() + seconds
+    for piece in body:
+        pieces.write(piece)
+        if pieces.tell() > size:
+            raise BodyTooLongError
+        if monotonic() > deadline:
+            raise BodyTooSlowError
+    if monotonic() > deadline:  # the end of an empty chunked body came late
+        raise BodyTooSlowError
+
+
+def read_ahead(response: requests.Response) -> None:
+    """Read an answer that may go back to the caller, to free its connection.
+
+    A body that is too long or too slow is read in part. The caller then gets the whole body all the same,
+    and of a broken body the exception that requests raises.
+    """
+    if isinstance(response._content, bytes) or is_partly_read(response):
+        return
+    pieces = io.BytesIO()
+    rest: Iterator[bytes] | requests.RequestException
+    try:
+        rest = response.iter_content(1)
+        _read_into(pieces, rest, DRAIN_BYTES, DRAIN_SECONDS)
+    except (BodyTooLongError, BodyTooSlowError):
+        response.raw = _PartlyRead(response.raw, pieces, rest)
+    except requests.RequestException as problem:
+        response.close()
+        response.raw = _PartlyRead(response.raw, pieces, problem)
+    except BaseException:  # Ctrl-C included
+        response.close()
+        raise
+    else:
+        response._content = pieces.getvalue()
+
+
+def is_partly_read(response: requests.Response) -> bool:
+    """Whether :func:`read_ahead` has read a part of the body."""
+    return isinstance(response.raw, _PartlyRead)
+
+
 def drain(response: requests.Response) -> None:
-    """Read the rest of an answer, to free its connection; or give up both."""
-    with suppress(BodyTooLongError, BodyTooSlowError, requests.RequestException):
-        read_within(response, DRAIN_BYTES, DRAIN_SECONDS)
+    """Read the rest of an answer that the caller does not get, to free its connection; or give up both."""
+    read_ahead(response)
+    if is_partly_read(response):
+        response.close()
+        response._content, response._content_consumed = response.raw.part.getvalue(), True
+
+
+class _PartlyRead:
+    """A body of urllib3 of which a part was read. For requests, the body begins with that part."""
+
+    def __init__(
+        self, raw: Any, part: io.BytesIO, rest: Iterator[bytes] | requests.RequestException
+    ) -> None:
+        self._raw = raw
+        self.part = part
+        # A reader that is not kept is closed, and closes the connection. Requests reads the rest faster.
+        self._rest = rest
+
+    def stream(self, size: int | None, **_: Any) -> Iterator[bytes]:
+        """Requests calls this to read the body in pieces of a size."""
+        self.part.seek(0)
+        yield from iter(lambda: self.part.read(size), b"")
+        if isinstance(self._rest, requests.RequestException):
+            raise self._rest
+        rest = requests.Response()
+        rest.raw = self._raw
+        yield from rest.iter_content(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
 
 
 # -- JSON -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from .bodies import parse_json
+from .bodies import is_partly_read, parse_json
 from .secret import SecretBox, redacted
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
@@ -60,8 +60,8 @@ def error_message(response: requests.Response) -> str:
 
 
 def _error_body(response: requests.Response) -> dict[str, Any]:
-    if response._content is False and response._content_consumed:
-        return {}  # the body was given up
+    if is_partly_read(response) or (response._content is False and response._content_consumed):
+        return {}  # the rest may be long, slow or broken; or there is no rest
     with suppress(ValueError):
         said = parse_json(response.content)
         if isinstance(said, dict):

@@ -14,9 +14,9 @@ from scripted import Api, said
 from wire import Peer, message
 
 from gc_requests_auth import GenesysCloudAuth, GenesysCloudSession
-from gc_requests_auth.calls import retry
 from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
 from gc_requests_auth.causes.calls import LONGER_THAN_A_MINUTE
+from gc_requests_auth.util import bodies
 
 QUEUES = "/api/v2/routing/queues"
 OF_THE_TOKEN = "client.credentials.token.rate.per.minute"
@@ -223,7 +223,7 @@ def test_a_429_that_goes_back_brings_its_body_whole(api: Api, body: str, own_ses
 def test_a_long_body_of_a_429_is_left_to_the_caller_however_slow_the_machine_is(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "DRAIN_SECONDS", -1.0)
+    monkeypatch.setattr(bodies, "DRAIN_SECONDS", -1.0)
     body = fault(key=OF_THE_TOKEN, value=1) + " " * 20_000
     api.answers = [refusal(body)]
     with requests.Session() as session:

@@ -64,6 +64,10 @@ class Original:
         self.msg = email.message.Message()
         self.msg["Set-Cookie"] = set_cookie
 
+    def isclosed(self) -> bool:
+        """Whether the answer is read; urllib3 asks."""
+        return True
+
 
 class Answering(HTTPAdapter):
     """An adapter that answers by itself, and keeps what it was asked to send."""

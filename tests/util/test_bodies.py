@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,12 @@ import requests
 import urllib3
 from conftest import TOKEN, FakeTime
 
+from gc_requests_auth.util import bodies
 from gc_requests_auth.util.bodies import (
     BodyTooLongError,
     BodyTooSlowError,
+    drain,
+    read_ahead,
     read_within,
     rewind,
 )
@@ -295,3 +299,81 @@ def test_a_body_that_can_not_be_unpacked_raises_what_requests_raises() -> None:
 
 def test_of_a_body_only_the_length_is_shown() -> None:
     assert repr(read_within(answer(io.BytesIO(TOKEN.encode())), 100, 5)) == f"<{len(TOKEN)} bytes>"
+
+
+# -- read_ahead -----------------------------------------------------------------------------------
+
+
+LONG = bytes(range(256)) * 1000
+
+
+class WithoutStream:
+    """A body that is no answer of urllib3, as some test doubles have it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+
+@pytest.mark.parametrize("length", [0, 1, 64 * 1024, 64 * 1024 + 1, len(LONG)])
+@pytest.mark.parametrize("size", [7, 100_000])
+def test_after_a_look_ahead_the_caller_reads_the_whole_body(length: int, size: int) -> None:
+    response = answer(io.BytesIO(LONG[:length]))
+    read_ahead(response)
+    read_ahead(response)
+
+    assert b"".join(response.iter_content(size)) == LONG[:length]
+
+
+def test_after_a_look_ahead_the_caller_reads_a_long_body_unpacked() -> None:
+    response = answer(io.BytesIO(gzip.compress(LONG)), Content_Encoding="gzip")
+    read_ahead(response)
+
+    assert response.raw.headers == {"Content-Encoding": "gzip"}
+    assert response.content == LONG
+
+
+def test_after_a_look_ahead_the_caller_reads_a_long_body_that_is_not_of_urllib3() -> None:
+    response = requests.Response()
+    response.raw = WithoutStream(LONG)
+    read_ahead(response)
+
+    assert response.content == LONG
+
+
+def test_after_a_look_ahead_the_caller_reads_a_slow_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "DRAIN_SECONDS", -1.0)
+    response = answer(io.BytesIO(b"slow"))
+    read_ahead(response)
+
+    assert not response.raw.closed
+    assert response.content == b"slow"
+
+
+def test_of_a_broken_body_the_caller_gets_what_requests_raises_and_the_connection_is_closed() -> (
+    None
+):
+    response = answer(io.BytesIO(b"no gzip"), Content_Encoding="gzip")
+    read_ahead(response)
+
+    assert response.raw.closed
+    for _ in range(2):
+        with pytest.raises(requests.exceptions.ContentDecodingError):
+            response.content  # noqa: B018
+
+
+def test_a_look_ahead_that_is_interrupted_closes_the_connection() -> None:
+    response = answer(Interrupted(TOKEN.encode() * 2))
+    with pytest.raises(KeyboardInterrupt):
+        read_ahead(response)
+
+    assert response.raw.closed
+
+
+@pytest.mark.parametrize("look", [read_ahead, drain], ids=["read before", "not read before"])
+def test_an_answer_that_is_given_up_keeps_what_was_read_and_can_be_pickled(look: Any) -> None:
+    response = answer(io.BytesIO(LONG))
+    look(response)
+    drain(response)
+
+    assert response.raw.closed
+    assert pickle.loads(pickle.dumps(response)).content == LONG[: 64 * 1024 + 1]
