@@ -95,9 +95,9 @@ def cloud() -> Iterator[Cloud]:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of the host can help or hurt a test."""
     for name in list(os.environ):
-        if name.upper().startswith(("GENESYS", "GC_", "OAUTHLIB_")) or name.lower().endswith(
-            ("_proxy", "ca_bundle", "netrc")
-        ):
+        if name.upper().startswith(
+            ("GENESYS", "PURECLOUD", "GC_", "OAUTHLIB_")
+        ) or name.lower().endswith(("_proxy", "ca_bundle", "netrc")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -14,12 +14,16 @@ from typing import Any
 import pytest
 import requests
 import requests_mock
+import yaml
 from conftest import SECRET, TOKEN, Counted, run_python
 from pages import DOCS, QUEUES, ROOT, Page, stand_in, statuses
 
 import gc_requests_auth
 from gc_requests_auth import CredentialsRefusedError, GenesysCloudSession
 from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands.options import make_parser
+
+README = (ROOT / "README.rst").read_text()
 
 
 @pytest.fixture
@@ -421,13 +425,47 @@ def test_pre_commit_runs_the_versions_that_tox_runs() -> None:
 
 
 def test_the_classifiers_say_what_is_tested() -> None:
-    setup, tests = (ROOT / "setup.cfg").read_text(), workflows()["tests.yml"]
-    for version in re.findall(r":: Python :: (3\.\d+)$", setup, re.MULTILINE):
-        assert f'"{version}"' in tests
+    job = yaml.safe_load(workflows()["tests.yml"])["jobs"]["tests"]
+    setup = (ROOT / "setup.cfg").read_text()
+    claimed = set(re.findall(r":: Python :: (3\.\d+)$", setup, re.MULTILINE))
+    matrix = job["strategy"]["matrix"]
+
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    assert claimed == set(matrix["python"]) - {"3.14t"}
+    assert job["continue-on-error"] == "${{ matrix.python == '3.14t' }}", "no other may fail"
+    assert f"CPython {min(claimed)} to {max(claimed)} are tested" in README
+
+
+def test_what_has_not_run_on_windows_is_said() -> None:
+    """Until somebody has seen a run of the workflow."""
+    assert "The tests have run on Linux only" in (ROOT / ".github/CONTRIBUTING.rst").read_text()
+    assert "are tested on Linux" in README
+
+
+@pytest.mark.parametrize(
+    ("posix", "powershell"),
+    [
+        (r"^ *export (\w+)=", r"$env:{} = "),
+        (r"(\.venv/bin/)", r".venv\Scripts"),
+        (r"completion (bash)", "completion powershell"),
+        (r"(curl) -H", "curl.exe -H"),
+    ],
+)
+def test_a_line_for_a_posix_shell_has_its_twin_for_powershell(posix: str, powershell: str) -> None:
+    """On the same page: administrators of Genesys Cloud sit on Windows."""
+    texts = {path.name: path.read_text() for path in DOCS.glob("*.rst")}
+    texts["README.rst"] = README
+    texts |= {name: one.format_help() for name, one in make_parser().commands.items()}
+    lines = {
+        (page, name)
+        for page, text in texts.items()
+        for name in re.findall(posix, text, re.MULTILINE)
+    }
+
+    assert lines
+    assert [one for one in lines if powershell.format(one[1]) not in texts[one[0]]] == []
 
 
 def test_what_a_reader_of_pypi_sees_has_no_relative_link() -> None:
-    readme = (ROOT / "README.rst").read_text()
-
-    assert re.findall(r"`_", readme) == []
-    assert ":doc:" not in readme
+    assert re.findall(r"`_", README) == []
+    assert ":doc:" not in README

@@ -83,7 +83,7 @@ PRE_SIGNED_LINK = CALLS.row(
 CALLS.row(
     "user-context",
     "this call is for a user, and client credentials sign in without a user",
-    cause="The call needs a user, and client credentials sign in without a user",
+    cause="The answer depends on the user who signed in, and here only an OAuth client signed in",
     remedy="Call {instead} instead.",
     statuses=(400, 403),
     words="requires a user context",

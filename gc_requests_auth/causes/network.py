@@ -54,8 +54,8 @@ NO_ADDRESS_OF_PROXY = NETWORK.row(
     "no-address-of-proxy",
     "the proxy {host} has no address: name resolution failed",
     cause="The name of the proxy is wrong, or known in another network only",
-    remedy="Compare HTTPS_PROXY with a machine where it works.",
-    sign="Name resolution fails for the host in HTTPS_PROXY.",
+    remedy="Compare the proxy settings, such as HTTPS_PROXY, with a machine where they work.",
+    sign="Name resolution fails for the host of the proxy.",
 )
 
 NOT_REACHED = NETWORK.row(
@@ -99,7 +99,7 @@ PROXY_REFUSES = NETWORK.row(
     ),
     Cause(
         "This host needs another proxy, or none",
-        "Compare HTTPS_PROXY and NO_PROXY with a machine where it works.",
+        "Compare the proxy settings, such as HTTPS_PROXY and NO_PROXY, with a machine where they work.",
     ),
     sign="The proxy refuses CONNECT, or can not be reached.",
 )

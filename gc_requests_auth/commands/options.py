@@ -187,7 +187,11 @@ def _add_token(commands: Any) -> None:
         more=_STATUS,
     )
     _flag(parser, "--header", "print a header line for curl -H @-")
-    _flag(parser, "--store", "keep the token in a file of yours; print the token of that file")
+    _flag(
+        parser,
+        "--store",
+        "keep the token in a file in your cache directory; use the token of that file until it ends",
+    )
     _flag(
         parser,
         "--fresh",
@@ -230,9 +234,14 @@ def _add_sandbox(commands: Any) -> None:
         "  /api/v2/tokens/me         /api/v2/users/me (refused, as in Genesys Cloud)\n",
     )
     for name, kind, letter, text in (
-        ("--rate-limit", int, "N", "API requests a window for each token; Genesys Cloud has 300"),
+        (
+            "--rate-limit",
+            int,
+            "N",
+            "API requests that each token may make in a window; Genesys Cloud: 300",
+        ),
         ("--rate-window", float, "SECONDS", "length of a window; default: 60 as in Genesys Cloud"),
-        ("--token-rate-limit", int, "N", "token requests a window"),
+        ("--token-rate-limit", int, "N", "token requests that all clients may make in a window"),
     ):
         parser.add_argument(name, type=kind, metavar=letter, help=text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import string
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import ModuleType
 
@@ -47,6 +48,15 @@ def test_a_row_has_a_finding_a_cause_and_a_remedy_in_plain_ascii(row: Failure) -
         assert one.cause[0].isupper() or one.cause[0] == "{"
         assert one.remedy[0].isupper() or one.remedy.startswith("gc-requests-auth")
         assert one.remedy[-1] in ".'"
+
+
+@every_row
+def test_a_single_cause_says_more_than_the_finding(row: Failure) -> None:
+    """explain() tells the one right after the other."""
+    cause = row.causes[0].cause
+    alike = SequenceMatcher(None, row.finding.lower(), cause.lower()).ratio()
+
+    assert len(row.causes) > 1 or alike < 0.8
 
 
 @every_row

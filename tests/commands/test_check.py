@@ -433,11 +433,36 @@ def test_check_goes_by_the_proxy_of_the_settings(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("GENESYSCLOUD_PROXY_PROTOCOL", "http")
         monkeypatch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
         monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", str(proxy.port))
+        monkeypatch.setenv("HTTPS_PROXY", "http://nobody.example:1")  # comes second
+        steps = walk()
+
+    named = f"proxy http://127.0.0.1:{proxy.port} from GENESYSCLOUD_PROXY_HOST;"
+    assert all_is_well(steps)
+    assert named in steps["route"].finding
+    assert steps["login TLS"].finding.endswith("by CONNECT")
+
+
+def test_the_proxy_of_a_profile_is_named_by_its_key(
+    sandbox: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire.Proxy() as proxy:
+        (tmp_path / ".gc").mkdir(mode=0o700)  # the home, as the fixture clean_environment has it
+        file = tmp_path / ".gc" / "config.toml"
+        file.touch(0o600)
+        file.write_text(
+            f'[prod]\nclient_credentials = "{sandbox.client_id}"\n'
+            f'client_secret = "{sandbox.client_secret}"\ngrant_type = "1"\n'
+            f'proxy_protocol = "http"\nproxy_host = "127.0.0.1"\nproxy_port = "{proxy.port}"\n'
+        )
+        for name, value in sandbox.sandbox.environ.items():
+            if "OAUTHCLIENT" not in name:
+                monkeypatch.setenv(name, value)
+        monkeypatch.setenv("GENESYSCLOUD_PROFILE", "prod")
         steps = walk()
 
     assert all_is_well(steps)
-    assert f"proxy http://127.0.0.1:{proxy.port}" in steps["route"].finding
-    assert steps["login TLS"].finding.endswith("by CONNECT")
+    named = f"proxy http://127.0.0.1:{proxy.port} from proxy_host of profile 'prod' in "
+    assert named in steps["route"].finding
 
 
 @pytest.mark.usefixtures("environ")

@@ -277,11 +277,28 @@ def test_a_line_that_can_not_be_read_is_answered_with_the_right_usage(
             "Pass client_id and client_secret, or profile=.",
             "Pass --client-id with --stdin or --secret-command, or --profile.",
         ),
+        (
+            "Set A and B, or pass client_id= and client_secret=.",
+            "Set A and B, or pass --client-id with --stdin or --secret-command.",
+        ),
+        ("It failed. See verify=, cert= or CA_BUNDLE.", "It failed. See CA_BUNDLE."),
         ("See https://a.b/c?d=e/f. Done.", "See https://a.b/c?d=e/f. Done."),
     ],
 )
 def test_messages_of_the_library_speak_of_options(text: str, told: str) -> None:
     assert in_options(text) == told
+
+
+@pytest.mark.parametrize("command", ["token", "revoke --stdin"])
+def test_where_nothing_is_set_the_command_says_what_to_set(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin(monkeypatch, SECRET)
+    assert cli.main(command.split()) == 2
+    said = " ".join(capsys.readouterr().err.split())
+
+    assert "Set GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, or pass" in said
+    assert "--client-id with --stdin or --secret-command" in said
 
 
 # -- completion -----------------------------------------------------------------------------------

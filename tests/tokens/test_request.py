@@ -1084,7 +1084,7 @@ def test_proxy_that_can_not_be_reached_is_told_from_the_login_service(
 
     assert type(error) is LoginUnreachableError
     assert f"{PROXY}. Possible causes" in str(error)
-    assert "Compare HTTPS_PROXY and NO_PROXY" in str(error)
+    assert "Compare the proxy settings, such as HTTPS_PROXY and NO_PROXY" in str(error)
     assert ANOTHER_WAY in str(error)
     assert error.retryable is retryable
 

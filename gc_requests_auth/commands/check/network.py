@@ -98,6 +98,7 @@ class Network:
     :param for_a_name: Seconds that name resolution may take; a resolver that has lost its servers
         tries for half a minute.
     :param proxy: The proxy that a profile names, or Terraform's variables.
+    :param proxy_from: The key of the profile, or the variable.
     """
 
     def __init__(
@@ -106,11 +107,13 @@ class Network:
         clock: Clock,
         for_a_name: float,
         proxy: SecretBox | None = None,
+        proxy_from: str | None = None,
     ) -> None:
         self._timeout = timeout
         self._clock = clock
         self._for_a_name = for_a_name
         self._proxy = proxy
+        self._proxy_from = proxy_from
 
     def _session(self) -> requests.Session:
         """One that closes each connection, and looks at no redirect: malformed redirects raise."""
@@ -123,7 +126,7 @@ class Network:
 
         :raises Trouble: if the URL of the proxy makes no sense.
         """
-        return Route.to(url, self._session())
+        return Route.to(url, self._session(), self._proxy_from)
 
     def resolve(self, url: str) -> Finding:
         """Resolve the name of the host, or the name of the proxy, which then resolves the host.

@@ -20,6 +20,7 @@ from ...settings.environment import (
     KNOWN,
     LOGIN_URL,
     PROFILE,
+    PROXY,
     REGION_VARIABLES,
     Environment,
     Family,
@@ -111,6 +112,13 @@ def place_found(settings: Settings) -> tuple[Hosts, Finding]:
         return place, Finding("none is needed, both URLs are set", details, facts)
     text = f"{_with_label(place.region)} from {region_from}"
     return place, Finding(text, details, facts)
+
+
+def proxy_from(settings: Settings) -> str | None:
+    """The key of a profile, or the variable, that names the proxy for Genesys Cloud."""
+    environ = settings.environment()
+    names = (*([settings.family.proxy.host] if settings.family else []), PROXY.host)
+    return next((one for one in names if environ.get(one)), None)
 
 
 def _nowhere(error: ConfigurationError, settings: Settings, environ: Environment) -> Trouble:

@@ -161,7 +161,8 @@ def print_error(error: GenesysCloudError) -> int:
 
 #: What the library calls by an argument of Python, and the command by an option.
 _OPTIONS = {
-    r"\bpass client_id and client_secret": "pass --client-id with --stdin or --secret-command",
+    r"\bpass client_id=? and client_secret=?": "pass --client-id with --stdin or --secret-command",
+    r"\bverify=, cert= or ": "",
     r"\bclient_id and client_secret\b": "--client-id with --stdin or --secret-command",
     r"\bregion=": "--region",
     r"\bprofile=": "--profile",

@@ -34,21 +34,24 @@ class Route:
     proxy: SplitResult | None
     #: The CA bundle, a file or a folder; None for that of certifi.
     ca_bundle: str | None
+    #: The setting of Genesys Cloud's tools that names the proxy; None if requests found the proxy.
+    proxy_from: str | None = None
 
     def __repr__(self) -> str:
         return f"<Route to {self.url} by {self.by}>"
 
     @classmethod
-    def to(cls, url: str, session: requests.Session) -> Route:
+    def to(cls, url: str, session: requests.Session, proxy_from: str | None = None) -> Route:
         """As `session` would go there now.
 
+        :param proxy_from: The setting that names the proxy of the session, if one does.
         :raises Trouble: if the URL of the proxy makes no sense.
         """
         options = session.merge_environment_settings(url, {}, None, None, None)
         proxy = requests.utils.select_proxy(url, options["proxies"])
         verify = options["verify"]
         ca_bundle = verify if isinstance(verify, str) else None
-        return cls(url, _parsed(proxy) if proxy else None, ca_bundle)
+        return cls(url, _parsed(proxy) if proxy else None, ca_bundle, proxy_from)
 
     @property
     def host(self) -> str:
@@ -80,9 +83,7 @@ class Route:
         """The same, and what names the proxy."""
         if self.proxy is None:
             return self.by
-        source = _first_set(
-            _PROXY_VARIABLES, "the proxy settings of the system or of Genesys Cloud's tools"
-        )
+        source = self.proxy_from or _first_set(_PROXY_VARIABLES, "the proxy settings of the system")
         return f"{self.by}{' with a user name,' if self.proxy.username else ''} from {source}"
 
 

@@ -25,7 +25,7 @@ from .network import (
     stalled,
     within,
 )
-from .origins import credentials_found, place_found
+from .origins import credentials_found, place_found, proxy_from
 from .report import Finding, Status, Trouble, happened, misconfigured, report
 from .route import routes_found
 
@@ -124,7 +124,11 @@ class Walk:
         self._place, found = place_found(self._settings)
         self._proxy = self._settings.proxy()
         self._network = Network(
-            self._settings.token_timeout, self._clock, self._for_a_name, self._proxy
+            self._settings.token_timeout,
+            self._clock,
+            self._for_a_name,
+            self._proxy,
+            proxy_from(self._settings),
         )
         return found
 
