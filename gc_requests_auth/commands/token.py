@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from ..auth import GenesysCloudAuth
 from ..errors import ConfigurationError
 from ..stores import FileTokenStore
 from ..tokens import is_b64token
@@ -52,23 +53,23 @@ def end(options: argparse.Namespace) -> int:
         token = SecretBox(line.open().rpartition(" ")[2])
         if not is_b64token(token):
             raise ConfigurationError(
-                "Standard input holds no token: a token has no spaces, quotes or accents in it (RFC 6750, section 2.1)."
+                "Standard input holds no token: a token has no spaces, quotes or accents in it"
+                " (RFC 6750, section 2.1)."
             )
         auth = auth_of(options, stdin=False)
         known = revoke_token(
             SecretBox("Bearer " + token.open()),
-            auth.api_url,
+            _api_url(auth),
             session=None,
             timeout=auth._settings.token_timeout,
             proxy=auth._settings.proxy(),
         )
-        if known:
-            print("Revoked.")
-        else:
-            print(
-                f"Nothing is revoked: {urlsplit(auth.api_url).netloc} does not accept this token. The token has"
-            )
-            print("ended, was cut when it was copied, or belongs to another region.")
+        host = urlsplit(auth.api_url).netloc
+        unknown = (
+            f"Nothing is revoked: {host} does not accept this token.\n"
+            "The token has ended, was cut when it was copied, or belongs to another region."
+        )
+        print("Revoked." if known else unknown)
         return 0
     store = FileTokenStore()
     if not any(store.path.glob("*.json")):  # whoever the client is, and whether anybody says so
@@ -83,3 +84,12 @@ def end(options: argparse.Namespace) -> int:
         raise ConfigurationError("The token is revoked, but could not be taken out of the store.")
     print("Revoked, and taken out of the store.")
     return 0
+
+
+def _api_url(auth: GenesysCloudAuth) -> str:
+    """Where a token ends. Whoever has the token needs no client: an error speaks of the region only."""
+    try:
+        return auth.api_url
+    except ConfigurationError as error:
+        _, found, rest = str(error).partition("No Genesys Cloud region.")
+        raise ConfigurationError(found + rest if found else str(error)) from None

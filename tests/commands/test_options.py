@@ -289,12 +289,33 @@ def test_messages_of_the_library_speak_of_options(text: str, told: str) -> None:
     assert in_options(text) == told
 
 
-@pytest.mark.parametrize("command", ["token", "revoke --stdin"])
-def test_where_nothing_is_set_the_command_says_what_to_set(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "No Genesys Cloud region. There is no default"),
+        (["--region", "atlantis"], "'atlantis' is no region of Genesys Cloud"),
+        (["--login-url", "https://gw.example"], "No Genesys Cloud region. There is no default"),
+        (["--profile", "nobody"], "nobody"),
+    ],
+)
+def test_who_revokes_a_token_is_asked_for_the_region_only(
+    options: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stdin(monkeypatch, SECRET)
-    assert cli.main(command.split()) == 2
+    assert cli.main(["revoke", "--stdin", *options]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+
+    assert said in err
+    assert "credentials" not in err
+
+
+def test_where_nothing_is_set_the_command_says_what_to_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["token"]) == 2
     said = " ".join(capsys.readouterr().err.split())
 
     assert "Set GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, or pass" in said
