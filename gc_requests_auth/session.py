@@ -62,7 +62,12 @@ class GenesysCloudSession(requests.Session):
     :raises TypeError: if `auth` comes together with arguments that make an auth.
     """
 
-    __attrs__ = [*requests.Session.__attrs__, "timeout", "_warns_about_adapters"]  # noqa: RUF012 -- as in requests
+    __attrs__ = [  # noqa: RUF012 -- as in requests
+        *requests.Session.__attrs__,
+        "timeout",
+        "_warns_about_adapters",
+        "_has_other_adapters",
+    ]
 
     auth: GenesysCloudAuth
     #: Whether the log names an adapter that neither paces calls nor tries them again.
@@ -173,9 +178,10 @@ class GenesysCloudSession(requests.Session):
                 request = copy.copy(request)  # the request of the caller stays as it is
                 request.url = url
         prepared = super().prepare_request(request)
-        if not request.auth and Call.of(prepared) is None and self._own_auth() is not None:
+        is_unsigned = not request.auth and Call.of(prepared) is None
+        if is_unsigned and self._own_auth() is not None and not self._is_own_host(prepared):
             # The auth has left a foreign URL unsigned. Because there is an auth, requests has not looked
-            # into ~/.netrc.
+            # into ~/.netrc, nor at a user in the URL.
             prepared.prepare_auth(self._netrc_auth(prepared))
         return prepared
 
@@ -296,16 +302,19 @@ class GenesysCloudSession(requests.Session):
 
     def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
         """What ``~/.netrc`` says of a foreign host; None for a host of our own."""
-        url, call = str(request.url), Call.of(request)
-        auth = self._own_auth()
-        if not self.trust_env or (call is not None and call.auth._hosts.is_own_host(url)):
+        if not self.trust_env or self._is_own_host(request):
             return None
+        return requests.utils.get_netrc_auth(str(request.url))
+
+    def _is_own_host(self, request: requests.PreparedRequest) -> bool:
+        """Whether this is a host of the call, or of the auth of the session."""
+        url, call, auth = str(request.url), Call.of(request), self._own_auth()
+        if call is not None and call.auth._hosts.is_own_host(url):
+            return True
         try:
-            if auth is not None and auth._hosts.is_own_host(url):
-                return None
+            return auth is not None and auth._hosts.is_own_host(url)
         except ConfigurationError:
-            pass  # no region is set, and so no host is ours
-        return requests.utils.get_netrc_auth(url)
+            return False  # no region is set, and so no host is ours
 
     def _keep_or_sign(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

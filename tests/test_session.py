@@ -702,6 +702,15 @@ def test_a_user_in_a_foreign_url_goes_out_as_basic_and_no_farther_than_requests_
     assert ireland.tokens == 0
 
 
+@pytest.mark.parametrize("host", ["api.mypurecloud.ie", "login.mypurecloud.ie"])
+def test_a_user_in_a_url_of_an_own_host_is_not_sent(ireland: Ireland, host: str) -> None:
+    ireland.on("GET", "/x", status_code=401)  # requests-mock knows no user in a URL
+    ireland.session().get(f"https://user:password@{host}/x")
+
+    assert [sent for _, sent in ireland.seen] == [None]
+    assert ireland.tokens == 0
+
+
 def test_foreign_calls_are_signed_as_a_plain_session_signs_them(
     ireland: Ireland, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
