@@ -81,7 +81,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     _clock: ClassVar[Clock] = Clock()
     #: Whether the log has said that a header was replaced.
     _replaced_a_header = False
-    _PICKLED = ("_settings", "_session", "_store", "_background_renewal")
+    #: What a copy does not take along. An attribute of a subclass goes with it.
+    _NOT_COPIED = frozenset({"_refusals", "_tokens", "_forbidden", "_replaced_a_header"})
 
     def __init__(
         self,
@@ -358,7 +359,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def __getstate__(self) -> dict[str, Any]:
         # A pickle holds a secret only if the secret was an argument. A secret of the environment is read
         # again where the pickle is loaded. A pickle holds no token.
-        return {name: vars(self)[name] for name in self._PICKLED}
+        return {name: one for name, one in vars(self).items() if name not in self._NOT_COPIED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

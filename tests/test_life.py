@@ -34,6 +34,20 @@ def test_a_copy_signs_in_for_itself(sandbox: Counted, make_copy: Any) -> None:
     assert auth.access_token() == token
 
 
+class Named(GenesysCloudAuth):
+    """An auth of a program, with an attribute of its own."""
+
+    name = ""
+
+
+@pytest.mark.parametrize("make_copy", COPIES, ids=["copy", "deepcopy", "pickle"])
+def test_a_copy_keeps_the_attributes_of_a_subclass(make_copy: Any) -> None:
+    auth = Named("client-id-1234", SECRET, region="eu-west-1")
+    auth.name = "of a tenant"
+
+    assert make_copy(auth).name == "of a tenant"
+
+
 def test_a_pickle_holds_the_secret_only_if_it_was_an_argument(
     sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
