@@ -255,12 +255,17 @@ def test_the_word_of_a_test_double_is_taken_at_once(api: Api, clock: FakeTime) -
         {"retries": -1},
         {"retries": 1.5},
         {"retries": True},
+        {"pool_size": 0},
+        {"pool_size": True},
+        {"pool_size": "32"},
         {"retry_after_max": None},
         {"retry_after_max": -1},
         {"retry_after_max": float("nan")},
     ],
 )
-def test_what_is_no_number_of_retries_is_refused_at_once(wrong: dict[str, Any]) -> None:
+def test_an_argument_of_the_adapter_that_can_not_work_is_refused_at_once(
+    wrong: dict[str, Any],
+) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         GenesysCloudSession("id", SECRET, region="eu-west-1", **wrong)
 
@@ -858,6 +863,20 @@ def test_that_another_adapter_neither_paces_nor_retries_is_said_once(
             " again; mount a GenesysCloudAdapter, or a subclass (said once)"
         )
     ]
+
+
+@pytest.mark.parametrize("has_called", [False, True])
+def test_another_adapter_of_a_pickled_session_is_spoken_of_where_it_was_not_before(
+    api: Api, caplog: pytest.LogCaptureFixture, has_called: bool
+) -> None:
+    session = api.session()
+    session.mount("https://", Locusts())
+    for _ in range(has_called):
+        session.get(QUEUES)
+    with pickle.loads(pickle.dumps(session)) as twin:
+        twin.get(QUEUES)
+
+    assert len(warned(caplog)) == 1
 
 
 def test_nothing_is_said_of_an_adapter_for_other_hosts(
