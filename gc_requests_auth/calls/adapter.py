@@ -71,7 +71,7 @@ class GenesysCloudAdapter(HTTPAdapter):
     ) -> None:
         if pacing not in get_args(Pacing):
             raise ConfigurationError('pacing must be "wait", "raise" or "off"')
-        if not isinstance(pool_size, int) or isinstance(pool_size, bool) or pool_size < 1:
+        if type(pool_size) is not int or pool_size < 1:
             raise ConfigurationError("pool_size must be a whole number, 1 or more")
         self._policy = RetryPolicy.checked(retries, retry_after_max)
         self._pacing = pacing
