@@ -7,6 +7,7 @@ import json
 import logging
 import ssl
 from collections.abc import Iterator
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any
 
 import pytest
@@ -495,17 +496,35 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
     ("problem", "told"),
     [
         (requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."), "SOCKS"),
-        (requests.exceptions.InvalidSchema("No connection adapters"), "The cause is unknown."),
+        (
+            requests.exceptions.InvalidSchema("No connection adapters"),
+            "The cause is unknown here; read the text",
+        ),
         (requests.exceptions.ProxyError("no"), "the proxy does not lead to"),
         (requests.exceptions.ReadTimeout("slow"), "the host did not answer in time"),
         (requests.exceptions.ConnectTimeout(TimeoutError()), "can not be reached"),
-        (requests.exceptions.ConnectionError("of a test double"), "The cause is unknown."),
-        (requests.exceptions.InvalidURL("no"), "The cause is unknown."),
-        (requests.exceptions.TooManyRedirects("no"), "The cause is unknown."),
+        (
+            requests.exceptions.ConnectionError("of a test double"),
+            "The cause is unknown here; read the text",
+        ),
+        (requests.exceptions.InvalidURL("no"), "The cause is unknown here; read the text"),
+        (requests.exceptions.TooManyRedirects("no"), "The cause is unknown here; read the text"),
         (requests.ConnectionError(ProtocolError("reset")), "closed the connection before"),
         (requests.exceptions.ChunkedEncodingError(ProtocolError("no")), "closed the connection"),
-        (requests.exceptions.ContentDecodingError(DecodeError("no")), "The cause is unknown."),
-        (requests.exceptions.RetryError(MaxRetryError(POOL, "/")), "The cause is unknown."),
+        (
+            requests.ConnectionError(ProtocolError("x", BadStatusLine("220 mail"))),
+            "in HTTP. Possible",
+        ),
+        (requests.ConnectionError(ProtocolError("x", RemoteDisconnected("x"))), "closed the"),
+        (requests.ConnectionError(ProtocolError("x", BadStatusLine("HTTP/1.1 2"))), "closed the"),
+        (
+            requests.exceptions.ContentDecodingError(DecodeError("no")),
+            "The cause is unknown here; read the text",
+        ),
+        (
+            requests.exceptions.RetryError(MaxRetryError(POOL, "/")),
+            "The cause is unknown here; read the text",
+        ),
     ],
 )
 def test_exceptions_of_requests_are_explained(

@@ -5,8 +5,10 @@ No answer came, another server answered, or the service is down.
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -87,6 +89,20 @@ DROPPED = NETWORK.row(
     cause="A server, a proxy or a firewall on the way closed the connection",
     remedy="Try again later, and from another network.",
     sign="The connection was there, and was closed or reset.",
+)
+
+NOT_HTTP = NETWORK.row(
+    "not-http",
+    "{host} does not answer in HTTP",
+    Cause(
+        "A proxy or a firewall on the way garbles the answer",
+        "Try another network, and tell the people who run the proxy or the firewall.",
+    ),
+    Cause(
+        "At this port, {host} speaks no HTTP",
+        "Check the host name and the port.",
+    ),
+    sign="There is an answer, but no status line, or headers or chunks that nobody can read.",
 )
 
 PROXY_REFUSES = NETWORK.row(
@@ -219,7 +235,8 @@ def text_of_exception(problem: Any) -> str:
     host = urlsplit(getattr(request, "url", None) or "").hostname or "the host"
     row = of_exception(problem, host)
     if row is None:
-        return f"The call to {host} failed ({type(problem).__name__}). The cause is unknown."
+        kind = type(problem).__name__
+        return f"The call to {host} failed ({kind}). The cause is unknown here; read the text of the exception."
     return row.filled({"host": host, "target": host}).text
 
 
@@ -249,10 +266,23 @@ def of_exception(problem: Exception, host: str) -> Failure | None:
     if found(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
         return STALLED
     if found(urllib3.exceptions.ProtocolError):
-        return DROPPED
+        return NOT_HTTP if is_no_http(chain) else DROPPED
     # A socket failed, and not an adapter or a test double.
     is_of_network = found(urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
     return NOT_REACHED if is_of_network else None
+
+
+def is_no_http(chain: Iterable[BaseException]) -> bool:
+    """Whether there was an answer that is no HTTP. An answer that was cut off does not count."""
+    return any(
+        isinstance(one, urllib3.exceptions.InvalidChunkLength)
+        or (
+            isinstance(one, http.client.HTTPException)
+            and not isinstance(one, http.client.IncompleteRead | ConnectionError)
+            and not getattr(one, "line", "").startswith("HTTP/1.")  # a status line, cut off
+        )
+        for one in chain
+    )
 
 
 def of_certificate(code: int) -> Failure:

@@ -11,7 +11,7 @@ import urllib3
 
 from ..causes import network
 from ..causes.failure import Failure
-from ..causes.network import no_address, of_certificate
+from ..causes.network import is_no_http, no_address, of_certificate
 from ..errors import (
     BadTokenAnswerError,
     LoginThrottledError,
@@ -120,7 +120,8 @@ def failed_attempt_of(problem: Exception, token_url: str) -> FailedAttempt | Non
     if is_caused_by(urllib3.exceptions.TimeoutError):
         return failed(slow, LoginTimeoutError)
     if is_caused_by(urllib3.exceptions.ProtocolError, ConnectionError):
-        return failed(dropped)
+        garbled = f"does not answer in HTTP. {advice_on(network.NOT_HTTP)}"
+        return failed(garbled if is_no_http(chain) else dropped)
     text = (
         f"could not be asked ({type(problem).__name__}). If a test double (responses, requests-mock)"
         f" is in use, add an answer for POST {token_url}."

@@ -911,6 +911,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HALF_A_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"access_token'
 HALF_A_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: appl"
 DROPPED = "dropped the connection before its answer was complete"
+NO_HTTP = "does not answer in HTTP"
 TIMED_OUT = "did not answer in time"
 ANOTHER_WAY = "it does not use verify= and proxies= of a single call; pass session="
 
@@ -937,6 +938,12 @@ FAILURES = {
     "closed in the body": Failure(lambda: wire.Server(HALF_A_BODY), DROPPED),
     "reset in the body": Failure(lambda: wire.Server(wire.after(HALF_A_BODY, wire.reset)), DROPPED),
     "closed in a chunk": Failure(lambda: wire.Server(CHUNKED + b"50\r\n{"), DROPPED),
+    "no HTTP": Failure(lambda: wire.Server(b"220 mail.example.com ESMTP\r\n"), NO_HTTP),
+    "no HTTP that is known": Failure(lambda: wire.Server(b"HTTP/2.5 200 OK\r\n\r\n"), NO_HTTP),
+    "a chunk without a length": Failure(lambda: wire.Server(CHUNKED + b"ZZ\r\n"), NO_HTTP),
+    "too many headers": Failure(
+        lambda: wire.Server(b"HTTP/1.1 200 OK\r\n" + 200 * b"X: y\r\n"), NO_HTTP
+    ),
     "wrong name": Failure(
         lambda: wire.Server(wire.reply(200, GOOD), name="login.example.com"),
         "shows a certificate that is not trusted (IP address mismatch",
