@@ -48,8 +48,8 @@ THROTTLED = SIGN_IN.row(
     "login-throttled",
     "the login service throttles this client",
     cause="Too many token requests in a short time",
-    remedy="Wait a minute. Share one auth between threads, and find the program that asks for a token"
-    " at every call: one token serves for hours.",
+    remedy="Wait as long as the answer asks, or else a minute. Share one auth between threads, and find"
+    " the program that asks for a token at every call: one token serves for hours.",
     statuses=(400, 429),
     words="rate limit exceeded",
     message="rate limit exceeded; %s",

@@ -163,7 +163,8 @@ class TokenResponse:
         wait = None
         if self.status == 429:
             wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
-        text = f"throttles this client. {sign_in.THROTTLED.filled().advice}"
+        asks = f", and asks for a wait of {wait:.6g} s" if wait else ""
+        text = f"throttles this client{asks}. {sign_in.THROTTLED.filled().advice}"
         return self._failed(LoginThrottledError, text, budget=THROTTLED, retry_after=wait)
 
     def _not_here(self, *, is_api: bool) -> FailedAttempt:

@@ -632,7 +632,11 @@ BAD_ANSWERS = {
         retryable=True,
     ),
     "429 Retry-After": Bad(
-        wire.reply(429, "", {"Retry-After": "5"}), LoginThrottledError, "many", 429, retryable=True
+        wire.reply(429, "", {"Retry-After": "4000"}),
+        LoginThrottledError,
+        "throttles this client, and asks for a wait of 4000 s. Too many token requests",
+        429,
+        retryable=True,
     ),
     "429 hostile Retry-After": Bad(
         wire.reply(429, "", {"Retry-After": "-1e9 \xb2 Mon, 99 Foo 99999"}),
