@@ -40,6 +40,9 @@ _OVERLONG = rb"(?:[\xc0\xc1]|(?:\xe0|\xf0\x80|\xf8\x80\x80|\xfc\x80\x80\x80)[\x8
 #: What people paste at the end of the URL of the login service, and of the API; callers append it.
 SUFFIXES = ("/oauth/token", "/api/v2")
 
+#: What the host of an example begins with.
+_EXAMPLES = dict(zip(SUFFIXES, ("login", "api"), strict=True))
+
 _PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 _HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
@@ -231,8 +234,8 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     parts = _plain_https(url)
     if parts is None:
         raise ConfigurationError(
-            f"{field} must be a plain URL such as https://login.mypurecloud.ie: https, a host,"
-            " perhaps a port and a path; no user, no query."
+            f"{field} must be a plain URL such as https://{_EXAMPLES[suffix]}.mypurecloud.ie: https, a"
+            " host, perhaps a port and a path; no user, no query."
         )
     if any(odd in parts.path for odd in ("/.", "//", "%", "\\")):
         raise ConfigurationError(

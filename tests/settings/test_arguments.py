@@ -613,10 +613,10 @@ def test_an_api_url_is_cut_at_the_version(tail: str) -> None:
         assert where(given(), environ)[2] == base
 
 
-@pytest.mark.parametrize("name", ["login_url", "api_url"])
-def test_a_bad_url_is_refused_by_its_name_with_its_value_unsaid(name: str) -> None:
+@pytest.mark.parametrize(("name", "service"), [("login_url", "login"), ("api_url", "api")])
+def test_a_bad_url_is_refused_by_its_name_with_its_value_unsaid(name: str, service: str) -> None:
     said = complaint(lambda: given(**{name: "https://user:pa55word@gateway.example"}))
-    assert said.startswith(f"{name} must be a plain URL")
+    assert said.startswith(f"{name} must be a plain URL such as https://{service}.mypurecloud.ie:")
     assert "pa55word" not in said
 
 
