@@ -449,6 +449,24 @@ def test_queues_are_paged_to_the_end(size: int, pages: int, sandbox: Counted, to
     assert found == [f"queue-{n:02}" for n in range(1, 61)]
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/v2/routing/queues?pageSize=0",
+        "/api/v2/routing/queues?pageSize=all",
+        "/sandbox/redirect",
+        "/sandbox/redirect?to=/x&status=found",
+        "/sandbox/slow",
+        "/sandbox/status/ok",
+    ],
+)
+def test_a_target_that_makes_no_sense_is_a_400(sandbox: Counted, token: str, target: str) -> None:
+    answer = call(sandbox, "GET", target, token)
+
+    assert answer.status_code == 400
+    assert answer.json()["message"] == f"The sandbox can not read {target}."
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_the_echo_tells_the_request_without_its_bearer(
     method: str, sandbox: Counted, token: str

@@ -164,7 +164,11 @@ class Service(ABC):
         """The answer to one request, counted and recorded."""
         with self._lock:
             self.count += self.counts(request)
-        reply = self.answer(request)
+        try:
+            reply = self.answer(request)
+        except (ValueError, LookupError, ArithmeticError):  # a page size of 0, or of no number
+            text = f"The sandbox can not read {request.target}."
+            reply = Reply.json(400, {"message": text, "code": "bad.request", "status": 400})
         with self._lock:
             self.throttled += self.throttles(reply)
         self.exchanges.append(Exchange(status=reply.status, **vars(request)))
