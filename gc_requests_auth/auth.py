@@ -23,7 +23,7 @@ from .calls import (
     withhold_authorization,
 )
 from .errors import ConfigurationError, GenesysCloudError, without_secrets
-from .settings import Hosts, Settings
+from .settings import Hosts, Settings, text_of
 from .stores import SharedToken, TokenStore
 from .tokens import AccessToken, LoginRequest, Refusals, TokenPool, TokenRequest, TokenSource
 from .util import ABSENT, Clock, CredentialsCallable, SecretBox, Vault, boxed, forks, plain
@@ -282,15 +282,18 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def access_token(self, *, rejected: str | None = None) -> str:
         """The token, for programs other than requests: the official SDK, a websocket, curl.
 
-        :param rejected: A token that was answered 401. If this token is still the current token, a
-            new token is returned; otherwise the current token.
+        :param rejected: A token that was answered 401, with or without "Bearer". If this token is
+            still the current token, a new token is returned; otherwise the current token.
         :raises GenesysCloudError: if there is no token.
         """
         refused: SecretBox | None = boxed(rejected)
         del rejected
-        tokens = self._tokens
-        token = tokens.current() if refused is None else tokens.other_than_value(refused)
-        return plain(token.value)
+        if refused is None:
+            return plain(self._tokens.current().value)
+        value = (
+            text_of("rejected", refused).open().rpartition(" ")[2]
+        )  # of a header, without "Bearer"
+        return plain(self._tokens.other_than_value(SecretBox(value)).value)
 
     def forget(self) -> None:
         """Sign in again: drop the token, remembered refusals, and 401s that no token cured.

@@ -939,6 +939,25 @@ def test_access_token_serves_a_token_and_replaces_a_rejected_one(sandbox: Counte
     assert sandbox.token_requests == 2
 
 
+def test_a_rejected_token_may_be_the_header_that_was_sent(sandbox: Counted) -> None:
+    auth = sandbox.auth()
+    url = sandbox.api_url + ME
+    answer = requests.get(url, auth=auth, verify=sandbox.ca_file, timeout=30)
+    sent: Any = answer.request.headers["Authorization"]
+    first = auth.access_token()
+    second = auth.access_token(rejected=sent)
+    third = auth.access_token(rejected=f"Bearer {second}")
+
+    assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize("rejected", [b"token", 5, ["token"]], ids=type)
+def test_a_rejected_token_that_is_no_text_is_refused(rejected: Any) -> None:
+    auth = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1")
+    with pytest.raises(ConfigurationError, match="rejected"):
+        auth.access_token(rejected=rejected)
+
+
 def test_forget_signs_in_again(sandbox: Counted) -> None:
     auth = sandbox.auth()
     first = auth.access_token()

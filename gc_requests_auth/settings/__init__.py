@@ -15,7 +15,7 @@ The tables in ``regions`` and ``environment`` are for the other wings as they ar
 """
 
 from .arguments import Settings
-from .client import CredentialsCommand, Identity
+from .client import CredentialsCommand, Identity, text_of
 from .hosts import SIGNATURE_KEYS, Hosts, url_below
 from .profiles import PROFILES_FILE
 
@@ -28,5 +28,6 @@ __all__ = [
     "Settings",
     "environment",
     "regions",
+    "text_of",
     "url_below",
 ]
