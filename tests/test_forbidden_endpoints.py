@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import string
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from double import Client, Cloud
+from double import Client, Cloud, Sent
 
 from gc_requests_auth import LoginUnreachableError
 
@@ -172,6 +173,51 @@ def test_unclear_answers_to_the_question_cost_a_handful_of_token_requests(
         assert caller.status(path) == 401
 
     assert cloud.token_requests <= 1 + HANDFUL
+
+
+@pytest.mark.parametrize("question", [429, 500, 503, None])
+def test_an_unclear_answer_to_the_question_decides_nothing(
+    cloud: Cloud, client: Make, monkeypatch: pytest.MonkeyPatch, question: int | None
+) -> None:
+    """429 and 5xx, or no answer in time: a token is requested, and the call itself tells."""
+    cloud.forbidden.add(ONE)
+    caller = client()
+    assert caller.status(ONE) == 401, "since then the API is asked first, also for TWO"
+    before = cloud.token_requests
+    answer, cloud.question = cloud.answer, question
+
+    def in_time(host: str, sent: Sent, patience: float) -> Any:
+        if sent.method == "HEAD" and question is None:
+            cloud.time.advance(patience)
+            raise TimeoutError("no answer")
+        return answer(host, sent, patience)
+
+    monkeypatch.setattr(cloud, "answer", in_time)
+    cloud.revoke()
+    began = cloud.time.true
+    assert caller.status(TWO) == 200
+    assert cloud.time.true - began <= 15, "the time-out of a question"
+    assert cloud.token_requests == before + 1
+    cloud.time.advance(SHORT_WHILE)
+    assert caller.status(ONE) == 401
+    assert cloud.token_requests == before + 2
+    assert cloud.time.slept == []
+
+
+def test_a_question_that_is_answered_429_since_the_token_has_nothing_left_decides_nothing(
+    cloud: Cloud, client: Make
+) -> None:
+    cloud.forbidden.add(ONE)
+    cloud.rate_limit = 3
+    caller = client()
+    assert caller.status(ONE) == 401
+    cloud.time.advance(SHORT_WHILE)
+    before = cloud.token_requests
+
+    assert caller.status(ONE) == 401
+    assert [one.status for one in cloud.questions] == [200, 429, 200]
+    assert cloud.token_requests == before + 1, "and the 401 of the new token went back"
+    assert cloud.time.slept == []
 
 
 def test_paths_that_a_new_token_cures_are_never_counted(cloud: Cloud, client: Make) -> None:

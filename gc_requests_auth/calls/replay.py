@@ -105,24 +105,17 @@ def token_lives(
 
     HEAD /api/v2/tokens/me needs no permission, so the API refuses only a token that has ended. The
     question leaves the idle time-out of the token as it is (``preserveIdleTTL``), counts as a request
-    of the token, and is never sent again. A test double is not asked, since its record shows what the
-    script did.
+    of the token, and is never sent again.
 
     :param response: The 401.
     """
-    connection = response.connection
     # The body of a streamed answer belongs to the caller. The body is read anyway if the pool of
     # connections blocks: the question would wait for this connection.
-    if not options.get("stream") or getattr(connection, "_pool_block", False):
+    blocks = getattr(getattr(response, "connection", None), "_pool_block", False)
+    if not options.get("stream") or blocks:
         free_connection(response)
-    send: Callable[..., requests.Response]
-    if isinstance(connection, GenesysCloudAdapter):
-        send = connection.send_once
-    elif type(connection) is HTTPAdapter:
-        send = connection.send
-    else:
-        return None
-    if is_patched():
+    send = _way_of_a_question(response)
+    if send is None:
         return None
     url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
     request = requests.Request("HEAD", url, headers={"User-Agent": USER_AGENT}).prepare()
@@ -138,6 +131,24 @@ def token_lives(
     finally:
         token.limit.answered(accepted=lives is True)
     return lives
+
+
+def _way_of_a_question(response: requests.Response) -> Callable[..., requests.Response] | None:
+    """Sends a question on the way that the call went: the same proxy, the same certificates.
+
+    None if a test double or a cache may be on that way. The record of a double shows what the script did.
+    """
+    adapter = getattr(response, "connection", None)
+    # urllib3 keeps the answer of http.client. An answer that a double has made up has none.
+    if is_patched() or getattr(response.raw, "_original_response", None) is None:
+        return None
+    if isinstance(adapter, GenesysCloudAdapter):
+        return adapter.send_once
+    # A subclass of HTTPAdapter may change how connections are made. A double or a cache changes `send`.
+    if isinstance(adapter, HTTPAdapter) and "send" not in vars(adapter):
+        kind = next(kind for kind in type(adapter).__mro__ if "send" in vars(kind))
+        return adapter.send if kind is HTTPAdapter else None
+    return None
 
 
 def refused_before(answer: requests.Response) -> tuple[requests.Response, ...]:

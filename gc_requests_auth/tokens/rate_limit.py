@@ -8,6 +8,10 @@ limit in any `WINDOW_SECONDS` seconds. That is right for every minute.
 The limit is kept as permits. A request takes a permit when it is sent. When its answer has arrived, the
 permit rests for `WINDOW_SECONDS` seconds, since the API may have counted the request as late as that. There is no
 lock: each step moves one permit atomically, and a permit between two steps counts as used.
+
+Ctrl-C, or a time limit, may strike between two steps. Then one permit is lost until the token is replaced.
+There is never a permit too many. Such moments take microseconds, and none is while a call waits for an
+answer.
 """
 
 from __future__ import annotations
@@ -292,14 +296,15 @@ class RateLimit:
         """Add permits, or take some out of use."""
         with forks.no_fork():
             more = limit - (self.limit or 0)
-            self.limit = limit
-            for _ in range(more):
-                self._put_back()
             for _ in range(-more):
                 try:
                     self.ready.pop()
                 except IndexError:
                     self._surplus.append(None)
+            # Between the two: if Ctrl-C strikes, there are never more permits than the limit says.
+            self.limit = limit
+            for _ in range(more):
+                self._put_back()
 
     def _was_suspended(self) -> bool:
         """Whether there was a suspension; then the count goes on by the time that it took.

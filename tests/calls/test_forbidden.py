@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import requests
 import responses
+import urllib3
 from conftest import SECRET, TOKEN, Counted, FakeTime, by_the_clock
 from double import Client, Cloud
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from gc_requests_auth import FileTokenStore, GenesysCloudAuth, LoginThrottledError
 from gc_requests_auth.calls import forbidden
@@ -451,7 +452,10 @@ def test_good_calls_between_the_forbidden_calls_of_an_adapter_that_is_not_asked_
     sandbox: Counted, ours: bool
 ) -> None:
     class Other(HTTPAdapter):
-        """As of a corporate proxy, say: of requests, and not ours."""
+        """As of a cache, say: of requests, and not ours."""
+
+        def send(self, *arguments: Any, **options: Any) -> requests.Response:
+            return super().send(*arguments, **options)
 
     with sandbox.signed_in() if ours else sandbox.session() as session:
         session.auth = session.auth or sandbox.auth()
@@ -510,6 +514,76 @@ def test_an_adapter_of_somebody_else_is_not_asked(sandbox: Counted, kind: type[A
         assert sandbox.token_requests == 1 + FETCHES
     else:
         assert sandbox.token_requests == 1 + FETCHES - 1, "a subclass of ours asks by itself"
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our session", "a plain session"])
+def test_an_adapter_that_sends_as_requests_does_is_asked(sandbox: Counted, ours: bool) -> None:
+    """It changes how connections are made, say; the question takes the way of the call."""
+    sent: list[str | None] = []
+
+    class Own(HTTPAdapter):
+        def build_response(self, request: requests.PreparedRequest, *a: Any) -> requests.Response:
+            sent.append(request.method)
+            return super().build_response(request, *a)
+
+    with sandbox.signed_in() if ours else sandbox.session() as session:
+        session.auth = session.auth or sandbox.auth()
+        session.mount("https://", Own())
+        for name in NAMES[:20]:
+            assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
+
+    assert "HEAD" in sent
+    assert sandbox.token_requests == 1 + FETCHES - 1
+
+
+def test_an_adapter_whose_send_was_replaced_is_not_asked(
+    sandbox: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str | None] = []
+    adapter = HTTPAdapter()
+    send = adapter.send
+
+    def spy(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        sent.append(request.method)
+        return send(request, **options)
+
+    monkeypatch.setattr(adapter, "send", spy)
+    with sandbox.session() as session:
+        session.auth = sandbox.auth()
+        session.mount("https://", adapter)
+        for name in NAMES[:20]:
+            assert status(session, sandbox, f"/sandbox/status/{name}/401") == 401
+
+    assert sent == ["GET"] * len(sent)
+
+
+@pytest.mark.parametrize("has_connection", [True, False])
+@pytest.mark.parametrize("kind", [HTTPAdapter, GenesysCloudAdapter, BaseAdapter])
+def test_nothing_is_asked_where_a_test_double_makes_up_the_answers(
+    sandbox: Counted, kind: type[Any], has_connection: bool
+) -> None:
+    """The question would go from somebody's unit test to Genesys Cloud."""
+
+    class Double(kind):  # type: ignore[misc]  # of any
+        def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+            raw = urllib3.HTTPResponse(io.BytesIO(), status=401)
+            answer = HTTPAdapter().build_response(request, raw)
+            answer.connection = self
+            if not has_connection:
+                del answer.connection
+            return answer
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    with sandbox.session() as session:
+        session.auth = sandbox.auth()
+        session.mount(sandbox.api_url + "/api/", Double())
+        sandbox.sandbox.api_exchanges.clear()
+        for name in NAMES[:20]:
+            assert status(session, sandbox, f"/api/v2/{name}") == 401
+
+    assert not sandbox.sandbox.api_exchanges
 
 
 def test_where_the_connection_breaks_no_more_than_a_handful_of_tokens_is_fetched(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+import sys
 import threading
 from bisect import bisect_left
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from conftest import FakeTime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gc_requests_auth.tokens import rate_limit
 from gc_requests_auth.tokens.rate_limit import HIGHEST_LIMIT, WINDOW_SECONDS, RateLimit
 
 
@@ -285,6 +290,71 @@ def test_a_refusal_does_not_switch_the_count_on(fake_time: FakeTime) -> None:
     count.close_for(0.0, 5)
 
     assert (count.limit, count.free) == (None, math.inf)
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def interrupted(work: Callable[[], object], at: int) -> bool:
+    """Do the work, with Ctrl-C at the point of that number. Whether there is such a point.
+
+    The points are those at which CPython runs a signal handler: where a function begins, and after a
+    function in C.
+    """
+    seen = itertools.count()
+
+    def strike(frame: FrameType, event: str, _: object) -> None:  # pragma: no cover -- not measured
+        is_point = event in {"call", "c_return"} and frame.f_code.co_filename == rate_limit.__file__
+        if is_point and next(seen) == at:
+            raise KeyboardInterrupt
+
+    sys.setprofile(strike)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.parametrize("taken", [1, 5])
+@pytest.mark.parametrize(
+    ("work", "answers", "lost"),
+    [
+        (lambda count: count.take() or count.answered(), 0, 1),
+        (lambda count: count.answered(), -1, 1),
+        (lambda count: count.give_back(), -1, 1),
+        (lambda count: count.answered_uncounted(accepted=True), 0, 1),
+        (lambda count: count.close_for(1.0, 5), 0, 2),
+        (lambda count: count.close_for(1.0, 10), 0, 3),
+    ],
+)
+def test_ctrl_c_leaves_no_more_permits_than_the_limit(
+    fake_time: FakeTime,
+    work: Callable[[RateLimit], object],
+    answers: int,
+    lost: int,
+    taken: int,
+) -> None:
+    """One permit may be lost, or what a change of the limit would have added or removed."""
+    at, goes_on = 0, True
+    while goes_on:
+        count = limit_of(10, fake_time)
+        count.close_for(0.0, 7)
+        send(count, 2)
+        fake_time.advance(WINDOW_SECONDS)
+        for _ in range(taken):
+            assert count.take() == 0.0
+        goes_on = interrupted(lambda: work(count), at)  # noqa: B023 -- called at once
+        for _ in range(taken + answers):
+            count.answered()
+        fake_time.advance(WINDOW_SECONDS)
+        assert count.limit is not None
+        assert count.limit - lost <= count.free <= count.limit, at
+        at += 1
+    assert count.free == count.limit
+    assert at > 2, "there are so many points"
 
 
 # -- clocks and forks --------------------------------------------------------------------------------
