@@ -132,7 +132,7 @@ class Settings:
         """Find out what follows from the arguments alone."""
         self._hosts: Hosts | None = None
         if self.region is not None or None not in (self.login_url, self.api_url):
-            self._hosts = Hosts.of(self.region, self.login_url, self.api_url)
+            self._hosts = Hosts(self.region, self.login_url, self.api_url)
         #: Id and name of the client. The secret is not kept: a vault gives a secret for one request.
         given = self.identity_given
         self._client = None if given is None else (given.client_id, given.name)
@@ -205,7 +205,7 @@ class Settings:
         region = _called(named, lambda: parse_region(environ[named])) if named else None
         if region is None and not both:
             raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
-        hosts = Hosts.of(region, login_url, api_url)
+        hosts = Hosts(region, login_url, api_url)
         if environ is self._environment:
             self._hosts = hosts
         return hosts
