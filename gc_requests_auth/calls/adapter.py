@@ -71,7 +71,7 @@ class GenesysCloudAdapter(HTTPAdapter):
     ) -> None:
         if pacing not in get_args(Pacing):
             raise ConfigurationError('pacing must be "wait", "raise" or "off"')
-        self._policy = RetryPolicy.checked(retries, retry_after_max)
+        self._policy = RetryPolicy(retries, retry_after_max)
         self._pacing = pacing
         self._ssl_context = ssl_context
         self._note_process()

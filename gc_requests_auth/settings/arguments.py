@@ -163,7 +163,7 @@ class Settings:
         elif self.credentials is not None:
             identity = ask(self.credentials)
         elif self.family is not None and environ is self._environment:
-            fields = self.family.client_id, self.family.client_secret
+            fields = self.family.pair
             identity = Identity.checked(environ[fields[0]], environ[fields[1]], fields)
         else:
             raise ConfigurationError(what_is_missing(environ))
@@ -221,7 +221,7 @@ class Settings:
         )
         if self.uses_environment and self.family is None:
             return ConfigurationError(f"{what_is_missing(environ)} {missing}")
-        used = (self.family.client_id, self.family.client_secret) if self.family else ()
+        used = self.family.pair if self.family else ()
         unused = not_used(environ, {*used, POOL_SIZE, RATE_LIMIT})
         return ConfigurationError(f"{missing} {unused}" if unused else missing)
 
