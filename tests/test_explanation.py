@@ -367,7 +367,7 @@ def test_a_gateway_that_is_called_api_may_serve_the_login_as_well(
 def test_a_gateway_for_login_and_api_is_told_as_a_login_host_at_other_paths_only(
     called: str, api_url: str, is_told: bool, double: requests_mock.Mocker
 ) -> None:
-    hosts = Hosts.of(None, "https://gw.example/login", api_url)
+    hosts = Hosts(None, "https://gw.example/login", api_url)
     double.get(called, status_code=404)
     text = str(Examination(requests.get(called), hosts))
 

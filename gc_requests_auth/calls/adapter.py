@@ -73,7 +73,7 @@ class GenesysCloudAdapter(HTTPAdapter):
             raise ConfigurationError('pacing must be "wait", "raise" or "off"')
         if type(pool_size) is not int or pool_size < 1:
             raise ConfigurationError("pool_size must be a whole number, 1 or more")
-        self._policy = RetryPolicy.checked(retries, retry_after_max)
+        self._policy = RetryPolicy(retries, retry_after_max)
         self._pacing = pacing
         self._ssl_context = ssl_context
         self._note_process()

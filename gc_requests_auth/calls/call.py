@@ -84,8 +84,7 @@ class Call:
 
     def __call__(self, response: requests.Response, *_: Any, **options: Any) -> requests.Response:
         """Requests calls this with the answer, before the caller's own hooks see the answer."""
-        if not counted_by_adapter(response):
-            count_after_answer(self, response)
+        count_after_answer(self, response)
         if response.status_code == 200:
             return response
         # requests itself has sent this request, perhaps a copy of an earlier one.
@@ -207,13 +206,17 @@ def counted_by_adapter(response: requests.Response) -> bool:
 
 
 def count_after_answer(call: Call, response: requests.Response) -> None:
-    """Count a request after its answer, if our adapter did not send it.
+    """Count a request after its answer, if no adapter of ours has sent and counted the request.
 
     An answer from a cache (of requests-cache or CacheControl) does not count, nor an answer from
     another host, to which a redirect has led. A test double has no connection: its answer does not
     count either.
     """
-    if getattr(response, "connection", None) is None or getattr(response, "from_cache", False):
+    adapter = getattr(response, "connection", None)
+    is_counted = adapter is None or getattr(adapter, "counts_requests", False)
+    if is_counted or getattr(response, "from_cache", False):
         return
     if response.url == call.url or call.is_carried_by(response.request):
-        call.token.limit.answered_uncounted(accepted=response.status_code != 401)
+        limit = call.token.limit
+        limit.count()
+        limit.answered(accepted=response.status_code != 401)

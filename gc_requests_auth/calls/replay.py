@@ -58,8 +58,7 @@ def replay_call(
         answer.request = again
     else:
         sent.original = original
-    if not counted_by_adapter(response):
-        count_after_answer(call, answer)
+    count_after_answer(call, answer)
     return answer
 
 

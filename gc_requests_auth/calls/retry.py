@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 
@@ -49,25 +49,21 @@ DEFAULT_SECONDS = 1.0
 LONGEST_BODY = 8 * 1024
 
 
-class RetryPolicy(NamedTuple):
-    """When a call to the API is worth trying again."""
+class RetryPolicy:
+    """When a call to the API is worth trying again.
 
-    #: After the first attempt.
-    retries: int
-    #: Seconds. If the server asks for a longer wait, the caller gets the answer.
-    retry_after_max: float
+    :raises ConfigurationError: naming the argument that can not work.
+    """
 
-    @classmethod
-    def checked(cls, retries: Any, retry_after_max: Any) -> RetryPolicy:
-        """The policy, if the two values can be a policy.
-
-        :raises ConfigurationError: naming the argument.
-        """
+    def __init__(self, retries: Any, retry_after_max: Any) -> None:
         for name, value in (("retries", retries), ("retry_after_max", retry_after_max)):
             sound = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
             if not sound or (name == "retries" and not isinstance(value, int)):
                 raise ConfigurationError(f"{name} must be a number, 0 or more; 0 for none")
-        return cls(retries, retry_after_max)
+        #: After the first attempt.
+        self.retries: int = retries
+        #: Seconds. If the server asks for a longer wait, the caller gets the answer.
+        self.retry_after_max: float = retry_after_max
 
     def wait(
         self,

@@ -132,7 +132,7 @@ class Settings:
         """Find out what follows from the arguments alone."""
         self._hosts: Hosts | None = None
         if self.region is not None or None not in (self.login_url, self.api_url):
-            self._hosts = Hosts.of(self.region, self.login_url, self.api_url)
+            self._hosts = Hosts(self.region, self.login_url, self.api_url)
         #: Id and name of the client. The secret is not kept: a vault gives a secret for one request.
         given = self.identity_given
         self._client = None if given is None else (given.client_id, given.name)
@@ -163,7 +163,7 @@ class Settings:
         elif self.credentials is not None:
             identity = ask(self.credentials)
         elif self.family is not None and environ is self._environment:
-            fields = self.family.client_id, self.family.client_secret
+            fields = self.family.pair
             identity = Identity.checked(environ[fields[0]], environ[fields[1]], fields)
         else:
             raise ConfigurationError(what_is_missing(environ))
@@ -205,7 +205,7 @@ class Settings:
         region = _called(named, lambda: parse_region(environ[named])) if named else None
         if region is None and not both:
             raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
-        hosts = Hosts.of(region, login_url, api_url)
+        hosts = Hosts(region, login_url, api_url)
         if environ is self._environment:
             self._hosts = hosts
         return hosts
@@ -221,7 +221,7 @@ class Settings:
         )
         if self.uses_environment and self.family is None:
             return ConfigurationError(f"{what_is_missing(environ)} {missing}")
-        used = (self.family.client_id, self.family.client_secret) if self.family else ()
+        used = self.family.pair if self.family else ()
         unused = not_used(environ, {*used, POOL_SIZE, RATE_LIMIT})
         return ConfigurationError(f"{missing} {unused}" if unused else missing)
 

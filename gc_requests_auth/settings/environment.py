@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from ..util import SecretBox
 
 
-class Pieces(NamedTuple):
-    """The names under which the pieces of a gateway or of a proxy stand: variables, or keys of a profile."""
+class Pieces:
+    """The names under which the pieces of a gateway or of a proxy stand: variables, or keys of a profile.
 
-    protocol: str
-    host: str
-    port: str
-    #: Of a proxy: user and password. Of a gateway: a text with all paths, as in ``{login: /signin,
-    #: api: /genesys}``; or the two halves of a single path, its name and its value.
-    others: tuple[str, ...]
+    :param others: Of a proxy: user and password. Of a gateway: a text with all paths, as in ``{login:
+        /signin, api: /genesys}``; or the two halves of a single path, its name and its value.
+    """
+
+    def __init__(self, protocol: str, host: str, port: str, others: tuple[str, ...]) -> None:
+        self.protocol = protocol
+        self.host = host
+        self.port = port
+        self.others = others
+        self.all = (protocol, host, port, *others)
 
 
 #: As Genesys' Terraform provider names them (``provider_env.go``). Its variables for the user and the
@@ -36,17 +39,29 @@ PROXY = Pieces(
 )
 
 
-class Family(NamedTuple):
-    """Environment variables that belong together, and who uses them."""
+class Family:
+    """Environment variables that belong together, and who uses them.
 
-    client_id: str
-    client_secret: str
-    regions: tuple[str, ...]
-    users: str
-    #: Variables with the URLs of the login service and of the API, used with this pair alone.
-    urls: tuple[str, str] = ("", "")
-    gateway: Pieces = GATEWAY
-    proxy: Pieces = PROXY
+    :param urls: Variables with the URLs of the login service and of the API, used with this pair alone.
+    """
+
+    gateway = GATEWAY
+    proxy = PROXY
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        regions: tuple[str, ...],
+        users: str,
+        urls: tuple[str, str] = ("", ""),
+    ) -> None:
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.pair = client_id, client_secret
+        self.regions = regions
+        self.users = users
+        self.urls = urls
 
 
 #: In the order in which they count.
@@ -106,7 +121,7 @@ BARE_TOKEN = "GENESYSCLOUD_ACCESS_TOKEN"  # noqa: S105 -- a name
 #: All variables that are read.
 KNOWN = frozenset(
     {LOGIN_URL, API_URL, PROFILE, POOL_SIZE, RATE_LIMIT, BARE_TOKEN, *REGION_VARIABLES}
-    | {name for one in (GATEWAY, PROXY) for name in (*one[:3], *one.others)}
+    | {name for one in (GATEWAY, PROXY) for name in one.all}
     | {
         name
         for one in FAMILIES
@@ -173,10 +188,7 @@ def incomplete_pairs(
     """Pairs of which one half is missing: the name that is set, the name that is not, and its state."""
     told: set[str] = set()
     for family in families:
-        for have, lack in (
-            (family.client_id, family.client_secret),
-            (family.client_secret, family.client_id),
-        ):
+        for have, lack in (family.pair, family.pair[::-1]):
             if environ.get(have) and not environ.get(lack) and have not in told:
                 told.add(have)
                 yield have, lack, "empty" if lack in environ else "not set"
@@ -200,8 +212,8 @@ def unused_clients(used: Family, environ: Environment) -> list[str]:
     if other is not None:
         which = int(environ[other[1].client_id] == environ[used.client_id])
         warnings.append(
-            f"two OAuth clients in the environment: {used[which]} is used, {other[1][which]} has"
-            " another value"
+            f"two OAuth clients in the environment: {used.pair[which]} is used,"
+            f" {other[1].pair[which]} has another value"
         )
     elif environ.get(PROFILE) and used in FAMILIES:
         warnings.append(f"{called} is set and used, and so {PROFILE} is not")
@@ -211,12 +223,7 @@ def unused_clients(used: Family, environ: Environment) -> list[str]:
 def not_used(environ: Environment, used: Iterable[str]) -> str:
     """The variables that are set and not used, as a sentence with the likely right names; or empty."""
     # The pieces of a gateway or a proxy are used if its host is set.
-    pieces = {
-        name
-        for one in (GATEWAY, PROXY)
-        if environ.get(one.host)
-        for name in (*one[:3], *one.others)
-    }
+    pieces = {name for one in (GATEWAY, PROXY) if environ.get(one.host) for name in one.all}
     theirs = filter(_is_theirs, environ)
     names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - {*used} - pieces)
     return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 import requests
@@ -50,49 +50,46 @@ _HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
 #: Empty, or from 1 to 65535.
 _PORT = r"|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
 
+#: So many URLs are remembered, and whether they get the token.
+URLS = 256
+
 #: So often may a path be encoded.
 DEEPEST = 10
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
-class Hosts(NamedTuple):
-    """Where tokens come from and where they may go."""
+class Hosts:
+    """Where tokens come from and where they may go: what a region names, or both URLs, or all together.
 
-    #: The domain of the region; None where both URLs are given instead.
-    region: str | None
-    #: Without a trailing slash; tokens come from ``{login_url}/oauth/token``.
-    login_url: str
-    #: Without a trailing slash.
-    api_url: str
-    #: ``https://host[:port]/base/path/`` of all that is ours.
-    prefixes: tuple[str, ...]
-    #: Whether `api_url` was named rather than derived from the region.
-    explicit: bool
-    #: The same prefixes; none where the token endpoint lies at one of their hosts.
-    shortcuts: tuple[str, ...]
+    :raises ConfigurationError: if tokens come from one region, and the API is that of another.
+    """
 
-    @classmethod
-    def of(cls, region: str | None, login_url: str | None, api_url: str | None) -> Hosts:
-        """The hosts that a region names, or both URLs, or all together.
-
-        :raises ConfigurationError: if tokens come from one region, and the API is that of another.
-        """
-        prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
-        if api_url is not None:
-            prefixes = (f"{api_url}/",)
-        explicit = api_url is not None
-        login_url = login_url or f"https://login.{region}"
-        api_url = api_url or f"https://api.{region}"
-        login, api = (urlsplit(url).netloc.partition(".")[2] for url in (login_url, api_url))
+    def __init__(self, region: str | None, login_url: str | None, api_url: str | None) -> None:
+        #: The domain of the region; None where both URLs are given instead.
+        self.region = region
+        #: Whether `api_url` was named rather than derived from the region.
+        self.explicit = api_url is not None
+        #: Without a trailing slash; tokens come from ``{login_url}/oauth/token``.
+        self.login_url = login_url or f"https://login.{region}"
+        #: Without a trailing slash.
+        self.api_url = api_url or f"https://api.{region}"
+        #: ``https://host[:port]/base/path/`` of all that is ours.
+        self.prefixes = tuple(f"https://{service}{region}/" for service in _TAKE_TOKENS)
+        if self.explicit:
+            self.prefixes = (f"{self.api_url}/",)
+        urls = self.login_url, self.api_url
+        login, api = (urlsplit(url).netloc.partition(".")[2] for url in urls)
         if login != api and {login, api} <= DOMAINS:
             raise ConfigurationError(
                 f"Tokens come from {login}, but the API belongs to {api}. A token of one region is"
                 " refused in every other. Name the region alone: both URLs follow from it."
             )
-        origins = {urlsplit(prefix).netloc for prefix in prefixes}
-        shared = urlsplit(login_url).netloc in origins
-        return cls(region, login_url, api_url, prefixes, explicit, () if shared else prefixes)
+        shared = self.login_host in {urlsplit(prefix).netloc for prefix in self.prefixes}
+        #: The same prefixes; none where the token endpoint lies at one of their hosts.
+        self._shortcuts = () if shared else self.prefixes
+        #: Whether a request to this prepared URL gets the token. Most scripts call few URLs.
+        self.takes_token = lru_cache(maxsize=URLS)(self._takes_token)
 
     @property
     def login_host(self) -> str:
@@ -104,14 +101,12 @@ class Hosts(NamedTuple):
         """The token endpoint (RFC 6749, section 3.2)."""
         return f"{self.login_url}/oauth/token"
 
-    def takes_token(self, url: str) -> bool:
-        """Whether a request to this prepared URL gets the token.
-
-        The prefix decides about a plain URL, which is much cheaper than parsing. Any other URL is
+    def _takes_token(self, url: str) -> bool:
+        """The prefix decides about a plain URL, which is much cheaper than parsing. Any other URL is
         parsed, since a server may understand it in another way.
         """
         if (
-            url.startswith(self.shortcuts)
+            url.startswith(self._shortcuts)
             and _PLAIN.fullmatch(url)
             and "/." not in url
             and "Signature" not in url

@@ -67,13 +67,10 @@ def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
         if isinstance(value, type):
             raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
     client_id, client_secret, region, *others = values
-    family = Family(client_id, client_secret, (region,), "Archy")
+    family = Family(client_id, client_secret, (region,), "the gc CLI" if others else "Archy")
     if others:
-        family = family._replace(
-            users="the gc CLI",
-            proxy=Pieces(others[0], others[1], others[2], (others[3], others[4])),
-            gateway=Pieces(others[5], others[6], others[7], (others[8],)),
-        )
+        family.proxy = Pieces(others[0], others[1], others[2], (others[3], others[4]))
+        family.gateway = Pieces(others[5], others[6], others[7], (others[8],))
     return family, values, path if exposed else None
 
 

@@ -12,19 +12,19 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from ..util import SecretBox, plain
 
 
-class Region(NamedTuple):
+class Region:
     """One row: the AWS id, the short code, the domain, and the label of the sign-in page."""
 
-    aws: str
-    code: str
-    domain: str
-    label: str
+    def __init__(self, aws: str, code: str, domain: str, label: str) -> None:
+        self.aws = aws
+        self.code = code
+        self.domain = domain
+        self.label = label
 
 
 REGIONS = (

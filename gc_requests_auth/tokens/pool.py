@@ -253,9 +253,9 @@ class TokenPool:
         """
         for other in self.all_living():
             if other.value == token.value:
-                return token._replace(limit=other.limit, slot=slot)
+                return token.in_use(other.limit, slot)
         permits = self._slots[slot].request.permits(token)
-        return token._replace(limit=RateLimit(self._rate_limit(), self._clock, permits), slot=slot)
+        return token.in_use(RateLimit(self._rate_limit(), self._clock, permits), slot)
 
     def _is_used_last(self, value: SecretBox) -> bool:
         since = self._used_last_since.get(value)

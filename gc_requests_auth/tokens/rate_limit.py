@@ -153,11 +153,6 @@ class RateLimit:
             if self._shared is not None:
                 self._shared.answered(self)
 
-    def answered_uncounted(self, *, accepted: bool) -> None:
-        """The answer to a request has arrived that was not counted when it was sent."""
-        self.count()
-        self.answered(accepted=accepted)
-
     def close_for(self, seconds: float, limit: int | None = None) -> None:
         """The API refused a request because of this token: nothing is sent for so many seconds.
 

@@ -181,9 +181,14 @@ class TokenSource:
         """The token for a request now."""
         token = self.token
         if token is not None:
-            left = token.remaining(self._clock)
-            if left > token.renew_before:
+            clock, until = self._clock, token.fresh_until
+            # Every call comes by here. An earlier time than that of the token's birth: see `Moment.age`.
+            if (
+                token.born.monotonic <= clock.monotonic() < until.monotonic
+                and clock.wall() < until.wall
+            ):
                 return token
+            left = token.remaining(clock)
             if left > 0:
                 return self._renew_early(token, left)
         return self._fetch_or_join(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 
@@ -27,25 +27,38 @@ GRACE = 5.0
 REFUSAL_MEMORY = 30.0
 
 
-class AccessToken(NamedTuple):
-    """A bearer token (RFC 6750) and how long it is good for."""
+class AccessToken:
+    """A bearer token (RFC 6750) and how long it is good for. Nothing of it changes."""
 
-    value: SecretBox
-    #: What :attr:`header` opens.
-    bearer: SecretBox
-    born: Moment
-    #: Seconds from `born`.
-    lifetime: float
-    #: Seconds before the deadline from which a successor may be looked for in the background.
-    renew_before: float = 0.0
-    #: Seconds before the deadline from which a call waits briefly for a successor.
-    wait_before: float = 0.0
-    #: Whether the token comes from a store, where another process may have left it long ago.
-    from_store: bool = False
-    #: How many requests the token may still make. Set when the token is put to use.
+    #: How many requests the token may still make; see :meth:`in_use`.
     limit: RateLimit = OFF
     #: The number of the token among the tokens of the client.
-    slot: int = 0
+    slot = 0
+
+    def __init__(
+        self,
+        value: SecretBox,
+        born: Moment,
+        lifetime: float,
+        *,
+        renew_before: float = 0.0,
+        wait_before: float = 0.0,
+        from_store: bool = False,
+    ) -> None:
+        self.value = value
+        #: What :attr:`header` opens.
+        self.bearer = SecretBox("Bearer " + value.open())
+        self.born = born
+        #: Seconds from `born`.
+        self.lifetime = lifetime
+        #: Seconds before the deadline from which a successor may be looked for in the background.
+        self.renew_before = renew_before
+        #: Seconds before the deadline from which a call waits briefly for a successor.
+        self.wait_before = wait_before
+        #: Whether the token comes from a store, where another process may have left it long ago.
+        self.from_store = from_store
+        #: Until then, a call takes the token and looks no further.
+        self.fresh_until = born.later(lifetime - renew_before)
 
     @classmethod
     def issued(
@@ -59,7 +72,7 @@ class AccessToken(NamedTuple):
         value = SecretBox(value)
         lifetime = lifetime_of(expires_in)
         if requested.age(clock) >= lifetime:
-            return cls(value, _bearer(value), Moment.now(clock), GRACE)
+            return cls(value, Moment.now(clock), GRACE)
         return cls._with_windows(value, requested, lifetime)
 
     @classmethod
@@ -78,9 +91,20 @@ class AccessToken(NamedTuple):
     def _with_windows(
         cls, value: SecretBox, born: Moment, lifetime: float, *, from_store: bool = False
     ) -> AccessToken:
-        renew_before = min(900.0, lifetime / 4)
-        wait_before = min(10.0, lifetime / 10)
-        return cls(value, _bearer(value), born, lifetime, renew_before, wait_before, from_store)
+        return cls(
+            value,
+            born,
+            lifetime,
+            renew_before=min(900.0, lifetime / 4),
+            wait_before=min(10.0, lifetime / 10),
+            from_store=from_store,
+        )
+
+    def in_use(self, limit: RateLimit, slot: int) -> AccessToken:
+        """The same token with its rate limit and its place among the tokens of the client."""
+        used = copy.copy(self)
+        used.limit, used.slot = limit, slot
+        return used
 
     @property
     def header(self) -> Secret:
@@ -88,15 +112,8 @@ class AccessToken(NamedTuple):
         return self.bearer.open()
 
     def remaining(self, clock: Clock) -> float:
-        """Seconds left; zero or less when the token has ended."""
-        born = self.born
-        # As `Moment.age` has it, once more: this is asked before every call.
-        monotonic, wall = clock.monotonic() - born.monotonic, clock.wall() - born.wall
-        return self.lifetime - max(wall, monotonic) if monotonic >= 0 else 0.0
-
-
-def _bearer(value: SecretBox) -> SecretBox:
-    return SecretBox("Bearer " + value.open())
+        """Seconds left; 0 when the token has ended."""
+        return max(0.0, self.lifetime - self.born.age(clock))
 
 
 def lifetime_of(expires_in: object) -> float:

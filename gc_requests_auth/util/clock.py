@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 # freezegun and time-machine replace the functions of the module `time` for a while. A saved reference
 # would be a frozen clock. So each use looks the function up.
@@ -40,16 +39,21 @@ class Clock:
         self.sleep = sleep
 
 
-class Moment(NamedTuple):
-    """A point in time by both clocks."""
+class Moment:
+    """A point in time by both clocks. It never changes."""
 
-    monotonic: float
-    wall: float
+    def __init__(self, monotonic: float, wall: float) -> None:
+        self.monotonic = monotonic
+        self.wall = wall
 
     @classmethod
     def now(cls, clock: Clock) -> Moment:
         """The present moment."""
         return cls(clock.monotonic(), clock.wall())
+
+    def later(self, seconds: float) -> Moment:
+        """So many seconds after this moment."""
+        return Moment(self.monotonic + seconds, self.wall + seconds)
 
     def age(self, clock: Clock) -> float:
         """Seconds since then, by the clock that has gone further.

@@ -67,7 +67,7 @@ class Memory:
 
     def __init__(self, clock: Clock) -> None:
         self._api = Api()
-        hosts = Hosts.of("mypurecloud.ie", None, None)
+        hosts = Hosts("mypurecloud.ie", None, None)
         self._known = ForbiddenEndpoints(lambda: hosts, (5, 15), clock)
         self._new = AccessToken.issued("a-new-token", 86400, Moment.now(clock), clock)
         self.note_fetched = self._known.note_fetched
@@ -111,7 +111,7 @@ def token(fake_time: FakeTime) -> Make:
     def make(value: str) -> AccessToken:
         clock = fake_time.clock
         issued = AccessToken.issued(value, 86400, Moment.now(clock), clock)
-        return issued._replace(limit=RateLimit(300, clock))
+        return issued.in_use(RateLimit(300, clock), 0)
 
     return make
 

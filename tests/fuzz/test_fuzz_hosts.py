@@ -113,8 +113,8 @@ def letters(path: str) -> str:
 
 
 def test_the_oracle_of_sound_answers_judges_known_answers_right() -> None:
-    region = Hosts.of("mypurecloud.ie", None, None)
-    gateway = Hosts.of(None, "https://x.example", "https://x.example/a")
+    region = Hosts("mypurecloud.ie", None, None)
+    gateway = Hosts(None, "https://x.example", "https://x.example/a")
     for url in ("https://api.mypurecloud.ie", "https://apps.mypurecloud.ie:443/?x#@"):
         assert is_ours(region, url) is True
     for url in (
@@ -131,7 +131,7 @@ def test_the_oracle_of_sound_answers_judges_known_answers_right() -> None:
     assert is_ours(gateway, "https://x.example/a%zz?Signature=1") is False
     assert is_ours(gateway, "https://x.example/a/%zz?Signature=1") is True
     assert is_ours(gateway, "https://x.example:1/a/") is False
-    below = Hosts.of(None, "https://x.example/a", "https://x.example/a")
+    below = Hosts(None, "https://x.example/a", "https://x.example/a")
     assert is_ours(below, "https://x.example/a/oauth/token") is False
     assert is_ours(below, "https://x.example/a/oauth//token") is None
 
@@ -146,8 +146,8 @@ FOLDERS = st.sampled_from(["", "", "/genesys", "/genesys/v1", "/Sign-In", "/oaut
 URLS = st.tuples(st.just("https://"), HOSTS, PORTS, FOLDERS).map("".join)
 
 
-REGION = Hosts.of("mypurecloud.ie", None, None)
-GATEWAY = Hosts.of(None, "https://gateway.example", "https://gateway.example")
+REGION = Hosts("mypurecloud.ie", None, None)
+GATEWAY = Hosts(None, "https://gateway.example", "https://gateway.example")
 
 
 @st.composite
@@ -158,7 +158,7 @@ def places(draw: st.DrawFn) -> Hosts:
     if api and draw(st.booleans()):
         login = api  # one gateway for both
     try:
-        return Hosts.of(
+        return Hosts(
             region,
             login and base_url("login_url", login, suffix="/oauth/token"),
             api and base_url("api_url", api, suffix="/api/v2"),
@@ -288,7 +288,7 @@ def test_a_base_url_is_refused_with_its_value_unsaid_or_takes_the_token(
         check(error)
         nothing_told(sweep)
         return
-    place = Hosts.of(None, "https://login.example", base)
+    place = Hosts(None, "https://login.example", base)
     below = f"{base}/api/v2/users/me"
 
     assume("%" not in base)  # in a host, where it leads nowhere

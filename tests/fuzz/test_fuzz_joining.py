@@ -166,7 +166,7 @@ def test_no_path_leaves_the_origin_or_the_base_path(
 def test_a_whole_url_gets_the_token_exactly_when_its_path_is_accepted_as_a_path(
     sessions: dict[str, GenesysCloudSession], base: str, path: str
 ) -> None:
-    place = Hosts.of(None, "https://login.example", base)
+    place = Hosts(None, "https://login.example", base)
     path = f"/{path.lstrip('/')}"
     accepted = completed(sessions[base], path)
     assert accepted is None or place.takes_token(accepted)

@@ -298,7 +298,7 @@ def test_a_bad_argument_is_refused_by_its_name_with_its_value_unsaid(
 def test_a_bad_variable_is_refused_by_its_name_with_its_value_unsaid(
     half: int, value: str, complaint_: str
 ) -> None:
-    field = str(FAMILIES[2][half])
+    field = str(FAMILIES[2].pair[half])
     environ = {**whole(FAMILIES[2]), field: value}
     assert complaint(lambda: within(environ, settings().identity)).startswith(
         f"{field} {complaint_}"

@@ -137,9 +137,9 @@ def test_half_a_family_does_not_count_before_a_whole_one(
     first: Family, second: Family, half: int, other_half: str | None
 ) -> None:
     environ = pair(second)
-    environ[str(first[half])] = SecretBox("half")
+    environ[str(first.pair[half])] = SecretBox("half")
     if other_half is not None:
-        environ[str(first[1 - half])] = SecretBox(other_half)
+        environ[str(first.pair[1 - half])] = SecretBox(other_half)
     assert whole_family(environ) is second
     assert conflicting_families(environ) is None
 
@@ -168,7 +168,7 @@ def test_a_rival_behind_an_echo_is_found() -> None:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.client_id)
 @pytest.mark.parametrize("half", [0, 1])
 def test_half_a_family_is_named_with_what_it_lacks(family: Family, half: int) -> None:
-    have, lack = str(family[half]), str(family[1 - half])
+    have, lack = str(family.pair[half]), str(family.pair[1 - half])
     # Of two names for one secret, the first is asked for.
     asked = lack.replace("PURECLOUD_SECRET", "PURECLOUD_CLIENT_SECRET")
     assert f"{have} is set, but {asked} is not set." in what_is_missing({have: SecretBox(SECRET)})

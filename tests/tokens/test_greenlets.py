@@ -91,7 +91,7 @@ print(told, len(asked))
 
 IN_THE_LAST_MOMENTS = f"""{HUB}
 run(call)
-source.token = source.token._replace(lifetime=5.0)
+source.token = AccessToken(source.token.value, source.token.born, 5.0, renew_before=250.0, wait_before=10.0)
 source._background = False
 run(call, call)
 print(told, len(asked))

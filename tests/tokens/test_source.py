@@ -1505,7 +1505,7 @@ def slots(login: Login, fake_time: FakeTime) -> list[TokenSource]:
             login,
             clock=fake_time.clock,
             background=False,
-            adopt=lambda token: token._replace(slot=number, limit=RateLimit(300, fake_time.clock)),
+            adopt=lambda token: token.in_use(RateLimit(300, fake_time.clock), number),
         )
 
     return [slot(number) for number in range(3)]

@@ -56,7 +56,7 @@ def of_the_api_asked_by_check(text: str) -> None:
     network: Any = SimpleNamespace(send=lambda *_: answered(text))
     token: Any = None
     with pytest.raises(Trouble, match="no JSON object"):
-        idle_timeout(network, Hosts.of("mypurecloud.ie", None, None), token)
+        idle_timeout(network, Hosts("mypurecloud.ie", None, None), token)
 
 
 def of_a_store(text: str) -> None:

@@ -148,7 +148,7 @@ class Answer(NamedTuple):
 
 def login_url_of(domain: str) -> str:
     """The login service of a region."""
-    return Hosts.of(domain, None, None).login_url
+    return Hosts(domain, None, None).login_url
 
 
 def ask_regions(

@@ -56,7 +56,7 @@ def credentials_found(settings: Settings) -> tuple[Identity, Finding]:
         logger.removeHandler(silence)
     family = settings.family
     by_options = settings.identity_given is not None or settings.credentials is not None
-    id_from, secret_from = (family.client_id, family.client_secret) if family else (_OPTIONS,) * 2
+    id_from, secret_from = family.pair if family else (_OPTIONS,) * 2
     not_used = [] if by_options else list(_not_used(settings, environ))
     details = [f"not used: {one}" for one in not_used]
     if not by_options and family is None:
@@ -184,7 +184,7 @@ def _rival(family: Family, used: Family | None, environ: Environment) -> Iterato
         yield f"{family.client_id} ({which}), since {used.client_id} comes first"
     else:
         for have, lack, state in incomplete_pairs(environ, [family]):
-            if used is None or have not in used:
+            if used is None or have not in used.pair:
                 yield f"{have}, since {lack} is {state}"
 
 
