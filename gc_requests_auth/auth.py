@@ -362,7 +362,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     def __getstate__(self) -> dict[str, Any]:
         # A pickle holds a secret only if the secret was an argument. A secret of the environment is read
         # again where the pickle is loaded. A pickle holds no token.
-        return {name: one for name, one in vars(self).items() if name not in self._NOT_COPIED}
+        return {name: one for name, one in dict(vars(self)).items() if name not in self._NOT_COPIED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -58,9 +58,10 @@ def _start_afresh(pid: int) -> None:
             return
         fork_count += 1
         _threads.clear()
-        for reference, reset in list(_resets.items()):
-            thing = reference()
-            if thing is not None:  # pragma: no branch -- by the garbage collector of another thread
+        # Not items(): a list of pairs can start the garbage collector, which removes entries meanwhile.
+        for reference in list(_resets):
+            thing, reset = reference(), _resets.get(reference)
+            if thing is not None and reset is not None:  # pragma: no branch -- collected meanwhile
                 reset(thing)
         _pid = pid
 

@@ -283,6 +283,40 @@ def test_living_objects_are_reset_in_each_child_and_none_is_kept_alive_for_that(
 # -- threads ---------------------------------------------------------------------------------------
 
 
+COLLECTED_MEANWHILE = """
+import gc, os
+from gc_requests_auth.util import forks
+
+class Counting:
+    times = 0
+    def reset(self):
+        Counting.times += 1
+
+living = [Counting() for _ in range(6000)]
+for one in living:
+    forks.at_fork(one.reset)
+gc.collect()
+gc.disable()
+for _ in range(40):
+    one = Counting()
+    one.itself = one
+    forks.at_fork(one.reset)
+del one
+gc.set_threshold(3000)  # half of the entries, on Python 3.11, where each pair of a list counts
+pid = os.getpid() + 1
+os.getpid = lambda: pid
+gc.enable()
+forks.process()
+print(Counting.times >= 6000)
+"""
+
+
+def test_objects_that_are_collected_while_a_fork_is_noticed_are_left_out() -> None:
+    done = run_python(COLLECTED_MEANWHILE)
+
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_work_is_done_in_a_daemon_thread_of_its_own() -> None:
     threads: list[threading.Thread] = []
     done = threading.Event()
