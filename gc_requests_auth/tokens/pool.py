@@ -47,8 +47,6 @@ class TokenPool:
         self._rate_limit = rate_limit
         self._clock = clock
         self._slots: list[TokenSource] = []
-        #: The source, if it is known that there is only one.
-        self._only: TokenSource | None = None
         self._is_complete = False
         #: The values of tokens that were refused while no successor could be fetched; since when.
         self._used_last_since: dict[SecretBox, Moment] = {}
@@ -60,9 +58,6 @@ class TokenPool:
         The caller waits for the first token of all, or when every token has ended, and for a moment
         when all are used up.
         """
-        only = self._only
-        if only is not None:
-            return only.current()
         slots = self.slots()
         best = self._most_ready()
         if best is not None:
@@ -91,7 +86,8 @@ class TokenPool:
                 self._rate_limit()  # raises before a token is fetched, if the setting makes no sense
                 with forks.no_fork():
                     self._add_slots(size)
-                    self._only = self._slots[0] if size == 1 else None
+                    if size == 1:  # there is nothing to choose from: every call takes the short way
+                        self.current = self._slots[0].current  # type: ignore[method-assign]
                     self._is_complete = True
         return self._slots
 
