@@ -20,7 +20,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, TypeVar
 
@@ -46,6 +46,10 @@ LOCK_STEP_WAIT = 30.0
 
 #: Seconds to wait until the store has taken a new token: the call already has the token.
 SET_WAIT = 0.5
+
+#: Seconds after which a thread without a step ends. Ctrl-C, or a time limit of the caller's, may strike
+#: before the thread is told to end. The thread, and perhaps the lock of the store, would stay for ever.
+LONGEST_IDLE = 60.0
 
 #: The version of the format in which a token is stored.
 VERSION = 1
@@ -99,7 +103,7 @@ class SharedToken(TokenRequest):
             due = token.wait_before if retry else token.renew_before
             return token if token.remaining(self._clock) > due else None
 
-        with self._thread() as thread:
+        with self._thread(within + LONGEST_IDLE) as thread:
             found = thread.run(look, ANSWER_WAIT)
             if found is None:
                 thread.take(lambda: self._store.lock(signed.key), LOCK_STEP_WAIT)
@@ -161,13 +165,13 @@ class SharedToken(TokenRequest):
         return signed
 
     @contextmanager
-    def _thread(self) -> Iterator[StoreThread]:
+    def _thread(self, longest_idle: float = LONGEST_IDLE) -> Iterator[StoreThread]:
         """A thread for one visit to the store.
 
         If the last thread still waits for the store, that thread again.
         """
         latest = self._latest
-        thread = latest if latest is not None and latest.is_stuck else StoreThread()
+        thread = latest if latest is not None and latest.is_stuck else StoreThread(longest_idle)
         try:
             yield thread
         finally:
@@ -246,11 +250,14 @@ class StoreThread:
     So no caller waits for the store for longer than the caller wants. After a step that takes too long no
     further step is run; the thread ends when the store answers. Where no thread can be started, at the end of
     a script for example, the caller waits for the store.
+
+    :param longest_idle: Seconds without a step, after which the thread ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_idle: float = LONGEST_IDLE) -> None:
         #: The first problem, in words that hold no value of the store.
         self.problem: str | None = None
+        self._longest_idle = longest_idle
         self._steps: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._locks = ExitStack()
         self._gave_up = False
@@ -299,8 +306,9 @@ class StoreThread:
         self._steps.put(None)
 
     def _loop(self) -> None:
-        for step in iter(self._steps.get, None):
-            step()
+        with suppress(Empty):
+            while (step := self._steps.get(timeout=self._longest_idle)) is not None:
+                step()
         with suppress(BaseException):  # where nobody waits any more for the release of the lock
             self._locks.close()
         self._note_end()

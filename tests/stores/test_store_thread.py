@@ -93,6 +93,16 @@ def test_a_lock_is_held_until_the_thread_is_ended() -> None:
     assert lock.left.is_set()
 
 
+def test_a_thread_that_nobody_ends_ends_by_itself_and_releases_its_lock() -> None:
+    """Ctrl-C has struck before the thread was told to end."""
+    runner, lock = StoreThread(longest_idle=0.1), Lock()
+    runner.take(lock, LONG)
+
+    assert lock.left.wait(LONG)
+    until(lambda: store_threads() == [])
+    assert not runner.is_stuck
+
+
 def test_a_step_that_fails_is_a_problem_and_the_next_one_is_taken() -> None:
     runner = StoreThread()
 
