@@ -161,9 +161,7 @@ def print_error(error: GenesysCloudError) -> int:
 
 #: What the library calls by an argument of Python, and the command by an option.
 _OPTIONS = {
-    r"\bpass client_id=? and client_secret=?": "pass --client-id with --stdin or --secret-command",
-    r"\bverify=, cert= or ": "",
-    r"\bclient_id and client_secret\b": "--client-id with --stdin or --secret-command",
+    r"\b([Pp])ass client_id=? and client_secret=?": r"\1ass --client-id with --stdin or --secret-command",
     r"\bregion=": "--region",
     r"\bprofile=": "--profile",
     r"\blogin_url=": "--login-url ",
@@ -171,8 +169,8 @@ _OPTIONS = {
     r"--(region|login-url|api-url) ?(?=['\"])": r"--\1 ",
     r"\blogin_url\b": "--login-url",
     r"\bapi_url\b": "--api-url",
-    r"\bclient_id\b": "the client id",
-    r"\bclient_secret\b": "the client secret",
+    # Elsewhere, these are keys of a profile or of a JSON document.
+    r"^client_(id|secret)\b(?! of profile)( of credentials=)?": r"the client \1",
     r" +": " ",
 }
 
