@@ -59,7 +59,7 @@ class Failure(NamedTuple):
     codes: tuple[str, ...] = ()
     #: Words in the message, in lower case.
     words: str = ""
-    #: How else to recognise the row. `of_call` and `of_sign_in` skip every row with a sign; code must
+    #: How else to recognise the row. `of_call` and `of_token_request` skip every row with a sign; code must
     #: name the row.
     sign: str = ""
     #: The message of the answer, word for word, with ``%s`` for what differs.

@@ -218,21 +218,6 @@ def of_token_request(
         and error not in KNOWN_ERRORS
     ):
         return API_ASKED_FOR_TOKEN
-    row = of_sign_in(status, error, description, at_region=is_region_host(host), swapped=swapped)
-    if row is NO_SUCH_LOGIN_PATH and is_login and url.path == "/oauth/token":
-        # The login service of a region has something there.
-        return LOGIN_UNKNOWN if error else None
-    return row
-
-
-def of_sign_in(
-    status: int, error: str | None, description: str, *, at_region: bool, swapped: bool = False
-) -> Failure | None:
-    """The row of an answer of the login service, as far as an OAuth error or a status tells.
-
-    :param at_region: Whether the login service is that of a region, and not of a URL.
-    :param swapped: Whether id and secret look swapped.
-    """
     if status == 429:
         return THROTTLED
     if status == 407:
@@ -244,7 +229,11 @@ def of_sign_in(
             continue
         if row is NOT_ACCEPTED and swapped:
             return LOOK_SWAPPED
-        return NOT_ACCEPTED_AT_URL if row is NOT_ACCEPTED and not at_region else row
+        if row is NOT_ACCEPTED and not is_region_host(host):
+            return NOT_ACCEPTED_AT_URL
+        if row is NO_SUCH_LOGIN_PATH and is_login and url.path == "/oauth/token":
+            break  # the login service of a region has something there
+        return row
     return LOGIN_UNKNOWN if error else None
 
 

@@ -91,7 +91,6 @@ class Trouble(Exception):  # noqa: N818 -- it never leaves this package
     def __init__(
         self, finding: str, status: Status, causes: Iterable[Cause], *details: str
     ) -> None:
-        super().__init__(finding)
         self.found = Finding(finding, details, {}, status, tuple(causes), goes_on=False)
 
 
