@@ -64,7 +64,7 @@ _FACTS = {name: f"<{name}>" for name in UNKNOWN_FACTS} | {
 _INSTEAD = {
     "login-host-called": "the same path at https://api.<domain>",
     "no-api-path": "/api/v2/<path>",
-    "user-context": "the path that the list below names",
+    "user-context": "the path that the list below names instead",
 }
 
 

@@ -86,7 +86,8 @@ class TokenError(GenesysCloudError):
         self.host = host
         #: The HTTP status of its answer; None if there was none.
         self.status = status
-        #: The OAuth ``error`` code of the answer (RFC 6749, section 5.2).
+        #: The OAuth ``error`` code of the answer (RFC 6749, section 5.2), or the ``code`` of an error of
+        #: the API.
         self.error = error
         #: The ``error_description`` of the answer, cut to 200 printable characters.
         self.description = description

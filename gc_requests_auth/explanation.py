@@ -21,7 +21,7 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     with forks.no_fork():  # most processes never ask
         from .calls import Call
         from .causes.examination import Examination
-        from .causes.network import text_of_exception
+        from .causes.exception import text_of_exception
 
     response = (
         failure if isinstance(failure, requests.Response) else getattr(failure, "response", None)

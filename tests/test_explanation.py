@@ -20,11 +20,13 @@ from urllib3.exceptions import DecodeError, MaxRetryError, ProtocolError
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, explain
 from gc_requests_auth.causes.examination import Examination
-from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE, of_certificate, of_exception
+from gc_requests_auth.causes.exception import of_certificate, of_exception
+from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE
 from gc_requests_auth.settings.hosts import Hosts
 
 API = "https://api.mypurecloud.ie/api/v2"
 LOGIN = "https://login.mypurecloud.ie/oauth/token"
+GATEWAY = "https://gw.example/oauth/token"
 POOL = urllib3.HTTPSConnectionPool("login.nowhere.invalid")
 REFERENCE = {"ININ-Correlation-Id": "5a6d-c0de"}
 
@@ -147,7 +149,7 @@ def test_the_correlation_id_of_the_body_serves_as_well(double: requests_mock.Moc
 def test_an_answer_without_a_correlation_id_is_a_question_for_those_who_run_the_network(
     double: requests_mock.Mocker,
 ) -> None:
-    assert "this answer has none: ask the people who run the host" in answer(
+    assert "this answer has none. Ask the people who run the host" in answer(
         double, 418, fault("teapot")
     )
 
@@ -211,7 +213,7 @@ def test_a_path_of_a_user_that_the_table_does_not_have_gets_a_general_answer(
     message = "This request requires a user context."
     text = answer(double, 400, fault("bad.request", message), url=f"{API}/presence/me")
 
-    assert "Call the same path with an id in place of me" in text
+    assert "Call a path that names the user by an id" in text
 
 
 @pytest.mark.parametrize(
@@ -266,6 +268,38 @@ def test_a_page_without_a_correlation_id_is_not_told_as_an_answer_of_the_api(
     assert "What answers is not the API: the answer is an HTML or XML page." in text
 
 
+@pytest.mark.parametrize("status", [405, 409, 413, 415, 429, 500, 501])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("upstream failed", "What answers is not the API: the answer is no JSON object."),
+        ('{"message": "No"}', "Every answer of Genesys Cloud has a correlation id, and this"),
+    ],
+)
+def test_a_status_alone_does_not_tell_what_the_api_means_by_it(
+    status: int, text: str, told: str, double: requests_mock.Mocker
+) -> None:
+    """A gateway may have answered: its limits and its faults are not those of Genesys Cloud."""
+    of_anybody = answer(double, status, text=text)
+    of_the_api = answer(double, status, text=text, reply=REFERENCE)
+
+    assert told in of_anybody
+    assert told not in of_the_api
+    assert "The fault is within Genesys Cloud" not in of_anybody
+
+
+def test_a_page_of_a_proxy_that_wants_a_password_is_told_as_one(
+    double: requests_mock.Mocker,
+) -> None:
+    assert "The proxy URL holds no user name" in answer(double, 407, text="<html>Who are you?")
+
+
+def test_a_secret_that_is_a_word_of_the_code_does_not_hide_the_code(
+    double: requests_mock.Mocker,
+) -> None:
+    assert "(not.found)" in answer(double, 404, fault("not.found"), auth=("id", "not.found"))
+
+
 def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
     text = answer(double, 405, text="<html></html>", reply=REFERENCE)
 
@@ -316,13 +350,17 @@ def test_a_refused_token_request_by_hand_names_the_login_host_that_was_asked(
     [
         (LOGIN, 200, {"access_token": TOKEN}, "That is no refusal."),
         (LOGIN, 200, {}, "What answers is not the login service"),
-        (LOGIN, 404, None, "login.mypurecloud.ie has nothing at /oauth/token."),
-        (LOGIN, 400, {"code": "bad.request"}, "is no login service"),
-        (LOGIN, 404, None, "Or pass the URL of your login service as login_url;"),
+        (LOGIN, 404, None, "What answers is not the login service"),
+        (GATEWAY, 404, None, "gw.example has nothing at /oauth/token."),
+        (GATEWAY, 400, {"code": "bad.request"}, "is no login service"),
+        (LOGIN, 401, {"code": "ip.not.authorized"}, "an error that this library does not know"),
+        (LOGIN, 400, {"contextId": "5a6d-c0de"}, "an error that this library does not know"),
+        (LOGIN, 407, None, "The proxy URL holds no user name and password"),
+        (GATEWAY, 404, None, "Or pass the URL of your login service as login_url;"),
         (LOGIN, 403, None, "forbids the token request"),
         (LOGIN.replace("login", "api"), 404, None, "login_url='https://login.mypurecloud.ie'"),
         (
-            "https://gw.example/oauth/token",
+            GATEWAY,
             400,
             {"error": "invalid_client"},
             "another login service",
@@ -488,7 +526,7 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
         session.get(url, timeout=30)
     text = explain(caught.value)
 
-    assert text.startswith("127.0.0.1 can not be reached. Possible causes")
+    assert text.startswith("127.0.0.1 refuses the connection. Possible causes")
     assert "an exception for 127.0.0.1." in text
 
 
@@ -500,9 +538,9 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
             requests.exceptions.InvalidSchema("No connection adapters"),
             "The cause is unknown here; read the text",
         ),
-        (requests.exceptions.ProxyError("no"), "the proxy does not lead to"),
+        (requests.exceptions.ProxyError("no"), "through the proxy, which does not answer"),
         (requests.exceptions.ReadTimeout("slow"), "the host did not answer in time"),
-        (requests.exceptions.ConnectTimeout(TimeoutError()), "can not be reached"),
+        (requests.exceptions.ConnectTimeout(TimeoutError()), "not take the connection in time"),
         (
             requests.exceptions.ConnectionError("of a test double"),
             "The cause is unknown here; read the text",
@@ -519,7 +557,7 @@ def test_a_connection_that_fails_is_explained(sandbox: Counted) -> None:
         (requests.ConnectionError(ProtocolError("x", BadStatusLine("HTTP/1.1 2"))), "closed the"),
         (
             requests.exceptions.ContentDecodingError(DecodeError("no")),
-            "The cause is unknown here; read the text",
+            "a broken Content-Encoding",
         ),
         (
             requests.exceptions.RetryError(MaxRetryError(POOL, "/")),

@@ -11,11 +11,13 @@ wings as they are, since only a failure needs them::
     sign_in      rows: answers of the login service
     calls        rows: answers of the API to a request
     examination  an answer, taken apart, and its row
+    exception    an exception in place of an answer, and its row
 """
 
 __all__ = [
     "calls",
     "examination",
+    "exception",
     "failure",
     "network",
     "sign_in",

@@ -84,7 +84,7 @@ CALLS.row(
     "user-context",
     "this call is for a user, and client credentials sign in without a user",
     cause="The answer depends on the user who signed in, and here only an OAuth client signed in",
-    remedy="Call {instead} instead.",
+    remedy="Call {instead}.",
     statuses=(400, 403),
     words="requires a user context",
     message="This request requires a user context. Client credentials cannot be used for requests"
@@ -226,7 +226,7 @@ BODY_NO_JSON = CALLS.row(
     "the body of the request is not JSON",
     cause="The body was sent as a form, as text, or as the repr() of a dictionary",
     remedy="Pass the body as json= of requests, or send the output of json.dumps().",
-    statuses=(400, 415),
+    statuses=(400,),
     sign="The body that was sent can not be read as JSON.",
 )
 
@@ -348,6 +348,9 @@ LIMIT_NOT_NAMED = CALLS.row(
 )
 
 CALLS += SERVICE
+
+#: The codes that a row is about.
+KNOWN_CODES = frozenset(code for row in CALLS for code in row.codes)
 
 
 def of_call(status: int, code: str | None, message: str) -> Failure | None:

@@ -24,8 +24,8 @@ from ..util import (
     retry_after_seconds,
 )
 from . import calls, sign_in
-from .failure import WHERE_TO_ASK, Failure
-from .network import API_DOWN, NOT_THE_API
+from .failure import WHERE_TO_ASK, Cause, Failure, sentence
+from .network import API_DOWN, NOT_THE_API, PROXY_WANTS_CREDENTIALS
 
 #: Characters of a message of the API that are shown.
 LONGEST_MESSAGE = 300
@@ -38,6 +38,9 @@ LONGEST_BODY = 64 * 1024
 
 #: Permissions that are shown.
 MOST_PERMISSIONS = 10
+
+#: Rows of an answer of the API, or of anybody in front of it. They have no code.
+_OF_ANYBODY = (API_DOWN, PROXY_WANTS_CREDENTIALS)
 
 _PERMISSION = re.compile(r"\b[A-Za-z]{1,40}:[A-Za-z]{1,40}:[A-Za-z*]{1,40}(?![A-Za-z*])")
 
@@ -99,24 +102,27 @@ class Examination:
         said += "" if said.endswith('."') else "."
         if self.failure is not None:
             said += f" {self.failure.text}"
+        elif self.status < 400:
+            said += " That is no refusal."
         else:
-            said += " That is no refusal." if self.status < 400 else f" {self.unknown}"
+            said += f" {sentence(self.unknown.cause)} {self.unknown.remedy}"
         return said + (f" Correlation id: {self.correlation_id}." if self.correlation_id else "")
 
     @property
-    def unknown(self) -> str:
+    def unknown(self) -> Cause:
         """What to do about an answer that is not in the table."""
         if self.method == "HEAD":
-            return (
-                "The cause is unknown: an answer to HEAD has no body, which would name the code."
-                " Send the same request with GET to learn the code."
+            return Cause(
+                "The cause is unknown: an answer to HEAD has no body, which would name the code",
+                "Send the same request with GET to learn the code.",
             )
         if self.correlation_id is None:
-            return (
+            return Cause(
                 "The cause is unknown. Every answer of Genesys Cloud has a correlation id, and this answer"
-                " has none: ask the people who run the host and the network."
+                " has none",
+                "Ask the people who run the host and the network.",
             )
-        return f"The cause is unknown. Take the correlation id to {WHERE_TO_ASK}."
+        return Cause("The cause is unknown", f"Take the correlation id to {WHERE_TO_ASK}.")
 
     @property
     def kind(self) -> str:
@@ -142,9 +148,10 @@ class Examination:
         if self.status == 404 and self._lacks_api_path:
             return calls.NO_API_PATH
         found = calls.of_call(self.status, self.code, self.message)
-        # An answer of the API has a correlation id. What answers while the API is down has none.
-        if self._is_page and self.correlation_id is None and found not in (None, API_DOWN):
-            return NOT_THE_API
+        # An answer of the API has a code and a correlation id. Without both, somebody else may have
+        # answered, and means something else by the same status.
+        if self.code is None and self.correlation_id is None and found not in _OF_ANYBODY:
+            found = None
         if found is None and not self._is_object and self._is_read and self.method != "HEAD":
             return NOT_THE_API
         if self._sent_no_json and self.status == 400 and found in (None, calls.BAD_REQUEST):
@@ -154,14 +161,13 @@ class Examination:
         return self._of_429() if found is calls.LIMIT_NOT_NAMED else found
 
     def _of_token_request(self) -> Failure | None:
-        is_api = self._hostname.startswith(("api.", "apps.")) or "code" in self._said
-        if is_api and self.status in {400, 401, 404, 405} and "error" not in self._said:
-            return sign_in.API_ASKED_FOR_TOKEN
-        found = sign_in.of_sign_in(
-            self.status, self.code, self.message, at_region=sign_in.is_region_host(self._hostname)
+        found = sign_in.of_token_request(
+            self.status, self.code, self.message, self._url, as_api="code" in self._said
         )
-        no_token = found is None and "access_token" not in self._said
-        return sign_in.NOT_THE_LOGIN if no_token else found
+        if found is not None or "access_token" in self._said:
+            return found
+        by_genesys = self.status >= 400 and self.correlation_id is not None
+        return sign_in.LOGIN_UNKNOWN if by_genesys else sign_in.NOT_THE_LOGIN
 
     def _of_429(self) -> Failure:
         """The row of a 429: the token's limit, a limit of the day, another one, or one without a name."""
@@ -259,7 +265,9 @@ class Examination:
         value = self._said.get(key)
         if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
             return None
-        return value if redacted(value, self._hidden) == value else None
+        # The secret may be a word of a known code, such as "client".
+        known = value in calls.KNOWN_CODES or value in sign_in.KNOWN_ERRORS
+        return value if known or redacted(value, self._hidden) == value else None
 
     def _shown(self, text: str, length: int) -> str:
         return _plain(redacted(text, self._hidden), length)

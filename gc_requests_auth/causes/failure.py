@@ -18,7 +18,7 @@ UNKNOWN_FACTS = {
     "login_url": "the URL of your login service as login_url",
     "client": "the client id",
     "permissions": "the permission that the message names",
-    "instead": "the same path with an id in place of me, if the API has such a path",
+    "instead": "a path that names the user by an id, if the API has such a path",
     "limit": "a limit",
     "wait": "the seconds that Retry-After names",
     "size": "its size is not known",
@@ -28,6 +28,10 @@ UNKNOWN_FACTS = {
     "target": "the host",
     "path": "this path",
     "kind": "no JSON object",
+    "status": "an error",
+    "reason": "OpenSSL does not say why",
+    "setting": "the setting of the proxy (HTTPS_PROXY, say)",
+    "file": "a certificate file can not be read",
 }
 
 
@@ -55,7 +59,7 @@ class Failure(NamedTuple):
     codes: tuple[str, ...] = ()
     #: Words in the message, in lower case.
     words: str = ""
-    #: How else to recognise the row. `of_call` and `of_sign_in` skip every row with a sign; code must
+    #: How else to recognise the row. `of_call` and `of_token_request` skip every row with a sign; code must
     #: name the row.
     sign: str = ""
     #: The message of the answer, word for word, with ``%s`` for what differs.

@@ -5,19 +5,8 @@ No answer came, another server answered, or the service is down.
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
-from collections.abc import Iterable
-from typing import Any
-from urllib.parse import urlsplit
-
-import requests
-import urllib3
-
-from ..settings.regions import DOMAINS, HOW_TO_FIND
-from ..util import chain_of
-from .failure import WHERE_TO_ASK, Cause, Failure, Table
+from ..settings.regions import HOW_TO_FIND
+from .failure import WHERE_TO_ASK, Cause, Table
 
 # -- no answer ------------------------------------------------------------------------------------
 
@@ -54,9 +43,9 @@ NO_ADDRESS_OF_KNOWN_HOST = NETWORK.row(
 
 NO_ADDRESS_OF_PROXY = NETWORK.row(
     "no-address-of-proxy",
-    "the proxy {host} has no address: name resolution failed",
+    "{host} can not be reached through {proxy}, whose name has no address",
     cause="The name of the proxy is wrong, or known in another network only",
-    remedy="Compare the proxy settings, such as HTTPS_PROXY, with a machine where they work.",
+    remedy="Compare {setting} with a machine where it works.",
     sign="Name resolution fails for the host of the proxy.",
 )
 
@@ -105,24 +94,71 @@ NOT_HTTP = NETWORK.row(
     sign="There is an answer, but no status line, or headers or chunks that nobody can read.",
 )
 
+BROKEN_ENCODING = NETWORK.row(
+    "broken-encoding",
+    "{host} answers with a broken Content-Encoding",
+    cause="A server or a proxy on the way compresses the answer wrongly, or changes it",
+    remedy="Try again from another network, and ask the people who run the proxy.",
+    sign="The body is not compressed as the header Content-Encoding says.",
+)
+
 PROXY_REFUSES = NETWORK.row(
     "proxy-refuses",
-    "{proxy} does not lead to {target}",
+    "{host} can not be reached through {proxy}, which answers {status}",
     Cause(
         "The proxy does not let this program through to {target}",
-        "Ask the people who run the proxy to allow CONNECT to {target}. If the proxy wants a user"
-        " and a password, put both into the URL in HTTPS_PROXY.",
+        "Ask the people who run the proxy to allow CONNECT to {target}.",
+    ),
+    Cause(
+        "The proxy itself can not reach {target}",
+        "Ask the people who run the proxy.",
     ),
     Cause(
         "This host needs another proxy, or none",
-        "Compare the proxy settings, such as HTTPS_PROXY and NO_PROXY, with a machine where they work.",
+        "Compare {setting} and NO_PROXY with a machine where it works.",
     ),
-    sign="The proxy refuses CONNECT, or can not be reached.",
+    sign="The proxy refuses CONNECT.",
+)
+
+PROXY_NOT_REACHED = NETWORK.row(
+    "proxy-not-reached",
+    "{host} can not be reached through {proxy}, which does not answer",
+    Cause(
+        "The proxy is down, or the scheme, the host or the port in its URL is wrong",
+        "Compare {setting} with a machine where it works.",
+    ),
+    Cause("This machine needs no proxy", "Unset {setting}."),
+    sign="The connection to the proxy fails.",
+)
+
+PROXY_WITHOUT_TLS = NETWORK.row(
+    "proxy-without-tls",
+    "{host} can not be reached through {proxy}, which does not speak TLS itself",
+    cause="The proxy is named with https, and takes http only",
+    remedy="Name it with http in {setting}. What goes through the proxy is encrypted all the same.",
+    sign="The proxy URL begins with https://, and the proxy answers without TLS.",
+)
+
+PROXY_URL = NETWORK.row(
+    "proxy-url",
+    "{host} can not be reached through the proxy, whose URL makes no sense",
+    cause="{setting} is no URL of a proxy",
+    remedy="Such a URL looks like http://proxy.example.com:3128; special characters in a user name or"
+    " password are percent-encoded.",
+    sign="The proxy URL can not be parsed, or begins with an unknown scheme.",
+)
+
+PROXY_PASSWORD = NETWORK.row(
+    "proxy-password",
+    "{host} got no request: the user name or the password of the proxy can not be sent",
+    cause="{setting} holds a user name or a password with characters outside Latin-1",
+    remedy="Have the password changed: requests sends the characters of Latin-1 alone.",
+    sign="User or password in the proxy URL are outside Latin-1.",
 )
 
 NO_SOCKS = NETWORK.row(
     "no-socks",
-    "requests can not use a SOCKS proxy here",
+    "{host} got no request: requests can not use a SOCKS proxy here",
     cause="The proxy speaks SOCKS, and what requests needs for that is not installed",
     remedy="Install it: pip install 'requests[socks]'",
     sign="The proxy URL begins with socks.",
@@ -146,7 +182,10 @@ OUT_OF_DATE = NETWORK.row(
     "certificate-out-of-date",
     "the certificate of {host} is out of date, or the clock here is wrong; the issuer is {issuer}",
     Cause("The clock of this machine is wrong", "Set the clock, by NTP for instance."),
-    Cause("The certificate has expired", "Tell the people who run the host or the proxy."),
+    Cause(
+        "The certificate has expired, or begins later",
+        "Tell the people who run the host or the proxy.",
+    ),
     sign="OpenSSL says that the certificate has expired, or is not yet valid.",
 )
 
@@ -158,6 +197,32 @@ OTHER_HOST = NETWORK.row(
     sign="OpenSSL says that the certificate is for another name.",
 )
 
+NO_HANDSHAKE = NETWORK.row(
+    "no-handshake",
+    "{host} fails the TLS handshake ({reason})",
+    Cause(
+        "The host or the port of the URL is wrong, and no TLS server is there",
+        "Compare the URL with a machine where it works.",
+    ),
+    Cause(
+        "A proxy or a firewall on the way does not let TLS through",
+        "Ask the people who run the network.",
+    ),
+    Cause(
+        "The server wants a client certificate, or another version of TLS",
+        "Ask the people who run the server; a client certificate is set as cert of a session.",
+    ),
+    sign="The handshake fails, and not for the certificate of the server.",
+)
+
+NO_PEM_FILE = NETWORK.row(
+    "no-pem-file",
+    "{host} got no request: {file}",
+    cause="REQUESTS_CA_BUNDLE, or verify or cert of the session, names no PEM file",
+    remedy="Set it to a PEM file, or unset it.",
+    sign="requests or OpenSSL can not read a certificate file of this machine.",
+)
+
 # -- an answer that says nothing about the request ------------------------------------------------
 
 #: Rows of an answer that is not the API's own, or says that the API is slow or down.
@@ -167,9 +232,10 @@ _TRY_LATER = "Try again later. A GenesysCloudSession tries again by itself where
 
 PROXY_WANTS_CREDENTIALS = SERVICE.row(
     "proxy-wants-credentials",
-    "a proxy on the way wants a user name and a password",
+    "{host} can not be reached through {proxy}, which wants a user name and a password",
     cause="The proxy URL holds no user name and password, or wrong ones",
-    remedy="Put them into the URL in HTTPS_PROXY, and percent-encode special characters.",
+    remedy="Put them into the URL in HTTPS_PROXY, and percent-encode special characters; or set them where"
+    " the proxy is named.",
     statuses=(407,),
 )
 
@@ -222,77 +288,3 @@ NOT_THE_API = SERVICE.row(
     ),
     sign="The body is no JSON object.",
 )
-
-# -- the row of an exception ----------------------------------------------------------------------
-
-#: OpenSSL's numbers (X509_V_ERR_...).
-_NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
-
-
-def text_of_exception(problem: Any) -> str:
-    """What an exception without an answer means, in one line."""
-    request = getattr(problem, "request", None)
-    host = urlsplit(getattr(request, "url", None) or "").hostname or "the host"
-    row = of_exception(problem, host)
-    if row is None:
-        kind = type(problem).__name__
-        return f"The call to {host} failed ({kind}). The cause is unknown here; read the text of the exception."
-    return row.filled({"host": host, "target": host}).text
-
-
-def of_exception(problem: Exception, host: str) -> Failure | None:
-    """The row of an exception of requests without an answer; None if there is none."""
-    chain = list(chain_of(problem))
-
-    def found(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(one, kinds) for one in chain)
-
-    if found(requests.exceptions.InvalidSchema):
-        return NO_SOCKS if "SOCKS" in str(problem) else None
-    if found(
-        requests.exceptions.InvalidURL,
-        requests.exceptions.MissingSchema,
-        requests.exceptions.ContentDecodingError,
-        requests.exceptions.RetryError,
-    ):
-        return None  # urllib3's errors are in the chain of these, too, and no connection failed
-    for one in chain:
-        if isinstance(one, ssl.SSLCertVerificationError):
-            return of_certificate(one.verify_code)
-    if found(requests.exceptions.ProxyError):
-        return PROXY_REFUSES
-    if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
-        return no_address(host)
-    if found(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-        return STALLED
-    if found(urllib3.exceptions.ProtocolError):
-        return NOT_HTTP if is_no_http(chain) else DROPPED
-    # A socket failed, and not an adapter or a test double.
-    is_of_network = found(urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
-    return NOT_REACHED if is_of_network else None
-
-
-def is_no_http(chain: Iterable[BaseException]) -> bool:
-    """Whether there was an answer that is no HTTP. An answer that was cut off does not count."""
-    return any(
-        isinstance(one, urllib3.exceptions.InvalidChunkLength)
-        or (
-            isinstance(one, http.client.HTTPException)
-            and not isinstance(one, http.client.IncompleteRead | ConnectionError)
-            and not getattr(one, "line", "").startswith("HTTP/1.")  # a status line, cut off
-        )
-        for one in chain
-    )
-
-
-def of_certificate(code: int) -> Failure:
-    """The row of a certificate that OpenSSL refuses, by the number that OpenSSL gives."""
-    if code in {_NOT_YET_VALID, _EXPIRED}:
-        return OUT_OF_DATE
-    return OTHER_HOST if code in {_OTHER_HOST, _OTHER_ADDRESS} else NOT_TRUSTED
-
-
-def no_address(host: str) -> Failure:
-    """The row of a host whose name has no address."""
-    known = host.partition(".")[2] in DOMAINS
-    return NO_ADDRESS_OF_KNOWN_HOST if known else NO_ADDRESS

@@ -8,9 +8,11 @@ retries 400 "rate limit exceeded" alone).
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import SplitResult
 
 from ..settings.regions import DOMAINS, HOW_TO_FIND, PARENTS
 from .failure import ADDRESS, IN_ADMIN, UNKNOWN_FACTS, WHERE_TO_ASK, Cause, Failure, Table
+from .network import PROXY_WANTS_CREDENTIALS
 
 #: The statuses of an OAuth error (RFC 6749, section 5.2).
 _REFUSED = (400, 401)
@@ -156,13 +158,13 @@ LOGIN_UNKNOWN = SIGN_IN.row(
     "login-unknown-error",
     "the login service refuses with an error that this library does not know",
     cause="The cause of this error is unknown",
-    remedy=f"Take the error and the correlation id to {WHERE_TO_ASK}.",
-    sign="The error is none of those above.",
+    remedy=f"Take the error, and the correlation id if there is one, to {WHERE_TO_ASK}.",
+    sign="The error is none of those above, or there is a correlation id and no error.",
 )
 
 LOGIN_FORBIDDEN = SIGN_IN.row(
     "login-forbidden",
-    "{host} forbids the token request, and gives no OAuth error",
+    "{host} forbids the token request",
     Cause(
         "A proxy or a firewall forbids the host",
         "Ask the people who run the proxy or the firewall.",
@@ -189,16 +191,37 @@ NOT_THE_LOGIN = SIGN_IN.row(
 )
 
 
-def of_sign_in(
-    status: int, error: str | None, description: str, *, at_region: bool, swapped: bool = False
-) -> Failure | None:
-    """The row of an answer of the login service, as far as an OAuth error or a status tells.
+#: The OAuth errors that a row is about.
+KNOWN_ERRORS = frozenset(code for row in SIGN_IN for code in row.codes)
 
-    :param at_region: Whether the login service is that of a region, and not of a URL.
+
+def of_token_request(
+    status: int,
+    error: str | None,
+    description: str,
+    url: SplitResult,
+    *,
+    as_api: bool = False,
+    swapped: bool = False,
+) -> Failure | None:
+    """The row of an answer to a token request; None if neither an error nor the status tells.
+
+    :param as_api: Whether the body is an error of the API.
     :param swapped: Whether id and secret look swapped.
     """
+    host = url.hostname or ""
+    is_login = host.startswith("login.") and host.removeprefix("login.") in DOMAINS
+    if (
+        (as_api or host.startswith(("api.", "apps.")))
+        and not is_login
+        and status in API_ASKED_FOR_TOKEN.statuses
+        and error not in KNOWN_ERRORS
+    ):
+        return API_ASKED_FOR_TOKEN
     if status == 429:
         return THROTTLED
+    if status == 407:
+        return PROXY_WANTS_CREDENTIALS
     for row in SIGN_IN:
         # An OAuth error says what it is, whatever the status.
         known = error in row.codes if row.codes else row.matches(status, error, description)
@@ -206,7 +229,11 @@ def of_sign_in(
             continue
         if row is NOT_ACCEPTED and swapped:
             return LOOK_SWAPPED
-        return NOT_ACCEPTED_AT_URL if row is NOT_ACCEPTED and not at_region else row
+        if row is NOT_ACCEPTED and not is_region_host(host):
+            return NOT_ACCEPTED_AT_URL
+        if row is NO_SUCH_LOGIN_PATH and is_login and url.path == "/oauth/token":
+            break  # the login service of a region has something there
+        return row
     return LOGIN_UNKNOWN if error else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,9 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigurationError
 from ..util import Secret, SecretBox, Vault, boxed, forks, name_of
+
+#: Straight quotes, and those that an editor or a chat makes of them.
+_QUOTES = "'\"\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 
 # What people leave in place of a value that was never filled in, in lower case. These are no regular
 # expression: a process would take 0.4 ms to compile them.
@@ -60,6 +64,11 @@ class Identity(NamedTuple):
             raise ConfigurationError(
                 f"{fields[0]} holds a colon, which HTTP Basic (RFC 7617) does not allow in a user"
                 " name."
+            )
+        if _holds(client_secret.open(), client_id.open()):
+            raise ConfigurationError(
+                f"{fields[1]} holds the client id as well: the text that HTTP Basic sends, perhaps."
+                " Set the secret alone."
             )
         return cls(client_id, client_secret)
 
@@ -122,20 +131,27 @@ def _fault(value: Secret) -> str | None:
         )
     if value != value.strip():
         return "begins or ends with white space (a newline from a file?). Remove the white space."
-    if value[0] in "'\"" or value[-1] in "'\"":
+    if value[0] in _QUOTES or value[-1] in _QUOTES:
         return (
-            "begins or ends with a quote: the quotes of a .env file or a shell do not belong to the"
-            " value."
+            "begins or ends with a quote: the quotes of a .env file, a shell or a text do not belong to"
+            " the value. Remove them."
         )
-    if value[0] == "{" and value[-1] == "}" and '"' in value:
+    if value[0] in "{[" and value[-1] in "}]" and '"' in value:
         return (
-            "is a whole JSON document, as vaults return: pass the one value in it, as in"
+            "is a whole JSON document, as vaults return. Pass the one value in it, as in"
             ' json.loads(text)["client_secret"].'
         )
     if _is_placeholder(value.lower().translate(_WITHOUT_SEPARATORS)):
-        return "is a placeholder: set the real value."
+        return "is a placeholder. Set the real value."
+    if value.lower().startswith(("bearer ", "basic ")):
+        return (
+            "is the value of an Authorization header. Set the id and the secret of an OAuth client."
+        )
     if not value.isprintable():
-        return "holds a control or invisible character (a byte order mark from a file?)."
+        return (
+            "holds a control or invisible character, or bytes that are no UTF-8 (a byte order mark"
+            " from a file?). Remove them."
+        )
     return None
 
 
@@ -149,6 +165,17 @@ def _is_placeholder(text: str) -> bool:
         or set(text) == {"*"}
         or (len(text) > 2 and set(text) in ({"x"}, {"."}))
     )
+
+
+def _holds(secret: Secret, client_id: Secret) -> bool:
+    """Whether the id is a part of the secret, as it is or in Base64. Never raises, as :func:`_fault`."""
+    if len(client_id) < 8:  # a word, which a secret may hold
+        return False
+    try:
+        decoded = base64.b64decode(secret.encode())
+    except ValueError:  # no Base64
+        decoded = b""
+    return client_id in secret or client_id.encode() in decoded
 
 
 #: What to do about a command that does not print the secret.

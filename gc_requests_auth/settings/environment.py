@@ -226,16 +226,19 @@ def not_used(environ: Environment, used: Iterable[str]) -> str:
     pieces = {name for one in (GATEWAY, PROXY) if environ.get(one.host) for name in one.all}
     theirs = filter(_is_theirs, environ)
     names = sorted({one for one in theirs if environ[one] or one not in KNOWN} - {*used} - pieces)
-    return f"Set, but not used: {', '.join(map(_with_right_name, names))}." if names else ""
+    return f"Set, but not used: {', '.join(map(with_right_name, names))}." if names else ""
 
 
-def _with_right_name(name: str) -> str:
+def with_right_name(name: str) -> str:
     """The name of a variable, and the name that is likely meant."""
     from difflib import get_close_matches  # for a refusal alone
 
     if name in KNOWN:
         return name
-    likely = [_MISNAMED.get(name)] if name in _MISNAMED else get_close_matches(name, KNOWN, 1, 0.85)
+    upper = name.upper()
+    likely = (
+        [_MISNAMED.get(upper)] if upper in _MISNAMED else get_close_matches(upper, KNOWN, 1, 0.85)
+    )
     return f"{name} (did you mean {likely[0]}?)" if likely else name
 
 

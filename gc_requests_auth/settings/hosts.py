@@ -145,7 +145,7 @@ class Hosts:
         if parts.scheme == "http" and port in own.get(host, ()):
             raise ConfigurationError(
                 f"http://{parts.netloc.rpartition('@')[2]} is one of your own hosts, but plain http"
-                " would show the access token to everyone on the way: use https://."
+                " would show the access token to everyone on the way. Use https://."
             )
         domain = host.removeprefix("api.")
         if domain != host and domain in DOMAINS and host not in own:

@@ -85,9 +85,10 @@ def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"There is no {_called(name)} in {path}. Profiles there: {those}.")
     grant = found.get("grant_type", "")
     if grant not in {"", "1", "client_credentials"}:
-        other = _OTHER_GRANTS.get(grant, "that its grant_type says")
+        other = _OTHER_GRANTS.get(grant)
+        kind = f"the grant type {other}" if other else "another grant type"
         raise ConfigurationError(
-            f"{_called(name)} in {path} is of the grant type {other}. Only the grant type Client"
+            f"{_called(name)} in {path} is of {kind}. Only the grant type Client"
             ' Credentials (grant_type = "1") signs in without a user.'
         )
     if not grant and found.get("redirect_uri"):
@@ -155,8 +156,11 @@ def _content(name: SecretBox) -> tuple[Path, SecretBox, bool] | str:
                 raise OSError(0, "it is no plain file")
             # Bits of other users; on Windows they mean nothing.
             exposed = sys.platform != "win32" and bool(mode & 0o044)
-            # The parser, or the check of a secret, complains about what is no UTF-8.
-            return path, SecretBox(file.read().decode("utf-8-sig", "surrogateescape")), exposed
+            # The parser, or the check of a secret, complains about other bytes that are no UTF-8.
+            text = SecretBox(file.read().decode("utf-8-sig", "surrogateescape"))
+            if text.open().startswith(("\udcff\udcfe", "\udcfe\udcff")):
+                raise OSError(0, "it is not UTF-8; Windows PowerShell writes UTF-16 with >")
+            return path, text, exposed
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: there is no home
         problem = getattr(error, "strerror", None) or str(error)
         return f": {problem}" if _is_file(name) else f" from {path}: {problem}"
@@ -179,7 +183,7 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
         line = position and int(position[1] or text.open().rstrip().count("\n") + 1)
     raise ConfigurationError(
         f"{PROFILES_FILE} is not valid TOML{_at(text, line) if line else ''}. Values stand in quotes, as in"
-        ' environment = "mypurecloud.ie", and a backslash is written twice there.'
+        ' environment = "mypurecloud.ie", a backslash is written twice, and no name stands there twice.'
     )
 
 

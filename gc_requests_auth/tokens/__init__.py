@@ -5,8 +5,8 @@ need one, no lock while a token lives, a renewal in the background before the to
 where several tokens are used side by side. A failure to get a token is a `TokenError` that names the
 likely cause. The wing does not know the requests that carry a token, nor the stores that share it.
 
-Two modules are for the other wings as they are, since only a token request needs them: ``request``, which
-imports oauthlib, and ``unreachable``.
+Three modules are for the other wings as they are, since only a token request needs them: ``request``, which
+imports oauthlib, ``response`` and ``unreachable``.
 """
 
 from .pool import TokenPool
@@ -25,5 +25,6 @@ __all__ = [
     "TokenSource",
     "is_b64token",
     "request",
+    "response",
     "unreachable",
 ]

@@ -97,7 +97,9 @@ def request_token(
     attempt, waited, warned = 1, 0.0, False
     while True:
         fitting = _fit(timeout, within - max(waited, clock.monotonic() - start))
-        outcome = _attempt(identity, token_url, session, fitting, clock, proxy)
+        outcome = attempt_token_request(
+            identity, token_url, session=session, timeout=fitting, clock=clock, proxy=proxy
+        )
         if isinstance(outcome, AccessToken):
             return outcome
         # The waits are added up as well: a clock that a test has frozen does not count them.
@@ -113,15 +115,16 @@ def request_token(
         attempt += 1
 
 
-def _attempt(
+def attempt_token_request(
     identity: Identity,
     token_url: str,
+    *,
     session: requests.Session | None,
     timeout: tuple[float, float],
     clock: Clock,
     proxy: SecretBox | None,
 ) -> AccessToken | FailedAttempt:
-    """One POST."""
+    """One POST; the parameters are those of `request_token`."""
     reader = _Reader(identity, token_url, sum(timeout), clock)
     # One client for each attempt. A client of oauthlib keeps the expiry of the last token. A
     # session of requests-oauthlib drops the living token during a request.

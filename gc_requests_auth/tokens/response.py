@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from random import uniform
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-from ..causes import sign_in
-from ..causes.network import PROXY_WANTS_CREDENTIALS
-from ..causes.sign_in import is_region_host, of_sign_in
+from ..causes import network, sign_in
+from ..causes.failure import Failure, sentence
 from ..errors import (
     BadTokenAnswerError,
     CredentialsRefusedError,
@@ -28,6 +27,7 @@ from ..util import (
     SecretBox,
     correlation_id_of,
     forms_of,
+    plain,
     redacted,
     retry_after_seconds,
     swapped,
@@ -37,6 +37,24 @@ from .token import LOOKS_REDACTED, fields_of, flaw_of
 
 #: Keys of an error of the API (model ErrorBody); those of the login service are `error` and so on.
 _FIELDS_OF_API_ERROR = {"code", "message", "status"}
+
+
+#: The errors that rows amount to; of any other row, a TokenError.
+_KINDS: dict[str, type[TokenError]] = {
+    **dict.fromkeys(
+        (
+            sign_in.NOT_ACCEPTED.name,
+            sign_in.NOT_ACCEPTED_AT_URL.name,
+            sign_in.LOOK_SWAPPED.name,
+        ),
+        CredentialsRefusedError,
+    ),
+    sign_in.OTHER_GRANT_TYPE.name: GrantTypeError,
+    sign_in.API_ASKED_FOR_TOKEN.name: BadTokenAnswerError,
+    sign_in.NO_SUCH_LOGIN_PATH.name: BadTokenAnswerError,
+    sign_in.NOT_THE_LOGIN.name: BadTokenAnswerError,
+    network.PROXY_WANTS_CREDENTIALS.name: LoginUnreachableError,
+}
 
 
 class RetryBudget(NamedTuple):
@@ -62,9 +80,10 @@ CONNECTION = RetryBudget(3.0, 3, 0.2)
 
 
 class FailedAttempt(NamedTuple):
-    """A failed attempt: the error it amounts to, and how long to try again."""
+    """A failed attempt: the error it amounts to, the row with its causes, and how long to try again."""
 
     error: TokenError
+    failure: Failure
     budget: RetryBudget | None = None
     #: Seconds, if the answer named them.
     retry_after: float | None = None
@@ -108,89 +127,72 @@ class TokenResponse:
 
     def failure(self) -> FailedAttempt:
         """What the answer means."""
-        if self.status >= 500:
-            down = sign_in.LOGIN_DOWN
-            text = f"answers {self._kind()}: {down.finding}. {down.causes[0].remedy}"
-            return self._failed(LoginUnreachableError, text, budget=SERVER_FAULT)
         if 300 <= self.status < 400:
-            return self._bad(f"redirects to {self._destination()}, and redirects are not followed")
-        if self.status == 429 or "rate limit exceeded" in self._description.lower():
+            if "Location" not in self.headers:  # 304, say
+                return self._bad(f"answers {self._kind()} instead of a token")
+            return self._bad(f"redirects to {self._destination}, and redirects are not followed")
+        if self.status >= 500 and self.status != 511:  # 511: a sign-in page of the network
+            down = sign_in.LOGIN_DOWN
+            text = f"answers {self._kind()}: {down.finding}"
+            return self._failed(LoginUnreachableError, text, down, budget=SERVER_FAULT)
+        failure = sign_in.of_token_request(
+            self.status,
+            self._code,
+            self._description,
+            self._url,
+            as_api=self._is_of_api,
+            swapped=swapped(self.identity.client_id, self.identity.client_secret),
+        )
+        if failure is sign_in.THROTTLED:
             return self._throttled()
-        is_api = (self._url.hostname or "").startswith(("api.", "apps."))
-        is_api = is_api or self._fields.keys() >= _FIELDS_OF_API_ERROR
-        if self.status in (404, 405):
-            return self._not_here(is_api=is_api)
-        if self._error:
-            return self._refused()
-        if self.status in (400, 401) and is_api:
-            return self._not_here(is_api=is_api)
-        if self.status >= 400:
-            return self._forbidden()
+        if failure is None and self.status < 400:
+            return self._flawed()
+        if failure is None:
+            by_genesys = correlation_id_of(self.headers) is not None
+            failure = sign_in.LOGIN_UNKNOWN if by_genesys else sign_in.NOT_THE_LOGIN
+        return self._refused(failure)
+
+    def _flawed(self) -> FailedAttempt:
         if self._object is None:
             return self._bad(f"answers {self._kind()} instead of a token")
         flaw = str(flaw_of(self._object))
         if flaw == LOOKS_REDACTED:
-            return self._failed(BadTokenAnswerError, f"{flaw}. {sign_in.REDACTED_TOKEN.advice}")
+            return self._failed(BadTokenAnswerError, flaw, sign_in.REDACTED_TOKEN)
         return self._bad(flaw)
 
-    def _refused(self) -> FailedAttempt:
-        """An OAuth error (RFC 6749, section 5.2)."""
-        code, identity = self._fields["error"], self.identity
-        failure = of_sign_in(
-            self.status,
-            code,
-            self._description,
-            at_region=is_region_host(self._url.hostname or ""),
-            swapped=swapped(identity.client_id, identity.client_secret),
-        )
-        failure = (failure or sign_in.LOGIN_UNKNOWN).filled(
-            {
-                "host": self._url.netloc,
-                "login_host": self._url.netloc,
-                "path": self._url.path,
-                "client": f"The client id {identity.name}",
-            }
-        )
-        kinds = {
-            "invalid_client": CredentialsRefusedError,
-            "unauthorized_client": GrantTypeError,
-        }
-        problem = f"{self._error} ({self._description})" if self._description else self._error
-        text = f"refuses client {identity.name}: {problem}. {failure.text}"
-        return self._failed(kinds.get(code, TokenError), text)
+    def _refused(self, failure: Failure) -> FailedAttempt:
+        kind = _KINDS.get(failure.name, TokenError)
+        finding = failure.filled(self._facts).finding
+        if kind is BadTokenAnswerError and failure is not sign_in.NOT_THE_LOGIN:
+            text = finding.removeprefix(self._url.netloc).lstrip()
+        elif self._error:
+            problem = f"{self._error} ({self._description})" if self._description else self._error
+            text = f"refuses client {self.identity.name}: {problem}. {sentence(finding)[:-1]}"
+        else:
+            text = f"answers {self._kind()}, with no OAuth error"
+        return self._failed(kind, text, failure)
 
     def _throttled(self) -> FailedAttempt:
         wait = None
         if self.status == 429:
             wait = retry_after_seconds(self.headers.get("Retry-After"), self.now)
         asks = f", and asks for a wait of {wait:.6g} s" if wait else ""
-        text = f"throttles this client{asks}. {sign_in.THROTTLED.filled().advice}"
-        return self._failed(LoginThrottledError, text, budget=THROTTLED, retry_after=wait)
-
-    def _not_here(self, *, is_api: bool) -> FailedAttempt:
-        host, path = self._url.netloc, self._url.path
-        failure = (sign_in.API_ASKED_FOR_TOKEN if is_api else sign_in.NO_SUCH_LOGIN_PATH).filled(
-            {"host": host, "path": path, "login_url": sign_in.login_url_beside(host, path)}
+        return self._failed(
+            LoginThrottledError,
+            f"throttles this client{asks}",
+            sign_in.THROTTLED,
+            budget=THROTTLED,
+            retry_after=wait,
         )
-        what = failure.finding.removeprefix(host).lstrip()
-        return self._failed(BadTokenAnswerError, f"{what}. {failure.advice}")
-
-    def _forbidden(self) -> FailedAttempt:
-        text = "This is not how Genesys Cloud answers: a proxy or gateway may have done it."
-        if self.status == 407:
-            text = PROXY_WANTS_CREDENTIALS.filled().advice
-        elif self.status == 403:
-            text = sign_in.LOGIN_FORBIDDEN.filled({"host": self._url.netloc}).advice
-        return self._failed(TokenError, f"answers {self._kind()}, with no OAuth error. {text}")
 
     def _bad(self, what: str) -> FailedAttempt:
-        advice = sign_in.NOT_THE_LOGIN.filled({"host": self._url.netloc}).advice
-        return self._failed(BadTokenAnswerError, f"{what}. {advice}")
+        return self._failed(BadTokenAnswerError, what, sign_in.NOT_THE_LOGIN)
 
     def _failed(
         self,
         kind: type[TokenError],
         what: str,
+        failure: Failure,
         *,
         budget: RetryBudget | None = None,
         retry_after: float | None = None,
@@ -198,16 +200,29 @@ class TokenResponse:
         hidden, client_id = self._hidden(), self.identity.client_id
         correlation_id = correlation_id_of(self.headers, hidden, client_id)
         reference = f", correlation id {correlation_id}" if correlation_id else ""
+        failure = failure.filled(self._facts)
+        host = self._url.netloc
         error = kind(
-            f"{self._url.netloc} {what} [status {self.status}{reference}]",
-            host=self._url.netloc,
+            f"{host} {what}. {failure.advice} [status {self.status}{reference}]",
+            host=host,
             status=self.status,
             error=self._error,
             description=self._description or None,
             correlation_id=correlation_id,
             retryable=budget is not None,
         )
-        return FailedAttempt(error, budget, retry_after)
+        return FailedAttempt(error, failure, budget, retry_after)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        host, path = self._url.netloc, self._url.path
+        return {
+            "host": host,
+            "login_host": host,
+            "path": path,
+            "login_url": sign_in.login_url_beside(host, path),
+            "client": f"The client id {self.identity.name}",
+        }
 
     @cached_property
     def _object(self) -> dict[str, Any] | None:
@@ -223,13 +238,27 @@ class TokenResponse:
         return urlsplit(self.token_url)
 
     @property
+    def _is_of_api(self) -> bool:
+        """Whether the body is an error of the API."""
+        return self.status >= 400 and self._fields.keys() >= _FIELDS_OF_API_ERROR
+
+    @property
+    def _code(self) -> str | None:
+        """The OAuth error, or the code of an error of the API, as it came."""
+        code = self._fields.get("error") or (self._fields["code"] if self._is_of_api else None)
+        return code if isinstance(code, str) and code else None
+
+    @property
     def _error(self) -> str | None:
-        code = self._fields.get("error")
-        return self._plain(code, 40) if isinstance(code, str) and code else None
+        """The same, fit for a message."""
+        code = self._code
+        # The secret may be a word of a known error, such as "client".
+        known = code is None or code in sign_in.KNOWN_ERRORS
+        return code and (plain(code) if known else self._plain(code, 40))
 
     @property
     def _description(self) -> str:
-        for key in ("error_description", "description"):
+        for key in ("error_description", "description", "message"):
             if isinstance(self._fields.get(key), str):
                 return self._plain(self._fields[key], 200)
         return ""
@@ -245,9 +274,11 @@ class TokenResponse:
             return "JSON"
         return f"{content_type or 'something'} that is no JSON object"
 
+    @property
     def _destination(self) -> str:
+        """The host that a redirect leads to."""
         try:
-            host = urlsplit(self.headers.get("Location", "")).hostname
+            host = urlsplit(urljoin(self.token_url, self.headers.get("Location", ""))).hostname
         except ValueError:
             host = None
         return self._plain(host or "", 60) or "somewhere"
@@ -272,8 +303,6 @@ class TokenResponse:
 def unreadable(token_url: str) -> FailedAttempt:
     """An answer that requests or oauthlib gave up before it could be read."""
     host = urlsplit(token_url).netloc
-    text = (
-        f"{host} gives an answer that no OAuth client can read."
-        " Check that this host is the login service."
-    )
-    return FailedAttempt(BadTokenAnswerError(text, host=host))
+    row = sign_in.NOT_THE_LOGIN.filled({"host": host})
+    text = f"{host} gives an answer that no OAuth client can read. {row.advice}"
+    return FailedAttempt(BadTokenAnswerError(text, host=host), row)

@@ -8,6 +8,7 @@ import sys
 from difflib import SequenceMatcher
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import pytest
 from pages import DOCS, ROOT
@@ -17,10 +18,16 @@ from gc_requests_auth.causes import sign_in
 from gc_requests_auth.causes.calls import CALLS, LIMITS_OF_TOKEN, LONGER_THAN_A_MINUTE, of_call
 from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
 from gc_requests_auth.causes.network import NETWORK
-from gc_requests_auth.causes.sign_in import SIGN_IN, of_sign_in
+from gc_requests_auth.causes.sign_in import SIGN_IN, of_token_request
 from gc_requests_auth.tokens import rate_limit
 
 TABLE = [*NETWORK, *SIGN_IN, *CALLS]
+
+#: A login service of a region, and one that is none.
+REGION, GATEWAY = (
+    urlsplit(f"https://{host}/signin/oauth/token")
+    for host in ("login.mypurecloud.ie", "gw.example")
+)
 
 every_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 
@@ -86,15 +93,15 @@ def test_the_documented_answer_of_the_login_service_leads_to_its_row(row: Failur
     for status in row.statuses:
         for error in row.codes or (None,):
             message = row.message.replace("%s", "wait")
-            assert of_sign_in(status, error, message, at_region=True) is row
+            assert of_token_request(status, error, message, REGION) is row
 
 
 def test_429_of_the_login_service_is_throttling_whatever_the_body_says() -> None:
-    assert of_sign_in(429, None, "", at_region=True) is sign_in.THROTTLED
+    assert of_token_request(429, None, "", REGION) is sign_in.THROTTLED
 
 
 def test_where_both_urls_are_set_the_region_is_no_cause_and_no_other_host_is_asked() -> None:
-    row = of_sign_in(400, "invalid_client", "", at_region=False)
+    row = of_token_request(400, "invalid_client", "", GATEWAY)
 
     assert row is sign_in.NOT_ACCEPTED_AT_URL
     assert "region" not in row.finding
@@ -102,17 +109,17 @@ def test_where_both_urls_are_set_the_region_is_no_cause_and_no_other_host_is_ask
 
 
 def test_a_swapped_id_and_secret_explain_refused_credentials_only() -> None:
-    other = of_sign_in(400, "unauthorized_client", "", at_region=True, swapped=True)
+    other = of_token_request(400, "unauthorized_client", "", REGION, swapped=True)
 
-    assert of_sign_in(400, "invalid_client", "", at_region=True, swapped=True) is (
+    assert of_token_request(400, "invalid_client", "", REGION, swapped=True) is (
         sign_in.LOOK_SWAPPED
     )
     assert other is sign_in.OTHER_GRANT_TYPE
 
 
 def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:
-    assert of_sign_in(400, "odd", "", at_region=True) is sign_in.LOGIN_UNKNOWN
-    assert of_sign_in(400, None, "", at_region=True) is None
+    assert of_token_request(400, "odd", "", REGION) is sign_in.LOGIN_UNKNOWN
+    assert of_token_request(400, None, "", REGION) is None
 
 
 def test_an_unknown_answer_of_the_api_has_no_row() -> None:

@@ -274,7 +274,7 @@ SIGN_IN_SCENES = {
     "proxy refuses": Scene(
         "The proxy does not lead to the login host.",
         lambda stage: {LOGIN: "https://login.mypurecloud.ie", "HTTPS_PROXY": stage.proxy(403)},
-        r"login TLS: proxy http://127\S+ refuses, it answers 403",
+        r"login TLS: login\.mypurecloud\.ie can not be reached through proxy",
         "proxy",
         "HTTPS_PROXY",
         3,
@@ -349,7 +349,7 @@ CALL_SCENES = {
         ),
         r"call: this call is for a user",
         "here only an OAuth client signed in",
-        "Call POST /api/v2/analytics/conversations/details/query instead",
+        "Call POST /api/v2/analytics/conversations/details/query.",
         1,
         ("GET", "/api/v2/conversations"),
     ),

@@ -238,7 +238,7 @@ def test_what_was_found_and_is_not_used_is_named_with_its_reason(
         "GC_REGION (mypurecloud.ie), since both URLs are set",
         "GENESYS_REGION, since both URLs are set",
         "GENESYSCLOUD_SDK_DEBUG, which this library does not read",
-        "PURECLOUD_CLIENTSECRET, which this library does not read",
+        "PURECLOUD_CLIENTSECRET (did you mean PURECLOUD_CLIENT_SECRET?), which this library does not read",
     ]
 
 
@@ -350,9 +350,24 @@ def test_check_without_credentials_says_what_else_was_found(
     assert step.finding == "GC_CLIENT_SECRET is empty, though GC_CLIENT_ID is set"
     assert list(step.details) == [
         "not used: GC_CLIENT_ID, since GC_CLIENT_SECRET is empty",
-        "not used: GENESYSCLOUD_OAUTHCLIENT_SECERT, which this library does not read",
+        (
+            "not used: GENESYSCLOUD_OAUTHCLIENT_SECERT (did you mean GENESYSCLOUD_OAUTHCLIENT_SECRET?),"
+            " which this library does not read"
+        ),
     ]
     assert causes(step)[1] == "The variables are set, but not for this process"
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize("name", ["GENESYSCLOUD_RATE_LIMIT", "GENESYSCLOUD_TOKEN_POOL_SIZE"])
+def test_a_number_that_every_call_would_stumble_over_is_a_fault_of_the_settings(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "many")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert step.step == "settings"
+    assert step.finding.startswith(f"{name} must be a whole number")
 
 
 def test_a_variable_that_two_families_share_is_used_where_one_of_them_signs_in(
@@ -463,6 +478,24 @@ def test_the_proxy_of_a_profile_is_named_by_its_key(
     assert all_is_well(steps)
     named = f"proxy http://127.0.0.1:{proxy.port} from proxy_host of profile 'prod' in "
     assert named in steps["route"].finding
+
+
+@pytest.mark.usefixtures("environ", "only_loopback")
+@pytest.mark.parametrize("named_by", ["HTTPS_PROXY", "GENESYSCLOUD_PROXY_HOST"])
+def test_what_names_the_proxy_is_what_to_look_at(
+    named_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid")
+    monkeypatch.setenv(named_by, "proxy.invalid")
+    unknown = failed(walk(), Status.UNREACHABLE)
+    port = str(wire.closed_port())
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("GENESYSCLOUD_PROXY_PORT", port)
+    monkeypatch.setenv(named_by, f"127.0.0.1:{port}" if named_by == "HTTPS_PROXY" else "127.0.0.1")
+    deaf = failed(walk(), Status.UNREACHABLE)
+
+    assert unknown.causes[0].remedy == f"Compare {named_by} with a machine where it works."
+    assert deaf.causes[0].remedy == f"Compare {named_by} with a machine where it works."
 
 
 @pytest.mark.usefixtures("environ")
@@ -625,7 +658,9 @@ def test_a_proxy_password_that_can_not_be_sent_is_a_fault_of_the_settings(
     assert cli.main(["check"]) == 2
     out = " ".join(capsys.readouterr().out.split())
 
-    assert "route: HTTPS_PROXY holds a user name or password that can not be sent" in out
+    assert (
+        "route: HTTPS_PROXY holds a user name or a password with characters outside Latin-1" in out
+    )
     assert "bob" not in out
 
 
@@ -725,7 +760,7 @@ def test_a_certificate_of_another_host_is_told_from_an_intercepted_one(
         own_server(stack, monkeypatch, name="login.mypurecloud.ie")
         step = failed(walk(), Status.UNREACHABLE)
 
-    assert step.finding.startswith("the certificate is not that of 127.0.0.1; the issuer is O=")
+    assert step.finding.startswith("the certificate is not that of 127.0.0.1:")
 
 
 @pytest.mark.usefixtures("trusted")
@@ -740,7 +775,7 @@ def test_a_certificate_out_of_date_makes_one_look_at_the_clock(
         own_server(stack, monkeypatch)
         step = failed(walk(), Status.UNREACHABLE)
 
-    assert step.finding.startswith("the certificate of 127.0.0.1 is out of date, or the clock here")
+    assert step.finding.startswith("the certificate of 127.0.0.1:")
     assert causes(step)[0] == "The clock of this machine is wrong"
 
 
@@ -767,8 +802,44 @@ def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.closed_port()}")
     step = failed(walk(), Status.UNREACHABLE)
 
-    assert step.finding.startswith("proxy http://127.0.0.1:")
-    assert step.finding.endswith(" fails")
+    assert "can not be reached through proxy http://127.0.0.1:" in step.finding
+    assert step.finding.endswith(", which does not answer")
+    assert (
+        causes(step)[0]
+        == "The proxy is down, or the scheme, the host or the port in its URL is wrong"
+    )
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize(
+    ("answer", "told", "status"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "which does not speak TLS itself", 2),
+        (b"", "which does not answer", 3),
+    ],
+)
+def test_a_proxy_that_does_not_speak_tls_is_named(
+    answer: bytes, told: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wire.Server(greeting=lambda peer: peer.send(answer)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        step = failed(walk(), Status(status))
+
+    assert step.finding.endswith(told)
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_socks_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(peer: wire.Peer) -> None:
+        peer.send(b"\x05\x00")  # SOCKS 5, no password
+        peer.socket.recv(100)
+        peer.send(b"\x05\x02\x00\x01" + bytes(6))  # not allowed by the rules
+
+    with wire.Server(greeting=refuse) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"socks5h://127.0.0.1:{proxy.port}")
+        step = failed(walk(), Status.UNREACHABLE)
+
+    assert step.finding.endswith(f"proxy socks5h://127.0.0.1:{proxy.port}, which answers an error")
 
 
 @pytest.mark.usefixtures("environ")
@@ -783,7 +854,7 @@ def test_a_socks_proxy_without_pysocks_is_a_fault_of_the_settings(
     monkeypatch.setenv("HTTPS_PROXY", "socks5h://127.0.0.1:1080")
     step = failed(walk(), Status.MISCONFIGURED)
 
-    assert "got no request: the session has no way there" in step.finding
+    assert "got no request: requests can not use a SOCKS proxy here" in step.finding
     assert step.causes[0].remedy == "Install it: pip install 'requests[socks]'"
 
 
@@ -919,10 +990,21 @@ def test_a_wrong_clock_is_a_fault_but_the_walk_goes_on(capsys: pytest.CaptureFix
     [
         (wire.reply(200, "<html>Sign in"), Status.MISCONFIGURED, "answers an HTML page instead"),
         (wire.reply(403, "<html>No"), Status.REFUSED, "answers an HTML page, with no OAuth error"),
-        (wire.reply(407, ""), Status.REFUSED, "answers nothing, with no OAuth error"),
-        (wire.reset, Status.UNREACHABLE, "dropped the connection"),
+        (wire.reply(407, ""), Status.UNREACHABLE, "answers nothing, with no OAuth error"),
+        (wire.reset, Status.UNREACHABLE, "closed the connection"),
+        (wire.reply(200, " " * 70_000), Status.MISCONFIGURED, "answers far more than a token"),
+        (
+            wire.reply(200, GRANTED, {"Content-Encoding": "gzip"}),
+            Status.MISCONFIGURED,
+            "answers with a broken Content-Encoding",
+        ),
+        (
+            wire.reply(200, GRANTED, {"Content-Length": "999"}),
+            Status.UNREACHABLE,
+            "closed the connection",
+        ),
     ],
-    ids=["sign-in page", "forbidden", "407", "reset"],
+    ids=["sign-in page", "forbidden", "407", "reset", "endless", "encoding", "truncated"],
 )
 @pytest.mark.usefixtures("trusted")
 def test_answers_that_are_no_token_name_what_they_are(
@@ -934,6 +1016,35 @@ def test_answers_that_are_no_token_name_what_they_are(
 
     assert step.step == "token"
     assert finding in step.finding
+    assert "{" not in str(step.causes), "each cause is filled in"
+    assert "The login service does not work" not in str(step.causes), "nothing tells that"
+    assert "nothing" not in str(step.details), "no line about words that were not said"
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_handshake_that_fails_is_not_told_as_a_host_that_can_not_be_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ExitStack() as stack:
+        own_server(stack, monkeypatch, greeting=wire.plain_http)
+        refused = failed(walk(), Status.UNREACHABLE)
+        own_server(stack, monkeypatch, greeting=wire.close)
+        dropped = failed(walk(), Status.UNREACHABLE)
+
+    assert causes(refused)[0].startswith("The host or the port of the URL is wrong, and no TLS")
+    assert causes(dropped) == ["A server, a proxy or a firewall on the way closed the connection"]
+
+
+@pytest.mark.usefixtures("environ")
+@pytest.mark.parametrize("secret", ["client-secret", "client_secret=abc"])
+def test_a_secret_that_is_a_word_of_the_error_does_not_hide_the_error(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESYSCLOUD_OAUTHCLIENT_SECRET", secret)
+    step = failed(walk(), Status.REFUSED)
+
+    assert "status 400, invalid_client" in step.details[0]
+    assert causes(step)[0].startswith("The secret is wrong")
 
 
 @pytest.mark.usefixtures("environ")
@@ -1052,7 +1163,7 @@ def fault(status: int, code: str) -> Callable[[wire.Peer], object]:
             "the answer is far more than was asked for",
             "A proxy, a firewall or a sign-in page",
         ),
-        (wire.close, Status.UNREACHABLE, "dropped the connection", "A server, a proxy or"),
+        (wire.close, Status.UNREACHABLE, "closed the connection", "A server, a proxy or"),
         (fault(404, TOKEN), Status.MISCONFIGURED, "is not the API", "A proxy, a firewall or"),
     ],
     ids=["401", "403", "429", "503", "HTML", "nested", "302", "endless", "closed", "echo"],

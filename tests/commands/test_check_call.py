@@ -112,6 +112,25 @@ def test_a_refusal_is_told_to_machines(stage: Stage, capsys: pytest.CaptureFixtu
     assert "Smith" not in f"{facts}"
 
 
+def test_a_401_of_a_gateway_is_not_a_question_for_genesys_cloud(
+    trusted: str, stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The token lives, and the answer has neither a code nor a correlation id."""
+
+    def gateway(peer: wire.Peer) -> None:
+        refused = peer.requests[-1].line.startswith(f"GET {QUEUES}")
+        act = wire.say(401, message="No") if refused else wire.say(200, OAuthClient={"name": "x"})
+        act(peer)
+
+    api = stage.stack.enter_context(wire.Server(gateway))
+    monkeypatch.setenv("GENESYSCLOUD_API_URL", api.url)
+
+    assert cli.main(["check", "GET", QUEUES]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "and this answer has none. Ask the people who run the host and the network." in out
+    assert "Genesys Cloud Care" not in out
+
+
 def test_an_unknown_answer_is_called_unknown(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +139,7 @@ def test_an_unknown_answer_is_called_unknown(
     assert cli.main(["check", "GET", QUEUES]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "answers 418, teapot to GET" in out
-    assert "1. The cause of this answer is not known here." in out
+    assert "1. The cause is unknown. Take the correlation id" in out
     assert "Take the correlation id to Genesys Cloud Care" in out
     assert "correlation id 5a6d0000" in out
 

@@ -293,7 +293,7 @@ def test_where_no_region_answered_the_secret_is_not_blamed(
         (wire.reply(200, "<html>Sign in"), Status.MISCONFIGURED),
         (wire.reply(302, "", {"Location": "https://portal.example.com/"}), Status.MISCONFIGURED),
         (wire.reply(403, "<html>Blocked"), Status.REFUSED),
-        (wire.reply(407, "<html>Who are you?"), Status.REFUSED),
+        (wire.reply(407, "<html>Who are you?"), Status.UNREACHABLE),
     ],
     ids=["sign-in page", "redirect", "forbidden", "proxy"],
 )

@@ -74,6 +74,51 @@ def test_a_secret_command_that_fails_is_a_fault_of_the_settings(
     )
 
 
+def test_the_keys_of_a_profile_keep_their_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / ".gc" / "config.toml"
+    file.parent.mkdir()
+    for text, told in {
+        '[prod]\nclient_credentials = "x"': " has no client_secret: it needs the id",
+        "[prod]\nclient_secret = bare": "is not valid TOML: line 2, key client_secret.",
+        '[prod]\nclient_credentials = "x"\nclient_secret = " y"': "client_secret of profile 'prod' in",
+    }.items():
+        file.write_text(text)
+        assert cli.main(["check", "--profile", "prod"]) == 2
+        assert told in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_json_document_in_place_of_the_secret_is_told_with_the_key_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"client_secret": "x"}\n')))
+
+    assert cli.main(["check", "--client-id", "client", "--stdin"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert "FAIL settings: the client secret is a whole JSON document, as vaults return" in out
+    assert 'json.loads(text)["client_secret"]' in out
+
+
+def test_a_secret_command_that_prints_rubbish_is_told_without_the_argument_of_python(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = f"{sys.executable} -c 'print(chr(34))'"
+
+    assert cli.main(["check", "--client-id", "client", "--secret-command", command]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert "FAIL settings: the client secret begins or ends with a quote" in out
+
+
+def test_a_token_without_credentials_says_which_variables_to_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["token"]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert "Set GENESYSCLOUD_OAUTHCLIENT_ID and GENESYSCLOUD_OAUTHCLIENT_SECRET, or pass" in err
+    assert "or pass --client-id with --stdin or --secret-command." in err
+
+
 def test_the_region_of_an_option_beats_variables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], only_loopback: None
 ) -> None:
@@ -281,7 +326,6 @@ def test_a_line_that_can_not_be_read_is_answered_with_the_right_usage(
             "Set A and B, or pass client_id= and client_secret=.",
             "Set A and B, or pass --client-id with --stdin or --secret-command.",
         ),
-        ("It failed. See verify=, cert= or CA_BUNDLE.", "It failed. See CA_BUNDLE."),
         ("See https://a.b/c?d=e/f. Done.", "See https://a.b/c?d=e/f. Done."),
     ],
 )

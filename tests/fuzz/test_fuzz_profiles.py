@@ -153,10 +153,9 @@ PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, ma
 def test_a_sound_file_says_who_signs_in(
     file: Path, sweep: Sweep, client_id: str, secret: str, header: str, encoding: str
 ) -> None:
-    assume(
-        ":" not in client_id
-        and not {client_id[0], client_id[-1], secret[0], secret[-1]} & set("'\"")
-    )
+    # The letters keep quotes, a header, JSON and placeholders away, all of which are refused.
+    client_id, secret = f"k{client_id}k", f"z{secret}z"
+    assume(":" not in client_id and client_id not in secret)
     pairs = {"client_credentials": client_id, "client_secret": secret, "environment": "euw2"}
     lines = [f"[{header}]", *(f"{name} = {quoted(value)}" for name, value in pairs.items())]
     file.write_text("\n".join(lines), encoding)

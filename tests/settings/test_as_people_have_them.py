@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -382,6 +383,7 @@ PLACEHOLDERS = [
 JSON = [
     json.dumps({"client_id": ID, "client_secret": SECRET}),
     json.dumps({"data": {"value": SECRET}}, indent=1),
+    json.dumps([SECRET]),
 ]
 
 
@@ -392,16 +394,47 @@ def test_a_placeholder_is_refused_at_construction_with_its_value_unsaid(
 ) -> None:
     pair: dict[str, Any] = {"client_id": ID, "client_secret": SECRET, field: value}
     assert complaint(lambda: GenesysCloudAuth(**pair)) == (
-        f"{field} is a placeholder: set the real value."
+        f"{field} is a placeholder. Set the real value."
     )
 
 
 @pytest.mark.parametrize("value", JSON)
 def test_the_whole_document_of_a_vault_is_refused_with_its_value_unsaid(value: str) -> None:
     assert complaint(lambda: GenesysCloudAuth(ID, value)) == (
-        "client_secret is a whole JSON document, as vaults return: pass the one value in it, as in"
+        "client_secret is a whole JSON document, as vaults return. Pass the one value in it, as in"
         ' json.loads(text)["client_secret"].'
     )
+
+
+@pytest.mark.parametrize(
+    "value", [f"Bearer {SECRET}", f"bearer {SECRET}", f"Basic {SECRET}"], ids=["B", "b", "Basic"]
+)
+def test_the_value_of_a_header_in_place_of_the_secret_is_refused(value: str) -> None:
+    said = complaint(lambda: GenesysCloudAuth(ID, value))
+    assert said.startswith("client_secret is the value of an Authorization header. Set the id and")
+
+
+BOTH_IN_ONE = f"{ID}:{SECRET}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [ID, BOTH_IN_ONE, base64.b64encode(BOTH_IN_ONE.encode()).decode()],
+    ids=["id", "both", "64"],
+)
+def test_a_secret_that_holds_the_id_is_refused(value: str) -> None:
+    said = complaint(lambda: GenesysCloudAuth(ID, value))
+    assert said.startswith(
+        "client_secret holds the client id as well: the text that HTTP Basic sends"
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["\u201c{}\u201d", "\u2018{}\u2019", "\u201e{}\u201c", "\u00ab{}\u00bb"]
+)
+def test_the_quotes_of_an_editor_are_quotes(value: str) -> None:
+    said = complaint(lambda: GenesysCloudAuth(ID, value.format(SECRET)))
+    assert said.startswith("client_secret begins or ends with a quote")
 
 
 @pytest.mark.parametrize("value", ["", " ", "\n"])

@@ -213,7 +213,8 @@ MISNAMED = {
     "GC_ENVIRONMENT": "GC_REGION",
     "PURECLOUD_CLIENTID": "PURECLOUD_CLIENT_ID",
     "PURECLOUD_CLIENTSECRET": "PURECLOUD_CLIENT_SECRET",
-    "genesyscloud_client_id": None,
+    "genesyscloud_client_id": "GENESYSCLOUD_OAUTHCLIENT_ID",
+    "genesyscloud_oauthclient_secret": "GENESYSCLOUD_OAUTHCLIENT_SECRET",
     "GC_NOTHING_LIKE_IT": None,
 }
 

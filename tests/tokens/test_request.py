@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 import traceback
@@ -553,13 +554,13 @@ BAD_ANSWERS = {
     # redirects
     "302": redirect(302, "https://elsewhere.example/x", "redirects to elsewhere.example, and"),
     "301": redirect(301, "https://elsewhere.example/x", "redirects are not followed"),
-    "303 relative": redirect(303, "/login", "redirects to somewhere"),
-    "307 without Location": redirect(307, "", "redirects to somewhere"),
+    "303 relative": redirect(303, "/login", "redirects to 127.0.0.1, and"),
+    "307 without Location": redirect(307, "", "answers JSON instead of a token"),
     "308 malformed": redirect(308, "https://[bad", "redirects to somewhere"),
     "302 to a bad port": redirect(302, "https://elsewhere.example:bad/", "elsewhere.example"),
     "302 with userinfo": redirect(302, f"https://a:{SECRET}@elsewhere.example/", "to elsewhere"),
     "302 to a long host": redirect(302, f"https://{'a' * 999}.example/", "aaa..., and"),
-    "304": redirect(304, "", "redirects to somewhere"),
+    "304": redirect(304, "", "answers nothing instead of a token"),
     # OAuth errors, in the words of Genesys Cloud
     "wrong secret": oauth_error(
         400,
@@ -604,14 +605,19 @@ BAD_ANSWERS = {
         wire.say(400, error="odd", description="so"), TokenError, "odd (so)", 400, "odd", "so"
     ),
     # statuses
-    "400 not JSON": page(400, TokenError, "a proxy or gateway may have done it"),
-    "400 empty": Bad(wire.reply(400, ""), TokenError, "answers nothing, with no", 400),
-    "400 list": Bad(wire.reply(400, "[]"), TokenError, "with no OAuth error", 400),
-    "400 error a number": Bad(wire.say(400, error=7), TokenError, "with no OAuth error", 400),
-    "400 error empty": Bad(wire.say(400, error=""), TokenError, "answers JSON, with", 400),
-    "401": page(401, TokenError, "not how Genesys Cloud answers"),
+    "400 not JSON": page(400, BadTokenAnswerError, "A proxy, a gateway or a sign-in page"),
+    "400 empty": Bad(wire.reply(400, ""), BadTokenAnswerError, "answers nothing, with no", 400),
+    "400 list": Bad(wire.reply(400, "[]"), BadTokenAnswerError, "with no OAuth error", 400),
+    "400 error a number": Bad(
+        wire.say(400, error=7), BadTokenAnswerError, "with no OAuth error", 400
+    ),
+    "400 error empty": Bad(wire.say(400, error=""), BadTokenAnswerError, "answers JSON, with", 400),
+    "401": page(401, BadTokenAnswerError, "answers in place of the login service"),
     "401 with a challenge": Bad(
-        wire.reply(401, "", {"WWW-Authenticate": "Negotiate"}), TokenError, "gateway", 401
+        wire.reply(401, "", {"WWW-Authenticate": "Negotiate"}), BadTokenAnswerError, "gateway", 401
+    ),
+    "413 with a correlation id": Bad(
+        wire.reply(413, "", {"ININ-Correlation-Id": "5a6d-77"}), TokenError, "is unknown", 413
     ),
     "403": page(403, TokenError, "allowed IP addresses"),
     "404": page(404, BadTokenAnswerError, "nothing at /oauth/token"),
@@ -620,15 +626,19 @@ BAD_ANSWERS = {
         BadTokenAnswerError,
         "not from the API host",
         404,
+        "not found",
+        "HTTP 404 Not Found",
     ),
     "405": page(405, BadTokenAnswerError, "has nothing at /oauth/token"),
-    "407": page(407, TokenError, "Put them into the URL in HTTPS_PROXY"),
-    "418": page(418, TokenError, "not how Genesys Cloud answers"),
+    "407": page(407, LoginUnreachableError, "Put them into the URL in HTTPS_PROXY"),
+    "418": page(418, BadTokenAnswerError, "answers in place of the login service"),
     "429": Bad(
         wire.say(429, message="Rate limit", code="too.many.requests.retry.after"),
         LoginThrottledError,
         "Share one auth between threads",
         429,
+        None,
+        "Rate limit",
         retryable=True,
     ),
     "429 Retry-After": Bad(
@@ -646,7 +656,7 @@ BAD_ANSWERS = {
         retryable=True,
     ),
     "429 HTML": page(429, LoginThrottledError, "throttles this client", retryable=True),
-    "500": page(500, LoginUnreachableError, "is down. Try again later", retryable=True),
+    "500": page(500, LoginUnreachableError, "is down. The login service does not", retryable=True),
     "502": page(502, LoginUnreachableError, "or a gateway in front of it", retryable=True),
     "503": page(503, LoginUnreachableError, "answers an HTML page", retryable=True),
     "503 with a token": Bad(
@@ -658,6 +668,7 @@ BAD_ANSWERS = {
     "504 empty": Bad(
         wire.reply(504, ""), LoginUnreachableError, "answers nothing", 504, retryable=True
     ),
+    "511": page(511, BadTokenAnswerError, "sign-in page on the way answers"),
     "599": page(599, LoginUnreachableError, "is down", retryable=True),
     # descriptions that are dangerous to repeat
     "echo of the secret": described(f"secret {SECRET}!", "..."),
@@ -914,7 +925,7 @@ def test_a_secret_of_odd_characters_is_not_repeated_however_it_is_encoded(
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HALF_A_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"access_token'
 HALF_A_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: appl"
-DROPPED = "dropped the connection before its answer was complete"
+DROPPED = "closed the connection before the answer was complete"
 NO_HTTP = "does not answer in HTTP"
 TIMED_OUT = "did not answer in time"
 ANOTHER_WAY = "it does not use verify= and proxies= of a single call; pass session="
@@ -955,7 +966,7 @@ FAILURES = {
     ),
     "plain HTTP": Failure(
         lambda: wire.Server(greeting=wire.plain_http),
-        "fails the TLS handshake: a proxy on the way, or no TLS server at all",
+        "fails the TLS handshake (WRONG_VERSION_NUMBER). Possible causes",
         retryable=False,
     ),
     "hangs before TLS": Failure(
@@ -1071,22 +1082,27 @@ def test_certificate_file_that_is_missing_is_named(
     assert not error.retryable
 
 
-PROXY = "can not be reached through the proxy"
+PROXY = "login.mypurecloud.ie can not be reached through the proxy"
+NO_URL = (
+    "whose URL makes no sense. The setting of the proxy (HTTPS_PROXY, say) is no URL of a proxy."
+)
 
 
 @pytest.mark.parametrize(
-    ("proxy", "retryable"),
+    ("proxy", "retryable", "told"),
     [
-        (lambda: f"http://127.0.0.1:{wire.closed_port()}", True),
-        (lambda: "http://proxy.invalid:3128", True),
-        (lambda: "http://", False),
-        (lambda: "http://[bad", False),
-        (lambda: "gopher://127.0.0.1:1", False),
+        (lambda: f"http://127.0.0.1:{wire.closed_port()}", True, "which does not answer."),
+        (lambda: f"socks5://127.0.0.1:{wire.closed_port()}", True, "which does not answer."),
+        (lambda: "http://proxy.invalid:3128", True, "whose name has no address."),
+        (lambda: "http://", False, NO_URL),
+        (lambda: "http://[bad", False, NO_URL),
+        (lambda: "http://127.0.0.1:bad", False, NO_URL),
+        (lambda: "gopher://127.0.0.1:1", False, NO_URL),
     ],
-    ids=["refused", "unresolvable", "no host", "malformed", "no proxy scheme"],
+    ids=["refused", "SOCKS", "unresolvable", "no host", "malformed", "no port", "no proxy scheme"],
 )
 def test_proxy_that_can_not_be_reached_is_told_from_the_login_service(
-    proxy: Callable[[], str], retryable: bool
+    proxy: Callable[[], str], retryable: bool, told: str
 ) -> None:
     session = requests.Session()
     session.proxies = {"https": proxy()}
@@ -1094,15 +1110,22 @@ def test_proxy_that_can_not_be_reached_is_told_from_the_login_service(
     error = unreachable("https://login.mypurecloud.ie", session)
 
     assert type(error) is LoginUnreachableError
-    assert f"{PROXY}. Possible causes" in str(error)
-    assert "Compare the proxy settings, such as HTTPS_PROXY and NO_PROXY" in str(error)
+    assert f"{PROXY}, {told}" in str(error)
+    assert "does not let this program through" not in str(error), "nobody knows that"
     assert ANOTHER_WAY in str(error)
     assert error.retryable is retryable
 
 
 @pytest.mark.parametrize(
     ("status", "fragment"),
-    [(407, "which answers 407: it wants credentials"), (502, "which answers 502."), (403, "403.")],
+    [
+        (407, "which wants a user name and a password. The proxy URL holds no user name and"),
+        (502, "which answers 502."),
+        (
+            403,
+            "which answers 403. Possible causes, the likeliest first: (1) The proxy does not let",
+        ),
+    ],
 )
 def test_refusal_of_a_proxy_is_told_from_the_login_service(status: int, fragment: str) -> None:
     with wire.Proxy(status) as proxy:
@@ -1111,8 +1134,7 @@ def test_refusal_of_a_proxy_is_told_from_the_login_service(status: int, fragment
         error = unreachable("https://login.mypurecloud.ie", session)
 
     assert type(error) is LoginUnreachableError
-    assert f"{PROXY}, {fragment}"[: len(PROXY)] in str(error)
-    assert fragment in str(error)
+    assert f"{PROXY}, {fragment}" in str(error)
     assert not error.retryable
     assert proxy.targets == ["login.mypurecloud.ie:443"]
 
@@ -1136,7 +1158,41 @@ def test_text_that_strayed_into_the_place_of_a_path_is_not_shown() -> None:
 
     error = unreachable(f"https://127.0.0.1:{wire.closed_port()}", session)
 
-    assert "invalid path: (not shown: this is no path). See verify=" in str(error)
+    assert "invalid path: (not shown: this is no path). REQUESTS_CA_BUNDLE, or verify" in str(error)
+
+
+def test_a_session_without_an_adapter_is_no_matter_of_socks() -> None:
+    session = requests.Session()
+    session.adapters.clear()
+    error = unreachable("https://login.mypurecloud.ie", session)
+
+    assert "The session has no adapter for this URL. Mount one" in str(error)
+    assert "SOCKS" not in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_the_login_host_of_a_region_is_not_told_as_a_wrong_url(status: int) -> None:
+    with requests_mock.Mocker() as double:
+        double.post("https://login.mypurecloud.ie/oauth/token", status_code=status)
+        error = refusal("https://login.mypurecloud.ie")
+
+    assert type(error) is BadTokenAnswerError
+    assert "answers in place of the login service" in str(error)
+    assert "Pass region=" not in str(error), "it is the URL of the region"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_an_error_of_the_api_from_the_login_host_of_a_region_is_quoted(status: int) -> None:
+    said = {"code": "ip.not.authorized", "message": "Not from there.", "status": status}
+    with requests_mock.Mocker() as double:
+        double.post("https://login.mypurecloud.ie/oauth/token", status_code=status, json=said)
+        error = refusal("https://login.mypurecloud.ie")
+
+    assert type(error) is TokenError
+    assert "refuses client ...0001: ip.not.authorized (Not from there.)" in str(error)
+    assert "is no login service" not in str(error)
+    assert (error.error, error.description) == ("ip.not.authorized", "Not from there.")
 
 
 def test_socks_proxy_without_pysocks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1667,6 +1723,8 @@ def test_keyboard_interrupt_passes() -> None:
         (requests.ReadTimeout(), LoginTimeoutError),
         (requests.Timeout(), LoginTimeoutError),
         (requests.exceptions.SSLError(), LoginUnreachableError),
+        (requests.exceptions.SSLError(ssl.SSLError("no")), LoginUnreachableError),
+        (requests.exceptions.SSLError(ssl.SSLCertVerificationError("no")), LoginUnreachableError),
         (requests.exceptions.ProxyError(), LoginUnreachableError),
         (requests.exceptions.ChunkedEncodingError(OSError()), LoginUnreachableError),
         (requests.TooManyRedirects(), LoginUnreachableError),

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from gc_requests_auth.causes.sign_in import LOGIN_UNKNOWN
 from gc_requests_auth.errors import TokenError
 from gc_requests_auth.tokens import response
 from gc_requests_auth.tokens.response import (
@@ -23,7 +24,9 @@ FULLY_JITTERED = 1.0
 def wait_before_next(
     budget: RetryBudget, attempt: int, elapsed: float, retry_after: float | None = None
 ) -> float | None:
-    return FailedAttempt(TokenError("no"), budget, retry_after).wait(attempt, elapsed)
+    return FailedAttempt(TokenError("no"), LOGIN_UNKNOWN, budget, retry_after).wait(
+        attempt, elapsed
+    )
 
 
 @pytest.fixture(params=[NEVER_JITTERED, 0.5, FULLY_JITTERED])

@@ -91,14 +91,14 @@ def _trouble(found: Examination) -> Trouble:
         return answered(found, found.failure, status)
     named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
     text = f"{found.host} answers {named} to {found.method}"
-    cause = Cause("The cause of this answer is not known here", found.unknown)
-    return Trouble(text, status, [cause], *references(found))
+    return Trouble(text, status, [found.unknown], *references(found))
 
 
 def _tell_refused_token(found: Examination, *, lives: bool | None) -> None:
     """Tell a 401 from what the API says of the same token at the same moment."""
     general = found.failure is None or found.failure.name == TOKEN_REFUSED.name
-    if general and lives is not None:
+    by_genesys = found.code is not None or found.correlation_id is not None
+    if general and by_genesys and lives is not None:
         row = LIVING_TOKEN_REFUSED if lives else TOKEN_ENDED
         found.failure = row.filled({"host": found.host})
 

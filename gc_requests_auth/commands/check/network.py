@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 import requests
 
 from ...causes import network as rows
+from ...causes.exception import no_address
 from ...causes.failure import Cause, Failure
 from ...tokens import AccessToken
 from ...tokens.request import send_as
-from ...tokens.unreachable import failed_attempt_of, proxy_status
+from ...tokens.unreachable import failed_attempt_of
 from ...util import BodyTooLongError, BodyTooSlowError, Clock, SecretBox, chain_of, read_within
-from .report import Finding, Status, Trouble, happened, plain
+from .report import Finding, Status, Trouble, plain
 from .route import Route, issuer_shown
 
 #: Seconds added to a request's own time-outs, which bound each read and not the whole.
@@ -36,6 +37,11 @@ SLICE_SECONDS = 0.2
 
 #: Bytes of an answer that are read; what is asked here has a few hundred.
 LONGEST_ANSWER = 64 * 1024
+
+#: Failures of this machine's own settings.
+_WRONG_SETTINGS = (
+    *(rows.NO_SOCKS, rows.NO_PEM_FILE, rows.PROXY_URL, rows.PROXY_PASSWORD, rows.PROXY_WITHOUT_TLS),
+)
 
 Result = TypeVar("Result")
 
@@ -149,8 +155,9 @@ class Network:
             more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
             text = f"{route.host} is {', '.join(addresses[:3])}{more}{note}"
             return Finding(text, facts={"addresses": addresses})
-        row = rows.NO_ADDRESS_OF_PROXY if route.proxy else rows.no_address(route.host)
-        raise Trouble(what, Status.UNREACHABLE, row.filled().causes)
+        row = rows.NO_ADDRESS_OF_PROXY if route.proxy else no_address(route.host)
+        facts = {"setting": route.proxy_setting}
+        raise Trouble(what, Status.UNREACHABLE, row.filled(facts).causes)
 
     def shake_hands(self, url: str) -> tuple[Finding, str | None]:
         """Connect as a request does; who issued the certificate, and the date of the server.
@@ -217,25 +224,23 @@ class Network:
 
         :raises Exception: `problem` itself, if it is none of requests.
         """
-        failed = failed_attempt_of(problem, route.url)
+        host, port = route.target
+        facts = {"target": f"{host}:{port}", "proxy": route.by, "setting": route.proxy_setting}
+        chain = chain_of(problem)
+        refused = next(
+            (one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None
+        )
+        details = []
+        if refused is not None:
+            facts["issuer"] = self._issuer(route) or "somebody whose name could not be read"
+            facts["trusted"] = route.ca_shown or "those of certifi"
+            details.append(f"OpenSSL says: {refused.verify_message.rstrip('.')}.")
+        failed = failed_attempt_of(problem, route.url, **facts)
         if failed is None:
             raise problem
-        chain = list(chain_of(problem))
-        host, port = route.target
-        facts = {"host": host, "target": f"{host}:{port}", "proxy": route.by}
-        for one in chain:
-            if isinstance(one, ssl.SSLCertVerificationError):
-                facts["issuer"] = self._issuer(route) or "somebody whose name could not be read"
-                facts["trusted"] = route.ca_shown or "those of certifi"
-                row = rows.of_certificate(one.verify_code).filled(facts)
-                return of_failure(row, Status.UNREACHABLE, f"OpenSSL says: {one.verify_message}.")
-        row = rows.of_exception(problem, host) or rows.NOT_REACHED
-        finding, _ = happened(failed.error)
-        if row is rows.PROXY_REFUSES:
-            said = proxy_status(chain)
-            finding = f"{route.by} {f'refuses, it answers {said}' if said else 'fails'}"
-        status = Status.MISCONFIGURED if row is rows.NO_SOCKS else Status.UNREACHABLE
-        return Trouble(finding, status, row.filled(facts).causes)
+        row = failed.failure
+        wrong = row.name in {one.name for one in _WRONG_SETTINGS}
+        return of_failure(row, Status.MISCONFIGURED if wrong else Status.UNREACHABLE, *details)
 
     def _issuer(self, route: Route) -> str | None:
         """Who signed the certificate that the host shows; None if it could not be read."""

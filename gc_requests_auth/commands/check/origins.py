@@ -26,6 +26,7 @@ from ...settings.environment import (
     Family,
     incomplete_pairs,
     read_environment,
+    with_right_name,
 )
 from ...settings.regions import DOMAINS, REGIONS, parse_region
 from ...util import SecretBox, short_name
@@ -51,6 +52,7 @@ def credentials_found(settings: Settings) -> tuple[Identity, Finding]:
     logger.addHandler(silence)
     try:
         settings.pool_size()
+        settings.rate_limit()
         environ = settings.environment()
     finally:
         logger.removeHandler(silence)
@@ -172,7 +174,7 @@ def _not_used(settings: Settings, environ: Environment) -> Iterator[str]:
         yield f"{BARE_TOKEN}, a bare token, which could not be renewed"
     yield from _regions_not_used(settings.region_variable(environ), environ)
     for name in sorted(set(read_environment()) - KNOWN):
-        yield f"{name}, which this library does not read"
+        yield f"{with_right_name(name)}, which this library does not read"
 
 
 def _rival(family: Family, used: Family | None, environ: Environment) -> Iterator[str]:

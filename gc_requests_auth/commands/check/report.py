@@ -91,7 +91,6 @@ class Trouble(Exception):  # noqa: N818 -- it never leaves this package
     def __init__(
         self, finding: str, status: Status, causes: Iterable[Cause], *details: str
     ) -> None:
-        super().__init__(finding)
         self.found = Finding(finding, details, {}, status, tuple(causes), goes_on=False)
 
 
@@ -161,9 +160,7 @@ def print_error(error: GenesysCloudError) -> int:
 
 #: What the library calls by an argument of Python, and the command by an option.
 _OPTIONS = {
-    r"\bpass client_id=? and client_secret=?": "pass --client-id with --stdin or --secret-command",
-    r"\bverify=, cert= or ": "",
-    r"\bclient_id and client_secret\b": "--client-id with --stdin or --secret-command",
+    r"\b([Pp])ass client_id=? and client_secret=?": r"\1ass --client-id with --stdin or --secret-command",
     r"\bregion=": "--region",
     r"\bprofile=": "--profile",
     r"\blogin_url=": "--login-url ",
@@ -171,8 +168,8 @@ _OPTIONS = {
     r"--(region|login-url|api-url) ?(?=['\"])": r"--\1 ",
     r"\blogin_url\b": "--login-url",
     r"\bapi_url\b": "--api-url",
-    r"\bclient_id\b": "the client id",
-    r"\bclient_secret\b": "the client secret",
+    # Elsewhere, these are keys of a profile or of a JSON document.
+    r"^client_(id|secret)\b(?! of profile)( of credentials=)?": r"the client \1",
     r" +": " ",
 }
 

@@ -9,18 +9,22 @@ import os
 import ssl
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException, HTTPSConnection
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 
+from ...causes import network
+from ...causes.exception import path_shown
 from ...causes.failure import Cause
-from ...tokens.unreachable import path_shown
 from .report import Finding, Status, Trouble
 
 #: In the order in which they count for https (urllib.request.getproxies, requests' select_proxy).
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+#: What the URL of a proxy begins with, as requests takes it.
+_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -51,7 +55,8 @@ class Route:
         proxy = requests.utils.select_proxy(url, options["proxies"])
         verify = options["verify"]
         ca_bundle = verify if isinstance(verify, str) else None
-        return cls(url, _parsed(proxy) if proxy else None, ca_bundle, proxy_from)
+        route = cls(url, None, ca_bundle, proxy_from)
+        return replace(route, proxy=_parsed(proxy, route.proxy_setting)) if proxy else route
 
     @property
     def host(self) -> str:
@@ -83,8 +88,13 @@ class Route:
         """The same, and what names the proxy."""
         if self.proxy is None:
             return self.by
-        source = self.proxy_from or _first_set(_PROXY_VARIABLES, "the proxy settings of the system")
-        return f"{self.by}{' with a user name,' if self.proxy.username else ''} from {source}"
+        user = " with a user name," if self.proxy.username else ""
+        return f"{self.by}{user} from {self.proxy_setting}"
+
+    @property
+    def proxy_setting(self) -> str:
+        """What names the proxy."""
+        return self.proxy_from or _first_set(_PROXY_VARIABLES, "the proxy settings of the system")
 
 
 def routes_found(*routes: Route) -> Finding:
@@ -148,16 +158,12 @@ def _of_no_effect(route: Route) -> Iterator[str]:
                 yield f"not used: {name}, which requests does not read; it reads REQUESTS_CA_BUNDLE"
 
 
-def _parsed(proxy: str) -> SplitResult:
+def _parsed(proxy: str, setting: str) -> SplitResult:
     """The URL of a proxy, with or without a scheme, as requests takes it."""
-    problem = "is no URL of a proxy"
-    remedy = (
-        "Such a URL looks like http://proxy.example.com:3128; special characters in a user name or"
-        " password are percent-encoded."
-    )
+    row = network.PROXY_URL
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        sound = bool(parts.hostname) and (parts.port or 1) > 0
+        sound = bool(parts.hostname) and (parts.port or 1) > 0 and parts.scheme in _SCHEMES
         # An @ behind the host ends a password with a bare / ? or # in it, the beginning of which
         # was taken for the host and the port.
         if sound and "@" not in f"{parts.path}{parts.query}{parts.fragment}":
@@ -165,12 +171,11 @@ def _parsed(proxy: str) -> SplitResult:
                 "".join(requests.utils.get_auth_from_url(parts.geturl())).encode("latin-1")
             return parts
     except UnicodeError:  # a ValueError, too
-        problem = "holds a user name or password that can not be sent"
-        remedy = "requests sends the characters of Latin-1 alone. Have the password changed."
+        row = network.PROXY_PASSWORD
     except ValueError:
         pass
-    text = f"{_first_set(_PROXY_VARIABLES)} {problem}"
-    raise Trouble(text, Status.MISCONFIGURED, [Cause(text, remedy)])
+    cause, remedy = row.filled({"setting": setting}).causes[0]
+    raise Trouble(cause, Status.MISCONFIGURED, [Cause(cause, remedy)])
 
 
 def _check_ca_bundle(route: Route) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from ...causes import sign_in
-from ...causes.failure import Cause
-from ...causes.sign_in import of_sign_in
-from ...errors import BadTokenAnswerError, ConfigurationError, LoginUnreachableError, TokenError
+from ...errors import ConfigurationError, LoginThrottledError, TokenError
 from ...settings import Hosts, Identity, Settings
 from ...tokens import AccessToken
-from ...tokens.request import request_token
-from ...util import Clock, SecretBox, swapped
+from ...tokens.request import attempt_token_request
+from ...tokens.response import FailedAttempt
+from ...util import Clock, SecretBox
 from .api import idle_timeout, rate_limit, who_am_i
 from .call import Call, make_call
 from .network import (
@@ -21,7 +18,6 @@ from .network import (
     Network,
     TooLongError,
     compare_clocks,
-    of_failure,
     stalled,
     within,
 )
@@ -139,64 +135,42 @@ class Walk:
     def _ask_for_token(self) -> Finding:
         timeout = self._settings.token_timeout
         try:
-            self._token = within(
+            outcome = within(
                 sum(timeout) + SLACK_SECONDS,
-                lambda: request_token(
+                lambda: attempt_token_request(
                     self._identity,
                     self._place.token_url,
                     session=None,
                     timeout=timeout,
-                    within=sum(timeout),
-                    retry=False,
                     clock=self._clock,
                     proxy=self._proxy,
                 ),
             )
-        except TokenError as error:
-            raise self._refused(error) from None
         except TooLongError:
             raise stalled(self._place.login_host) from None
+        if isinstance(outcome, FailedAttempt):
+            raise _refused(outcome)
+        self._token = outcome
         hours, minutes = divmod(round(self._token.lifetime / 60), 60)
         text = f"granted, valid for {hours} h {minutes} min"
         return Finding(text, facts={"lifetime_seconds": self._token.lifetime})
 
-    def _refused(self, error: TokenError) -> Trouble:
-        """What the answer to the token request comes to."""
-        (finding, advice), said = happened(error), _words_of(error)
-        advice = re.sub(r" \[[^]]*\]$", "", advice)  # `said` has status and correlation id
-        status, place = Status.of(error), self._place
-        if isinstance(error, BadTokenAnswerError | LoginUnreachableError):
-            bad = isinstance(error, BadTokenAnswerError)
-            usual = (sign_in.NOT_THE_LOGIN if bad else sign_in.LOGIN_DOWN).causes[0]
-            cause, _, remedy = advice.partition(". ")
-            if not bad or not remedy:  # the advice names no cause
-                cause, remedy = usual.cause, advice or usual.remedy
-            return Trouble(finding, status, [Cause(cause, remedy)], said)
-        row = of_sign_in(
-            error.status or 0,
-            error.error,
-            error.description or "",
-            at_region=place.region is not None,
-            swapped=swapped(self._identity.client_id, self._identity.client_secret),
-        )
-        if row is None:
-            causes = [Cause("The login service, or a gateway in front of it, refuses", advice)]
-            return Trouble(finding, status, causes, said)
-        if row is sign_in.LOGIN_FORBIDDEN:
-            row = row._replace(finding=finding)
-        facts = {
-            "host": place.login_host,
-            "login_host": place.login_host,
-            "client": f"The client id {self._identity.name}",
-        }
-        row = row.filled(facts)
-        if status is Status.REFUSED:
-            row = row._replace(finding=f"refused: {row.finding}")
-        return of_failure(row, status, said)
+
+def _refused(attempt: FailedAttempt) -> Trouble:
+    """What the answer to the token request comes to."""
+    error, row = attempt.error, attempt.failure
+    status = Status.of(error)
+    # The words of an OAuth error stand below; the error of any other answer says what came.
+    tells = isinstance(error, LoginThrottledError) or error.error is not None
+    finding = row.finding if tells else happened(error)[0]
+    if status is Status.REFUSED:
+        finding = f"refused: {finding}"
+    details = [_words_of(error)] if error.status else []
+    return Trouble(finding, status, row.causes, *details)
 
 
 def _words_of(error: TokenError) -> str:
     """The words of the answer, for those who ask Genesys Cloud Care."""
-    said = [f"status {error.status}" if error.status else "", error.error, error.description]
+    said = [f"status {error.status}", error.error, error.description]
     said.append(f"correlation id {error.correlation_id}" if error.correlation_id else "")
-    return f"{error.host} said: {', '.join(filter(None, said)) or 'nothing'}"
+    return f"{error.host} said: {', '.join(filter(None, said))}"
