@@ -251,7 +251,8 @@ def test_a_genuine_value_never_lives_longer_than_its_lifetime_from_its_request(
     assert (found is None) is (later < -60)
     if found is not None:
         assert found.remaining(fake_time.clock) <= lifetime + min(0, later) * -1e-9
-        assert abs(found.remaining(fake_time.clock) - (lifetime - max(later, 0))) < 1e-3
+        left = max(0.0, lifetime - max(later, 0))
+        assert abs(found.remaining(fake_time.clock) - left) < 1e-3
 
 
 # -- files ----------------------------------------------------------------------------------------
