@@ -137,7 +137,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         """Requests calls this for every request that it is about to send."""
         url = r.url or ""
         try:
-            hosts = self._settings.hosts()
+            hosts = self._settings.known_hosts or self._settings.hosts()
             if not hosts.takes_token(url):
                 hosts.raise_if_mistaken(url)
                 return r
@@ -377,7 +377,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     @property
     def _hosts(self) -> Hosts:
         """Where tokens come from, and where they may go."""
-        return self._settings.hosts()
+        return self._settings.known_hosts or self._settings.hosts()
 
     def _make_source(self, slot: int, adopt: Callable[[AccessToken], AccessToken]) -> TokenSource:
         """Where the token of a slot comes from: the login service, and before that the store."""

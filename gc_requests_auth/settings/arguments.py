@@ -130,9 +130,10 @@ class Settings:
 
     def _take_from_arguments(self) -> None:
         """Find out what follows from the arguments alone."""
-        self._hosts: Hosts | None = None
+        #: What :meth:`hosts` returns, once it is known.
+        self.known_hosts: Hosts | None = None
         if self.region is not None or None not in (self.login_url, self.api_url):
-            self._hosts = Hosts(self.region, self.login_url, self.api_url)
+            self.known_hosts = Hosts(self.region, self.login_url, self.api_url)
         #: Id and name of the client. The secret is not kept: a vault gives a secret for one request.
         given = self.identity_given
         self._client = None if given is None else (given.client_id, given.name)
@@ -180,7 +181,7 @@ class Settings:
 
     def description(self) -> str | None:
         """Client and place in a few words; None while they are not known. Reads nothing."""
-        hosts, client = self._hosts, self._client
+        hosts, client = self.known_hosts, self._client
         if hosts is None or client is None:
             return None
         return f"client {client[1]} at {hosts.region or hosts.login_host}"
@@ -195,8 +196,8 @@ class Settings:
 
         :raises ConfigurationError: if no source names a region.
         """
-        if self._hosts is not None:
-            return self._hosts
+        if self.known_hosts is not None:
+            return self.known_hosts
         environ = self.environment()
         login_url = self.login_url or self._url(environ, 0)
         api_url = self.api_url or self._url(environ, 1)
@@ -207,7 +208,7 @@ class Settings:
             raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
         hosts = Hosts(region, login_url, api_url)
         if environ is self._environment:
-            self._hosts = hosts
+            self.known_hosts = hosts
         return hosts
 
     def _without_region(
