@@ -177,8 +177,10 @@ def mistaken_domain(domain: str) -> str | None:
     A host there would get the client secret: ``mypurecloud.eu`` belongs to whoever registers it.
     """
     for parent in PARENTS:
+        if not domain.endswith(f".{parent}"):
+            continue
         named = regions_by_name().get(_letters(domain.removesuffix(f".{parent}")))
-        if named is not None and domain != named.domain and domain.endswith(f".{parent}"):
+        if named is not None and domain != named.domain:
             return f"Did you mean {named.domain}? That is the domain of {named.aws}, {named.label}."
     foreign = re.fullmatch(_OF_A_COUNTRY, domain) if "mypurecloud." in domain else None
     if foreign is None or foreign[1] in DOMAINS:
