@@ -429,6 +429,12 @@ def test_a_secret_that_holds_the_id_is_refused(value: str) -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["test-client-secret", "dGVzdC1jbGllbnQtc2VjcmV0"])
+def test_a_secret_may_begin_as_the_id_does(value: str) -> None:
+    """In the tests of people, whose secrets are made up."""
+    assert GenesysCloudAuth("test-client", value, region="eu-west-1").client_id == "test-client"
+
+
 @pytest.mark.parametrize(
     "value", ["\u201c{}\u201d", "\u2018{}\u2019", "\u201e{}\u201c", "\u00ab{}\u00bb"]
 )

@@ -6,6 +6,7 @@ be told from frames of this library only: the header that urllib3 sends must be 
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import sys
@@ -28,12 +29,15 @@ import urllib3
 import wire
 
 from gc_requests_auth import (
+    ConfigurationError,
     FileTokenStore,
     GenesysCloudAuth,
     GenesysCloudError,
     GenesysCloudSession,
     RedisTokenStore,
 )
+from gc_requests_auth.settings.client import Identity
+from gc_requests_auth.util.secret import SecretBox
 
 ME = "/api/v2/tokens/me"
 
@@ -333,6 +337,37 @@ def test_no_crash_reporter_shows_the_password_of_a_redis_client() -> None:
     redis = pytest.importorskip("redis")
     client = redis.Redis(password=SECRET, socket_timeout=None)
     assert_nothing_is_shown(raised(lambda: RedisTokenStore(client)))
+
+
+# -- Ctrl-C while a secret is checked ---------------------------------------------------------------
+
+#: As HTTP Basic sends it, which is refused.
+BOTH_IN_ONE = base64.b64encode(f"a-client-id:{SECRET}".encode()).decode()
+
+
+@pytest.mark.parametrize("secret", [SECRET, BOTH_IN_ONE], ids=["sound", "both"])
+def test_no_frame_that_checks_a_secret_shows_it(secret: str) -> None:  # pragma: no cover
+    """So Ctrl-C shows none. Not measured: its trace function takes the place of coverage's."""
+    shown: list[str] = []
+
+    def trace(frame: Any, *_: Any) -> Any:
+        where = f"{frame.f_code.co_filename} {frame.f_code.co_qualname}"
+        if "/tests/" in where or any(part in where for part in HIDING):
+            return None
+        shown.extend(map(repr, frame.f_locals.values()))
+        return trace
+
+    pair = SecretBox("a-client-id"), SecretBox(secret)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(ConfigurationError):
+            Identity.checked(*pair, ("client_id", "client_secret"))
+    finally:
+        sys.settrace(before)
+    parts = {secret[at : at + 6] for at in range(len(secret) - 5)} | PIECES
+    assert len(shown) > 20
+    assert [part for part in parts if part in " ".join(shown)] == []
 
 
 # -- Ctrl-C while a token arrives -----------------------------------------------------------------
