@@ -190,6 +190,22 @@ print(requests.get(auth.api_url + "/sandbox/echo?of=all", auth=auth).status_code
     assert sandbox.token_requests == 3
 
 
+def test_the_first_token_may_be_fetched_while_a_mock_stands_for_the_session_of_requests(
+    sandbox: Counted, tmp_path: Path
+) -> None:
+    file = tmp_path / "script.py"
+    file.write_text("""
+from unittest.mock import patch
+from gc_requests_auth import GenesysCloudSession
+
+with GenesysCloudSession() as session, patch("requests.sessions.Session"):
+    print(session.get("/api/v2/tokens/me").status_code)
+""")
+    done = run_python(file, env={**os.environ, **sandbox.sandbox.environ})
+
+    assert (done.stdout, done.stderr) == ("200\n", "")
+
+
 # -- an answer that goes back -----------------------------------------------------------------------
 
 

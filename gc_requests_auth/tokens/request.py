@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+from requests.sessions import SessionRedirectMixin
 from requests.structures import CaseInsensitiveDict
 from requests_oauthlib import OAuth2Session
 
@@ -49,10 +50,8 @@ T = TypeVar("T")
 
 #: The session of requests itself. Programs put another class in its place: a cache (`install_cache` of
 #: requests-cache) would keep the token, and a Mock gives none.
-PlainSession: type[requests.Session] = next(
-    kind
-    for kind in requests.sessions.Session.__mro__
-    if (kind.__module__, kind.__name__) == ("requests.sessions", "Session")
+PlainSession: type[requests.Session] = next(  # type: ignore[assignment]  # mypy knows the base only
+    kind for kind in SessionRedirectMixin.__subclasses__() if kind.__module__ == "requests.sessions"
 )
 
 logger = logging.getLogger("gc_requests_auth")
@@ -191,7 +190,7 @@ class _Reader:
 
     def _token_in(self, response: requests.Response, body: bytes) -> AccessToken | None:
         fields = fields_of(body)
-        if response.status_code // 100 != 2 or fields is None or flaw_of(fields) is not None:
+        if response.status_code >= 300 or fields is None or flaw_of(fields) is not None:
             return None
         return AccessToken.issued(
             fields["access_token"], fields.get("expires_in"), self._requested, self._clock

@@ -1931,6 +1931,12 @@ def test_errors_are_ours_under_doubles_too() -> None:
     assert type(error) is CredentialsRefusedError
 
 
+def test_a_token_counts_if_a_double_makes_up_a_status_that_is_none() -> None:
+    with requests_mock.Mocker() as double:
+        double.post(requests_mock.ANY, text=GOOD, status_code=199)
+        assert ask("https://login.example.com/oauth/token").value == TOKEN
+
+
 def test_requests_mock_without_an_answer_says_so() -> None:
     said_so = "No mock address: POST https://login.mypurecloud.ie/oauth/token"
     with (
