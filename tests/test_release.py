@@ -101,7 +101,8 @@ def test_every_file_that_the_description_of_a_release_names_is_a_link_to_that_fi
     assert links == {name: f"{REPOSITORY}/blob/{TAG}/{name}" for name in named}
     assert len(links) > 20
     assert all((ROOT / name).is_file() for name in links)
-    assert re.findall(r"[\w/-]+\.(?:rst|md|svg|py)\b", rest) == []
+    # The reader makes this file.
+    assert set(re.findall(r"[\w/-]+\.(?:rst|md|svg|py)\b", rest)) == {"list_queues.py"}
 
 
 @pytest.mark.parametrize(
