@@ -40,7 +40,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
 
     Pass the auth as ``auth=``, to one call or to a whole session. Threads may share one auth. The
     first call requests a token. The token is sent to the hosts of the region only, and is renewed
-    before it expires. After a 401, the auth fetches a new token once.
+    before it expires. After a 401 that a new token may cure, the auth fetches a new token once.
 
     :param client_id: The id of an OAuth client with the grant type Client Credentials. Without
         `client_id` and `client_secret`, both come from the environment
@@ -81,7 +81,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     _clock: ClassVar[Clock] = Clock()
     #: Whether the log has said that a header was replaced.
     _replaced_a_header = False
-    #: What a copy does not take along. An attribute of a subclass goes with it.
+    #: The attributes that a copy or a pickle leaves out. Attributes of a subclass are copied.
     _NOT_COPIED = frozenset({"_refusals", "_tokens", "_forbidden", "_replaced_a_header"})
 
     def __init__(
@@ -119,7 +119,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             rate_limit=rate_limit,
         )
         for name, one, kind, wanted in (
-            # Not by `requests.Session`: requests-cache, or a test, may have put another class there.
+            # `requests.Session` may be another class: requests-cache, or a test, replaces the name.
             ("session", session, SessionRedirectMixin | None, "a requests.Session"),
             ("store", store, TokenStore | None, "FileTokenStore() or RedisTokenStore(url)"),
             ("background_renewal", background_renewal, bool, "True or False"),
@@ -134,7 +134,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
     # -- which request gets a token -----------------------------------------------------------------
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Requests calls this for every request that it is about to send."""
+        """Requests calls this when it prepares a request, but not for a redirect."""
         url = r.url or ""
         try:
             hosts = self._settings.known_hosts or self._settings.hosts()
@@ -145,7 +145,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         except GenesysCloudError as error:
             error.request = without_secrets(r)
             raise
-        headers = len(r.headers)
+        headers = len(r.headers)  # the number stays if sign() replaces an Authorization header
         Call(self, url, token).sign(r)
         if len(r.headers) == headers and not self._replaced_a_header:
             self._replaced_a_header = True
@@ -172,7 +172,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)
-        if response.status_code == 429:  # another token may be tried, which may have been revoked
+        if response.status_code == 429:  # another token may be sent, and be revoked as well
             response = self._after_401(answer_after_429(response, options, self._clock), options)
         log_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
@@ -303,10 +303,10 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         self._tokens.forget()
 
     def revoke(self) -> None:
-        """Have Genesys Cloud end the current token, and forget the token, here and in the store.
+        """Revoke all tokens of this auth at Genesys Cloud, and forget them, here and in the store.
 
-        The token ends for all processes that share it; they fetch another. The token is forgotten even
-        if the call fails. Without a living token, nothing is sent. All tokens of a pool end.
+        Usually this is one token. It ends for all processes that share it; they fetch another. A token
+        is forgotten even if its revocation fails. Without a living token, nothing is sent.
 
         :raises LoginUnreachableError: if the API gives no answer; the error names its host.
         :raises TokenError: if the answer is neither a success nor a 401 (the token had ended already).
@@ -371,7 +371,8 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         # A copy of an auth reads the environment for itself.
         self._settings = settings = copy.copy(self._settings)
         clock, self._refusals = self._clock, Refusals()
-        self._tokens = TokenPool(self._make_source, settings.pool_size, settings.rate_limit, clock)
+        size, rate_limit = settings.token_pool_size, settings.rate_limit
+        self._tokens = TokenPool(self._make_source, size, rate_limit, clock)
         self._forbidden = ForbiddenEndpoints(settings.hosts, settings.token_timeout, clock)
 
     @property

@@ -122,25 +122,25 @@ class GenesysCloudAdapter(HTTPAdapter):
                     limit.answered(accepted=outcome.status_code != 401)
                 if outcome.status_code < 400:
                     return outcome
-            following = self._next_attempt(call, request, outcome)
-            if following is None:
+            next_attempt = self._wait_and_copy(call, request, outcome)
+            if next_attempt is None:
                 if isinstance(outcome, requests.ConnectionError):
                     raise outcome
                 return outcome
-            call, request = following
+            call, request = next_attempt
 
     def send_once(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send a request that the library makes itself, without pacing and without retries."""
         return super().send(request, **options)
 
-    def _next_attempt(
+    def _wait_and_copy(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> tuple[Call, requests.PreparedRequest] | None:
         """Wait, and return the next call and request; None if the call is not sent again."""
         other = None
         if isinstance(outcome, requests.Response) and outcome.status_code == 429:
             other = another_token_after(call, outcome, self._clock)
-        wait = 0.0 if other is not None else self._wait_after(call, request, outcome)
+        wait = 0.0 if other is not None else self._seconds_before_retry(call, request, outcome)
         if wait is None or not rewind(request):
             return None
         if isinstance(outcome, requests.Response):
@@ -162,7 +162,7 @@ class GenesysCloudAdapter(HTTPAdapter):
             return _with_best_token(following, request)  # the token has ended during the wait
         return following, request
 
-    def _wait_after(
+    def _seconds_before_retry(
         self, call: Call, request: requests.PreparedRequest, outcome: _Outcome
     ) -> float | None:
         """Seconds to wait before the next attempt; None for no further attempt."""
@@ -173,7 +173,9 @@ class GenesysCloudAdapter(HTTPAdapter):
         elif not _is_temporary(outcome):
             return None
         method = request.method or ""
-        return self._policy.wait(method, status, call.attempt, call.waited, retry_after)
+        return self._policy.seconds_before_retry(
+            method, status, call.attempt, call.waited, retry_after
+        )
 
     def _wait_for_turn(
         self, call: Call, request: requests.PreparedRequest, wait: float
@@ -260,7 +262,7 @@ class GenesysCloudAdapter(HTTPAdapter):
 def _copy_for(
     following: Call, call: Call, request: requests.PreparedRequest
 ) -> requests.PreparedRequest:
-    """The request of the next attempt, a copy: other threads may send the request of the caller, too."""
+    """A copy of the request for the next attempt: other threads may send the request of the caller, too."""
     again = request.copy()
     following.sign(again)
     if not call.is_carried_by(

@@ -24,7 +24,7 @@ from .retry import another_token_after
 
 logger = logging.getLogger("gc_requests_auth")
 
-#: Every adapter takes these of the arguments that a response hook gets. requests-cache passes more.
+#: The arguments of a response hook that every adapter takes. requests-cache passes more.
 _ADAPTER_OPTIONS = ("stream", "timeout", "verify", "cert", "proxies")
 
 
@@ -86,9 +86,10 @@ def can_be_sent_again(response: requests.Response) -> bool:
 
 
 def free_connection(response: requests.Response) -> None:
-    """Read an answer that may go back to the caller: unread, it keeps its connection.
+    """Read the body of an answer, so that its connection is free. The answer may go to the caller.
 
-    If the next request would wait for that connection, what is too long or too slow is given up.
+    If the pool of connections blocks, the next request would wait for this connection. Then a body that
+    is too long or too slow is dropped.
     """
     blocks = getattr(getattr(response, "connection", None), "_pool_block", False)
     (drain if blocks else read_ahead)(response)
@@ -113,7 +114,7 @@ def token_lives(
     blocks = getattr(getattr(response, "connection", None), "_pool_block", False)
     if not options.get("stream") or blocks:
         free_connection(response)
-    send = _way_of_a_question(response)
+    send = _send_of_the_adapter(response)
     if send is None:
         return None
     url = f"{api_url}/api/v2/tokens/me?preserveIdleTTL=true"
@@ -132,10 +133,10 @@ def token_lives(
     return lives
 
 
-def _way_of_a_question(response: requests.Response) -> Callable[..., requests.Response] | None:
-    """Sends a question on the way that the call went: the same proxy, the same certificates.
+def _send_of_the_adapter(response: requests.Response) -> Callable[..., requests.Response] | None:
+    """The function that sends a question as the call was sent: with the same proxy and certificates.
 
-    None if a test double or a cache may be on that way. The record of a double shows what the script did.
+    None if a test double or a cache may answer. A double must record the requests of the script only.
     """
     adapter = getattr(response, "connection", None)
     # urllib3 keeps the answer of http.client. An answer that a double has made up has none.

@@ -65,7 +65,7 @@ class RetryPolicy:
         #: Seconds. If the server asks for a longer wait, the caller gets the answer.
         self.retry_after_max: float = retry_after_max
 
-    def wait(
+    def seconds_before_retry(
         self,
         method: str,
         status: int | None,

@@ -275,7 +275,7 @@ class Settings:
 
     # -- how many ---------------------------------------------------------------------------------
 
-    def pool_size(self) -> int | None:
+    def token_pool_size(self) -> int | None:
         """How many tokens may be used side by side; None while the client is unknown.
 
         :raises ConfigurationError: naming the variable that makes no sense.

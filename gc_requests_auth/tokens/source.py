@@ -1,13 +1,13 @@
 """Decides when to request a token: once for all threads, if no token lives or the token ends soon.
 
-The single flight. Suppose 64 threads find the token revoked. Each calls `_fetch_or_join` with the
-token that the API refused. The first becomes the leader of a flight and makes the token request; the
-others join the flight and wait. The leader publishes the new token, the flight ends, and every thread
+The single flight. Suppose 64 threads find the token revoked, and no newer token. Each calls
+`_fetch_or_join` with the token that the API refused. The first becomes the leader of a flight and makes
+the token request; the others join the flight and wait. The leader publishes the new token, the flight ends, and every thread
 goes on with that token. A thread that was slow, and brings the refused token only now, finds another
 token in its place and takes it: a 401 that carries an older token never fetches.
 
-If the leader is interrupted (Ctrl-C, a time limit, the caller's own vault raises), the flight ends
-without a result, and one of the waiters leads the next flight. If the leader takes too long, another
+If the leader is interrupted (Ctrl-C, a time limit, an error of the credentials function), the flight
+ends without a result, and one of the waiters leads the next flight. If the leader takes too long, another
 thread leads as well. What the first leader gets in the end is for its own call alone.
 """
 
@@ -171,8 +171,8 @@ class TokenSource:
     def _start_afresh(self) -> None:
         """Make what the threads of one process share; the child of a fork has its own."""
         self._flight: Flight | None = None
-        #: The share of the time for early renewals that this process uses. Processes may share a token,
-        #: in a store or as children of one parent; the first one to renew the token does so for all.
+        #: A factor of `renew_before`. Processes may share a token, in a store or as children of one
+        #: parent. They begin to renew the token at different times; the first one does so for all.
         self._jitter = uniform(0.8, 1.0)  # noqa: S311 -- jitter
 
     # -- what others ask for --------------------------------------------------------------------
@@ -182,7 +182,7 @@ class TokenSource:
         token = self.token
         if token is not None:
             clock, until = self._clock, token.fresh_until
-            # Every call comes by here. An earlier time than that of the token's birth: see `Moment.age`.
+            # Every call makes this check, so it is short. `Moment.age` says why a clock may be too early.
             if (
                 token.born.monotonic <= clock.monotonic() < until.monotonic
                 and clock.wall() < until.wall
@@ -275,14 +275,15 @@ class TokenSource:
 
         :param retry: Whether calls wait for the result; they share a failure as well.
         """
-        # A token that was forgotten or has ended here may still live for a store's wall clock.
+        # The store may still hold a token that this process has forgotten, or that has ended here.
         token = self.token
         instead_of = (self._forgotten if token is None else token.value) or rejected
-        identity = self._identify()  # only the caller gets what a vault raises
+        identity = self._identify()  # an error of the credentials function goes to this caller only
         token, refusal = None, None
         failure = self._refusals.remembered(identity, self._clock)
         if failure is None:
-            within = max(1.0, own_flight.seconds_left() - RESERVE)  # what the vault has left over
+            # Less what the credentials function took.
+            within = max(1.0, own_flight.seconds_left() - RESERVE)
             try:
                 token = self._adopt(
                     self.request(identity, instead_of=instead_of, within=within, retry=retry)
@@ -387,7 +388,7 @@ class TokenSource:
                 own_flight.to_log.append((logging.WARNING, f"{what}: %s", problem))
             pause, _ = self._failed
             self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
-            if inline and not ours:  # the caller's time limit, say; a thread of ours has no caller
+            if inline and not ours:  # such as a time limit of the caller; a thread has no caller
                 raise
         finally:
             self._end(own_flight)

@@ -29,7 +29,7 @@ def test_a_429_is_repeatable_and_what_is_idempotent_after_a_fault_on_the_way(
     idempotent = method in {"GET", "HEAD", "PUT", "DELETE"}
     repeatable = status == 429 or (idempotent and status in {None, 502, 503, 504})
 
-    assert (POLICY.wait(method, status, 1, 0.0) is not None) == repeatable
+    assert (POLICY.seconds_before_retry(method, status, 1, 0.0) is not None) == repeatable
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ def waits_of_a_call(
     found: list[float] = []
     while True:
         waited, attempt = sum(found), len(found) + 1
-        wait = policy.wait("GET", status, attempt, waited, retry_after, lambda: jitter)
+        wait = policy.seconds_before_retry(
+            "GET", status, attempt, waited, retry_after, lambda: jitter
+        )
         if wait is None:
             return found
         found.append(wait)
@@ -82,7 +84,7 @@ def test_a_call_is_tried_again_as_often_as_said(retries: int, retry_after: float
 def test_a_call_obeys_a_retry_after_that_fits(
     retry_after: float, waited: float, wait: float | None
 ) -> None:
-    assert POLICY.wait("POST", 429, 1, waited, retry_after, lambda: 0.7) == wait
+    assert POLICY.seconds_before_retry("POST", 429, 1, waited, retry_after, lambda: 0.7) == wait
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.5, 50.0, 100.0, 120.0, 180.0, 299.0])
@@ -99,7 +101,7 @@ def test_waits_without_a_retry_after_keep_to_the_longest_too() -> None:
 
 
 def test_waits_of_calls_are_jittered_unless_told_otherwise() -> None:
-    found = {POLICY.wait("GET", 429, 1, 0.0) for _ in range(50)}
+    found = {POLICY.seconds_before_retry("GET", 429, 1, 0.0) for _ in range(50)}
     assert len(found) > 1
     assert all(wait is not None and 0.5 <= wait <= 1 for wait in found)
 

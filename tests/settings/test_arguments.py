@@ -714,14 +714,14 @@ def test_other_numbers_of_tokens_are_refused(tokens: Any) -> None:
 )
 def test_else_the_environment_says_how_many(said: str | None, size: int) -> None:
     assert given().tokens is None
-    assert within(EMPTY if said is None else {SIZE: said}, given().pool_size) == size
+    assert within(EMPTY if said is None else {SIZE: said}, given().token_pool_size) == size
 
 
 @pytest.mark.parametrize(
     "said", ["0", "51", "-1", "ten", "2.0", " 2", "1e1", "9" * 5000, SECRET, "\u00b2", "None"]
 )
 def test_a_number_of_tokens_that_makes_no_sense_is_named(said: str) -> None:
-    assert complaint(lambda: within({SIZE: said}, given().pool_size)) == (
+    assert complaint(lambda: within({SIZE: said}, given().token_pool_size)) == (
         f"{SIZE} must be a whole number from 1 to 50."
     )
 

@@ -143,9 +143,9 @@ def test_urls_of_the_environment_that_an_argument_makes_void_are_a_warning(
     """A sandbox's, for one: with them set, region= leads to the real login service all the same."""
     monkeypatch.setenv("GENESYSCLOUD_LOGIN_URL", GW)
     one = settings()
-    assert [one.pool_size() for _ in range(2)] == [1, 1]
+    assert [one.token_pool_size() for _ in range(2)] == [1, 1]
     monkeypatch.setenv("GENESYSCLOUD_API_URL", GW)
-    assert settings().pool_size() == 1
+    assert settings().token_pool_size() == 1
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, "region= is given, and so GENESYSCLOUD_LOGIN_URL is not used"),
         (

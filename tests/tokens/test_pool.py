@@ -1259,7 +1259,7 @@ def test_a_thread_that_comes_late_finds_the_pool_that_another_one_has_made(
             made.extend(slots(auth))
         return 4
 
-    monkeypatch.setattr(Settings, "pool_size", late)
+    monkeypatch.setattr(Settings, "token_pool_size", late)
     auth = api.auth(tokens=4)
 
     assert slots(auth) == made

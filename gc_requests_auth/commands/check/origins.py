@@ -51,7 +51,7 @@ def credentials_found(settings: Settings) -> tuple[Identity, Finding]:
     silence = logging.NullHandler()
     logger.addHandler(silence)
     try:
-        settings.pool_size()
+        settings.token_pool_size()
         settings.rate_limit()
         environ = settings.environment()
     finally:
