@@ -167,7 +167,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
             return response
         if not self._hosts.takes_token(request.url or ""):
             # requests copies the hooks of each hop of a redirect to the next hop. A chain that has left
-            # our hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
+            # the own hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
             request.hooks = {"response": other_hooks(request)}
             return response
         if response.status_code == 401:

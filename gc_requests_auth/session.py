@@ -294,14 +294,14 @@ class GenesysCloudSession(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Sign the next hop of a chain that has not left our hosts; else do as requests does."""
+        """Sign the next hop of a chain that has not left the own hosts; else do as requests does."""
         netrc = self._netrc_auth(prepared_request)
         self._keep_or_sign(prepared_request, response)
         if netrc is not None:
             prepared_request.prepare_auth(netrc)
 
     def _netrc_auth(self, request: requests.PreparedRequest) -> tuple[str, str] | None:
-        """What ``~/.netrc`` says of a foreign host; None for a host of our own."""
+        """What ``~/.netrc`` says of a foreign host; None for an own host."""
         if not self.trust_env or self._is_own_host(request):
             return None
         return requests.utils.get_netrc_auth(str(request.url))
@@ -314,7 +314,7 @@ class GenesysCloudSession(requests.Session):
         try:
             return auth is not None and auth._hosts.is_own_host(url)
         except ConfigurationError:
-            return False  # no region is set, and so no host is ours
+            return False  # no region is set, and so no host is an own host
 
     def _keep_or_sign(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

@@ -93,7 +93,7 @@ class GenesysCloudAdapter(HTTPAdapter):
         if call is None or not (
             call.url == request.url or call.auth._hosts.takes_token(request.url or "")
         ):
-            # The request has left our hosts: no pacing, no retries.
+            # The request has left the own hosts: no pacing, no retries.
             return super().send(request, *arguments, **options)
         original = request
         while True:
