@@ -7,6 +7,8 @@ revoked. A new token tells the two apart. But a thousand forbidden calls would c
 requests, and the login service would throttle the client. So some 401s are suspicious. After a
 suspicious 401, the library asks the API whether the refused token lives. If the API gives no clear
 answer, the number of useless token requests decides.
+
+The log lines that say why a call was refused are written here, too: also for 400 and 403.
 """
 
 from __future__ import annotations
