@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -415,3 +416,43 @@ def test_an_env_file_that_is_not_utf_8_is_told(
     out, err = capsys.readouterr()
 
     assert "is not UTF-8" in " ".join((out + err).split())
+
+
+@pytest.mark.parametrize("command", ["check", "token"])
+def test_an_env_file_that_can_not_be_read_is_told_with_the_reason(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    assert cli.main([command, "--env-file", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+
+    said = " ".join((out + err).split())
+    assert "--env-file:" in said
+    assert "can not be read: " in said
+    assert "there is no file" not in said
+
+
+@pytest.mark.parametrize("line", [b"SECRET=in\0TRUTH", b"'A=B'=TRUTH"])
+def test_an_env_file_with_what_no_variable_can_hold_is_told(
+    line: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    file = tmp_path / "binary.env"
+    file.write_bytes(line)
+    assert cli.main(["token", "--env-file", str(file)]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+
+    assert "holds a name or a value that no environment variable can have" in err
+    assert "TRUTH" not in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_an_env_file_can_be_a_pipe(env_file: Path, sandbox: Counted, tmp_path: Path) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[env_file.read_bytes()], daemon=True)
+    writer.start()
+
+    assert cli.main(["check", "--env-file", str(pipe)]) == 0
+    writer.join()
