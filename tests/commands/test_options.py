@@ -134,6 +134,26 @@ def test_the_region_of_an_option_beats_variables(
     assert steps["region"]["facts"]["login_url_from"] == "--region"
 
 
+@pytest.mark.parametrize("command", ["check", "token"])
+def test_the_remedy_for_a_wrong_login_url_speaks_of_options(
+    command: str,
+    place: list[str],
+    sandbox: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin(monkeypatch, sandbox.client_secret)
+    options = [*place, "--login-url", f"{sandbox.login_url}/signin"]
+
+    assert cli.main([command, "--client-id", sandbox.client_id, "--stdin", *options]) == 2
+    out, err = capsys.readouterr()
+
+    said = " ".join((out + err).split())
+    assert "Pass --region and no URLs: both hosts follow from the region." in said
+    assert "the URL of your login service as --login-url; /oauth/token is added" in said
+    assert "region=" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
