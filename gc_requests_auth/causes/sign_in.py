@@ -227,10 +227,12 @@ def of_token_request(
         known = error in row.codes if row.codes else row.matches(status, error, description)
         if row.sign or not known:
             continue
+        if row is NOT_ACCEPTED and not is_region_host(host):
+            others = NOT_ACCEPTED_AT_URL.causes[:-1]
+            swapped_at_url = LOOK_SWAPPED._replace(causes=(_SWAPPED, *others))
+            return swapped_at_url if swapped else NOT_ACCEPTED_AT_URL
         if row is NOT_ACCEPTED and swapped:
             return LOOK_SWAPPED
-        if row is NOT_ACCEPTED and not is_region_host(host):
-            return NOT_ACCEPTED_AT_URL
         if row is NO_SUCH_LOGIN_PATH and is_login and url.path == "/oauth/token":
             break  # the login service of a region has something there
         return row

@@ -117,6 +117,17 @@ def test_a_swapped_id_and_secret_explain_refused_credentials_only() -> None:
     assert other is sign_in.OTHER_GRANT_TYPE
 
 
+def test_a_swapped_id_and_secret_at_a_gateway_are_no_reason_to_ask_other_hosts() -> None:
+    row = of_token_request(400, "invalid_client", "", GATEWAY, swapped=True)
+
+    assert row is not None
+    assert row.name == sign_in.LOOK_SWAPPED.name
+    assert row.finding == sign_in.LOOK_SWAPPED.finding
+    assert row.causes[0] == sign_in.LOOK_SWAPPED.causes[0]
+    assert set(row.causes) == set(sign_in.NOT_ACCEPTED_AT_URL.causes)
+    assert "--find-region" not in row.advice
+
+
 def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:
     assert of_token_request(400, "odd", "", REGION) is sign_in.LOGIN_UNKNOWN
     assert of_token_request(400, None, "", REGION) is None
