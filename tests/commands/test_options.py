@@ -83,7 +83,7 @@ def test_the_keys_of_a_profile_keep_their_names(
     for text, told in {
         '[prod]\nclient_credentials = "x"': " has no client_secret: it needs the id",
         "[prod]\nclient_secret = bare": "is not valid TOML: line 2, key client_secret.",
-        '[prod]\nclient_credentials = "x"\nclient_secret = " y"': "client_secret of profile 'prod' in",
+        '[prod]\nclient_credentials = "x"\nclient_secret = " y"': "1. client_secret of profile 'prod' in",
     }.items():
         file.write_text(text)
         assert cli.main(["check", "--profile", "prod"]) == 2
