@@ -306,6 +306,29 @@ def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_m
     assert "This path exists, but does not take this method." in text
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("text", ["", "no", "<html></html>"])
+def test_an_answer_with_a_correlation_id_is_not_told_as_of_somebody_else(
+    text: str, status: int, double: requests_mock.Mocker
+) -> None:
+    said = answer(double, status, text=text, reply=REFERENCE)
+
+    assert "not the API" not in said
+    assert "The cause is unknown. Take the correlation id to Genesys Cloud Care" in said
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 500, 503])
+def test_an_answer_to_a_pre_signed_link_is_not_measured_by_the_api(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    """S3 answers in XML, and 403 where the link has expired."""
+    url = "https://bucket.s3.amazonaws.com/x?X-Amz-Signature=1"
+    said = answer(double, status, text="<Error><Code>AccessDenied</Code>", url=url)
+
+    assert "API" not in said
+    assert "HTTPS_PROXY" not in said
+
+
 @pytest.mark.parametrize(
     "limit",
     [

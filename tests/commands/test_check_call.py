@@ -186,6 +186,19 @@ def test_a_foreign_url_is_called_without_the_token(
     assert "abc" not in facts["url"]
 
 
+@pytest.mark.parametrize(
+    ("target", "body"), [("/page?X-Amz-Signature=abc", "<html>a report"), ("/page", "no page")]
+)
+def test_an_answer_that_calls_itself_html_and_is_no_refusal_is_an_answer(
+    target: str, body: str, stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = wire.reply(200, body, {"Content-Type": "text/html"})
+    server = stage.stack.enter_context(wire.Server(page))
+    status, facts, _ = check(capsys, "GET", f"{server.url}{target}")
+
+    assert (status, facts["status"]) == (0, 200)
+
+
 @pytest.mark.parametrize("target", ["/../x", "//elsewhere", "https://", "ftp://x/y", "/a\\b"])
 def test_a_path_that_can_not_be_called_is_a_fault_of_the_line(
     target: str, capsys: pytest.CaptureFixture[str]
