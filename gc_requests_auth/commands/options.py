@@ -168,7 +168,7 @@ def _add_check(commands: Any) -> None:
 
 def _body(text: str) -> bytes:
     if not text.startswith("@"):
-        return text.encode()
+        return text.encode(errors="surrogateescape")  # the bytes of the command line
     try:
         return Path(text[1:]).read_bytes()
     except OSError as problem:

@@ -175,6 +175,16 @@ def test_a_refusal_that_goes_on_and_on_is_not_the_api(
     assert "far more than was asked for" in " ".join(capsys.readouterr().out.split())
 
 
+def test_data_in_another_encoding_is_sent_as_it_is(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = stage.stack.enter_context(wire.Server(wire.reply(200, "{}")))
+    cli.main(["check", "POST", f"{server.url}/x", "--send", "--data", '"\udce4"'])
+
+    assert server.requests[0].body == b'"\xe4"'
+    assert "the body is no JSON" in capsys.readouterr().out
+
+
 def test_a_foreign_url_is_called_without_the_token(
     stage: Stage, sandbox: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
