@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from conftest import SECRET, Counted
 
+from gc_requests_auth import GenesysCloudAuth
 from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands.check.origins import place_found
 from gc_requests_auth.commands.check.report import in_options
 from gc_requests_auth.commands.options import make_parser
 
@@ -132,6 +134,45 @@ def test_the_region_of_an_option_beats_variables(
     assert steps["region"]["facts"]["login_url"] == "https://login.mypurecloud.ie"
     assert steps["region"]["facts"]["region_from"] == "--region"
     assert steps["region"]["facts"]["login_url_from"] == "--region"
+
+
+@pytest.mark.parametrize(
+    ("pair", "urls", "region", "first"),
+    [
+        (
+            "GENESYSCLOUD_OAUTHCLIENT",
+            ["GENESYSCLOUD_LOGIN_URL", "GENESYSCLOUD_API_URL"],
+            "GENESYSCLOUD_REGION",
+            "--region",
+        ),
+        (
+            "GENESYS_CLIENT",
+            ["GENESYS_LOGIN_URL", "GENESYS_BASE_URL"],
+            "GENESYS_REGION",
+            "GENESYS_REGION",
+        ),
+    ],
+)
+def test_check_names_the_variables_of_urls_that_a_region_leaves_unused(
+    pair: str,
+    urls: list[str],
+    region: str,
+    first: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (f"{pair}_ID", f"{pair}_SECRET"):
+        monkeypatch.setenv(name, SECRET)
+    for name in urls:
+        monkeypatch.setenv(name, "https://gateway.example")
+    monkeypatch.setenv(region, "eu-west-1")
+    given = "eu-west-1" if first == "--region" else None
+    settings = GenesysCloudAuth(region=given)._settings
+    _, found = place_found(settings)
+
+    assert found.details[2:] == [f"not used: {one}, since {first} comes first" for one in urls]
+    monkeypatch.delenv(region)
+    _, found = place_found(GenesysCloudAuth()._settings)
+    assert len(found.details) == 2
 
 
 @pytest.mark.parametrize("command", ["check", "token"])

@@ -110,6 +110,10 @@ def place_found(settings: Settings) -> tuple[Hosts, Finding]:
         f"login {place.login_url} from {login_from}",
         f"API   {place.api_url} from {api_from}",
     ]
+    urls = settings.family.urls if settings.family else ("", "")
+    for *names, first in ((LOGIN_URL, urls[0], login_from), (API_URL, urls[1], api_from)):
+        unused = [one for one in names if environ.get(one or "") and one != first]
+        details += [f"not used: {one}, since {first} comes first" for one in unused]
     if not place.region:
         return place, Finding("none is needed, both URLs are set", details, facts)
     text = f"{_with_label(place.region)} from {region_from}"
