@@ -176,9 +176,15 @@ LOGIN_FORBIDDEN = SIGN_IN.row(
 REDACTED_TOKEN = SIGN_IN.row(
     "redacted-token",
     "the token in the answer looks redacted",
-    cause="The answer was recorded without its token",
-    remedy="In the recording (a cassette, for instance), write a made-up token of letters in place of"
-    " the redacted one.",
+    Cause(
+        "The answer was recorded without its token, or a test has a placeholder there",
+        "In the recording (a cassette, for instance) or in the test, write a made-up token, such as"
+        " recorded-token.",
+    ),
+    Cause(
+        "A proxy or a gateway on the way hides the token",
+        "Ask the people who run the proxy or the gateway to let the answer pass as it is.",
+    ),
     sign="The access_token is a placeholder, such as <redacted>.",
 )
 

@@ -14,7 +14,7 @@ import pytest
 from pages import DOCS, ROOT
 
 from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
-from gc_requests_auth.causes import sign_in
+from gc_requests_auth.causes import network, sign_in
 from gc_requests_auth.causes.calls import CALLS, LIMITS_OF_TOKEN, LONGER_THAN_A_MINUTE, of_call
 from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
 from gc_requests_auth.causes.network import NETWORK
@@ -64,6 +64,19 @@ def test_a_single_cause_says_more_than_the_finding(row: Failure) -> None:
     alike = SequenceMatcher(None, row.finding.lower(), cause.lower()).ratio()
 
     assert len(row.causes) > 1 or alike < 0.8
+
+
+@pytest.mark.parametrize(
+    ("row", "also"),
+    [
+        (network.NO_ADDRESS_OF_PROXY, "This machine reaches no DNS server"),
+        (of_call(409, "general.conflict", ""), "Another object uses this object"),
+        (sign_in.REDACTED_TOKEN, "A proxy or a gateway on the way hides the token"),
+    ],
+)
+def test_a_cause_that_is_only_likely_is_not_the_single_one(row: Failure, also: str) -> None:
+    assert len(row.causes) > 1
+    assert also in row.advice
 
 
 @every_row
