@@ -339,7 +339,8 @@ class Settings:
                 warnings.append(f"others can read the secrets in {self.exposed}: chmod 600 it")
         if self.uses_environment and self.family is not None:
             warnings += unused_clients(self.family, environ)
-        names = [name for name in (LOGIN_URL, API_URL) if environ.get(name)]
+        urls = LOGIN_URL, API_URL, self._gateway(environ).host
+        names = [name for name in urls if environ.get(name)]
         if self.region is not None and names:
             verb = "is" if len(names) == 1 else "are"
             warnings.append(f"region= is given, and so {' and '.join(names)} {verb} not used")

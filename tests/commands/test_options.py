@@ -146,6 +146,12 @@ def test_the_region_of_an_option_beats_variables(
             "--region",
         ),
         (
+            "GENESYSCLOUD_OAUTHCLIENT",
+            ["GENESYSCLOUD_GATEWAY_HOST"],
+            "GENESYSCLOUD_REGION",
+            "--region",
+        ),
+        (
             "GENESYS_CLIENT",
             ["GENESYS_LOGIN_URL", "GENESYS_BASE_URL"],
             "GENESYS_REGION",
@@ -163,7 +169,8 @@ def test_check_names_the_variables_of_urls_that_a_region_leaves_unused(
     for name in (f"{pair}_ID", f"{pair}_SECRET"):
         monkeypatch.setenv(name, SECRET)
     for name in urls:
-        monkeypatch.setenv(name, "https://gateway.example")
+        is_host = name.endswith("_HOST")
+        monkeypatch.setenv(name, "gateway.example" if is_host else "https://gateway.example")
     monkeypatch.setenv(region, "eu-west-1")
     given = "eu-west-1" if first == "--region" else None
     settings = GenesysCloudAuth(region=given)._settings
