@@ -16,12 +16,12 @@ import requests_mock
 import urllib3
 import wire
 from conftest import SECRET, TOKEN, Counted
-from urllib3.exceptions import DecodeError, MaxRetryError, ProtocolError
+from urllib3.exceptions import DecodeError, LocationParseError, MaxRetryError, ProtocolError
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, explain
 from gc_requests_auth.causes.examination import Examination
 from gc_requests_auth.causes.exception import of_certificate, of_exception
-from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE
+from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE, PROXY_URL
 from gc_requests_auth.settings.hosts import Hosts
 
 API = "https://api.mypurecloud.ie/api/v2"
@@ -592,6 +592,20 @@ def test_exceptions_of_requests_are_explained(
     problem: requests.RequestException, told: str
 ) -> None:
     assert told.lower() in explain(problem).lower()
+
+
+@pytest.mark.parametrize("host", ["login..mypurecloud.ie", f"{'a' * 64}.example"])
+def test_a_host_that_can_be_no_name_is_not_told_as_a_fault_of_the_proxy(host: str) -> None:
+    with pytest.raises(LocationParseError) as error:
+        requests.get(f"https://{host}/", timeout=5, proxies={"https": ""})
+
+    row = of_exception(error.value, f"{host}:443")
+    assert row is not None
+    assert row.finding == f"{host}:443 has no address: name resolution failed"
+    assert of_exception(error.value, "the host") is None
+    behind = of_exception(error.value, "login.mypurecloud.ie")  # the host of the proxy, then
+    assert behind is not None
+    assert behind.name == PROXY_URL.name
 
 
 def test_a_name_without_an_address_may_be_misspelt() -> None:
