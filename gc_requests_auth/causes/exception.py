@@ -50,6 +50,10 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
     # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
     if isinstance(problem, UnicodeEncodeError):
         return filled(network.PROXY_PASSWORD) if problem.encoding == "latin-1" else None
+    if "determine SOCKS version" in str(
+        problem
+    ):  # a ValueError of urllib3, with the URL of the proxy in it
+        return filled(network.PROXY_URL)
     # requests has parsed the URL of the call before, so the URL of the proxy can not be parsed. A name with
     # an empty label is found when the connection is made, and may be of the host or of the proxy.
     if found(requests.exceptions.InvalidProxyURL) or any(

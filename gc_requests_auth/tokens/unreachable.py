@@ -53,8 +53,8 @@ _OF_SETTINGS = _names(
     network.PROXY_WITHOUT_TLS,
 )
 
-#: requests lets pass what Python raises about these two.
-_NOT_OF_REQUESTS = _names(network.PROXY_PASSWORD, network.NO_PEM_FILE)
+#: requests lets pass what Python and urllib3 raise about these.
+_NOT_OF_REQUESTS = _names(network.PROXY_PASSWORD, network.PROXY_URL, network.NO_PEM_FILE)
 
 
 def failed_attempt_of(problem: Exception, token_url: str, **facts: str) -> FailedAttempt | None:

@@ -390,6 +390,7 @@ def test_a_wrong_ca_names_the_host(shell: Shell, monkeypatch: pytest.MonkeyPatch
     [
         ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem"),
         ("HTTPS_PROXY", "ftp://proxy.example:21"),
+        ("HTTPS_PROXY", "socks6://user:in-TRUTH@127.0.0.1:1"),
         ("HTTPS_PROXY", "http://user:p/w@proxy.example:8080"),
     ],
 )
@@ -401,3 +402,4 @@ def test_a_setting_of_this_machine_that_can_not_work_has_one_status_in_each_comm
     shell(*command.split())
 
     assert shell.status == 2
+    assert "TRUTH" not in shell.out + shell.err
