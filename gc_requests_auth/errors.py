@@ -36,6 +36,9 @@ class GenesysCloudError(requests.RequestException):
     #: Whether the same call may succeed a little later with nothing changed.
     retryable: bool = False
 
+    #: Whether a setting of this machine can not work: for the exit status of the command.
+    _of_settings: bool = False
+
     def __init__(self, message: str) -> None:
         super().__init__(message)
 

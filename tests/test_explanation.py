@@ -16,12 +16,12 @@ import requests_mock
 import urllib3
 import wire
 from conftest import SECRET, TOKEN, Counted
-from urllib3.exceptions import DecodeError, MaxRetryError, ProtocolError
+from urllib3.exceptions import DecodeError, LocationParseError, MaxRetryError, ProtocolError
 
 from gc_requests_auth import ConfigurationError, GenesysCloudAuth, explain
 from gc_requests_auth.causes.examination import Examination
 from gc_requests_auth.causes.exception import of_certificate, of_exception
-from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE
+from gc_requests_auth.causes.network import OTHER_HOST, OUT_OF_DATE, PROXY_URL
 from gc_requests_auth.settings.hosts import Hosts
 
 API = "https://api.mypurecloud.ie/api/v2"
@@ -306,6 +306,29 @@ def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_m
     assert "This path exists, but does not take this method." in text
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("text", ["", "no", "<html></html>"])
+def test_an_answer_with_a_correlation_id_is_not_told_as_of_somebody_else(
+    text: str, status: int, double: requests_mock.Mocker
+) -> None:
+    said = answer(double, status, text=text, reply=REFERENCE)
+
+    assert "not the API" not in said
+    assert "The cause is unknown. Take the correlation id to Genesys Cloud Care" in said
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 500, 503])
+def test_an_answer_to_a_pre_signed_link_is_not_measured_by_the_api(
+    status: int, double: requests_mock.Mocker
+) -> None:
+    """S3 answers in XML, and 403 where the link has expired."""
+    url = "https://bucket.s3.amazonaws.com/x?X-Amz-Signature=1"
+    said = answer(double, status, text="<Error><Code>AccessDenied</Code>", url=url)
+
+    assert "API" not in said
+    assert "HTTPS_PROXY" not in said
+
+
 @pytest.mark.parametrize(
     "limit",
     [
@@ -569,6 +592,20 @@ def test_exceptions_of_requests_are_explained(
     problem: requests.RequestException, told: str
 ) -> None:
     assert told.lower() in explain(problem).lower()
+
+
+@pytest.mark.parametrize("host", ["login..mypurecloud.ie", f"{'a' * 64}.example"])
+def test_a_host_that_can_be_no_name_is_not_told_as_a_fault_of_the_proxy(host: str) -> None:
+    with pytest.raises(LocationParseError) as error:
+        requests.get(f"https://{host}/", timeout=5, proxies={"https": ""})
+
+    row = of_exception(error.value, f"{host}:443")
+    assert row is not None
+    assert row.finding == f"{host}:443 has no address: name resolution failed"
+    assert of_exception(error.value, "the host") is None
+    behind = of_exception(error.value, "login.mypurecloud.ie")  # the host of the proxy, then
+    assert behind is not None
+    assert behind.name == PROXY_URL.name
 
 
 def test_a_name_without_an_address_may_be_misspelt() -> None:

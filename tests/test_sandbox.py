@@ -453,6 +453,11 @@ def test_queues_are_paged_to_the_end(size: int, pages: int, sandbox: Counted, to
     "target",
     [
         "/api/v2/routing/queues?pageSize=0",
+        "/api/v2/routing/queues?pageSize=-5",
+        "/api/v2/routing/queues?pageNumber=0",
+        "/sandbox/status/100",
+        "/sandbox/status/99",
+        "/sandbox/redirect?to=/x&status=7",
         "/api/v2/routing/queues?pageSize=all",
         "/sandbox/redirect",
         "/sandbox/redirect?to=/x&status=found",

@@ -270,6 +270,16 @@ def test_no_path_leaves_origin_or_base_path(base: str, path: str) -> None:
             assert f"{posixpath.normpath(read)}/".startswith(f"{origin.path}/")
 
 
+@pytest.mark.parametrize("base", [API, GATEWAY])
+def test_a_query_may_have_spaces_and_backslashes_as_in_requests(base: str) -> None:
+    query = "?name=My Queue\\x #1"
+    expected = requests.Request("GET", f"{base}/api/v2/routing/queues{query}").prepare().url
+
+    assert prepared(f"/api/v2/routing/queues{query}", base) == expected
+    with pytest.raises(InvalidURL):
+        prepared("/api/v2/routing/queues?name=\tx", base)
+
+
 def test_a_refused_path_says_what_is_wrong_with_it() -> None:
     with pytest.raises(InvalidURL, match=re.escape("'//evil.com/x' is neither a URL with a")):
         url_below(API, "//evil.com/x")

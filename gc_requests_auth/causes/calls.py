@@ -289,8 +289,15 @@ BODY_TOO_LARGE = CALLS.row(
 CALLS.row(
     "conflict",
     "the request conflicts with the state of the object",
-    cause="Somebody else changed the object since it was read, or an object of that name exists",
-    remedy="Read the object again, apply the change to what was read, and send that.",
+    Cause(
+        "Somebody else changed the object since it was read",
+        "Read the object again, apply the change to what was read, and send that.",
+    ),
+    Cause("An object of that name exists", "Take another name, or change the object that exists."),
+    Cause(
+        "Another object uses this object, or the state of the object does not allow the call",
+        "The message or the code names the reason.",
+    ),
     statuses=(409,),
 )
 

@@ -138,13 +138,15 @@ class Examination:
     def _failure(self) -> Failure | None:
         if self._url.path.endswith("/oauth/token") and self.method == "POST":
             return self._of_token_request()
+        signed = SIGNATURE_KEYS & {key for key, _ in parse_qsl(self._url.query)}
         if self.status < 400:
-            return NOT_THE_API if self._is_page else None
+            return NOT_THE_API if self._is_page and not signed else None
         if self._api_beside is not None:
             return calls.LOGIN_HOST_CALLED
-        signed = SIGNATURE_KEYS & {key for key, _ in parse_qsl(self._url.query)}
         if signed and "Authorization" in self._sent_headers and self.status in {400, 401, 403}:
             return calls.PRE_SIGNED_LINK
+        if signed and self.code is None and self.correlation_id is None:
+            return None  # of a store of files, which is not the API and answers in XML
         if self.status == 404 and self._lacks_api_path:
             return calls.NO_API_PATH
         found = calls.of_call(self.status, self.code, self.message)
@@ -152,7 +154,13 @@ class Examination:
         # answered, and means something else by the same status.
         if self.code is None and self.correlation_id is None and found not in _OF_ANYBODY:
             found = None
-        if found is None and not self._is_object and self._is_read and self.method != "HEAD":
+        if (
+            found is None
+            and self.correlation_id is None
+            and not self._is_object
+            and self._is_read
+            and self.method != "HEAD"
+        ):
             return NOT_THE_API
         if self._sent_no_json and self.status == 400 and found in (None, calls.BAD_REQUEST):
             return calls.BODY_NO_JSON

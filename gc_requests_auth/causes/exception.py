@@ -50,11 +50,20 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
     # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
     if isinstance(problem, UnicodeEncodeError):
         return filled(network.PROXY_PASSWORD) if problem.encoding == "latin-1" else None
-    # requests has parsed the URL of the call before, so the URL of the proxy can not be parsed.
+    if "determine SOCKS version" in str(
+        problem
+    ):  # a ValueError of urllib3, with the URL of the proxy in it
+        return filled(network.PROXY_URL)
+    # requests has parsed the URL of the call before, so the URL of the proxy can not be parsed. A name with
+    # an empty label is found when the connection is made, and may be of the host or of the proxy.
     if found(requests.exceptions.InvalidProxyURL) or any(
         isinstance(one, urllib3.exceptions.LocationValueError) for one in (problem, *problem.args)
     ):
-        return filled(network.PROXY_URL)
+        name = re.search("'(.*)', label empty or too long", str(problem))
+        if name and host == UNKNOWN_FACTS["host"]:
+            return None
+        of_host = name and name[1] == urlsplit(f"//{host}").hostname
+        return filled(no_address(host) if of_host else network.PROXY_URL)
     if found(
         requests.exceptions.InvalidURL,
         requests.exceptions.MissingSchema,

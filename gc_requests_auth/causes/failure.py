@@ -128,6 +128,6 @@ ADDRESS = Cause(
 
 
 def sentence(clause: str) -> str:
-    """A clause as a sentence; a host at its beginning stays as it is."""
+    """A clause as a sentence; a host or a key of a profile at its beginning stays as it is."""
     first = clause.partition(" ")[0]
-    return f"{clause if '.' in first else clause[:1].upper() + clause[1:]}."
+    return f"{clause if {'.', '_'} & {*first} else clause[:1].upper() + clause[1:]}."

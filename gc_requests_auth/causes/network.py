@@ -44,8 +44,14 @@ NO_ADDRESS_OF_KNOWN_HOST = NETWORK.row(
 NO_ADDRESS_OF_PROXY = NETWORK.row(
     "no-address-of-proxy",
     "{host} can not be reached through {proxy}, whose name has no address",
-    cause="The name of the proxy is wrong, or known in another network only",
-    remedy="Compare {setting} with a machine where it works.",
+    Cause(
+        "The name of the proxy is wrong, or known in another network only",
+        "Compare {setting} with a machine where it works.",
+    ),
+    Cause(
+        "This machine reaches no DNS server",
+        "Try the name of another host; check the network and the VPN.",
+    ),
     sign="Name resolution fails for the host of the proxy.",
 )
 

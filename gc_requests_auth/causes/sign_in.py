@@ -176,9 +176,15 @@ LOGIN_FORBIDDEN = SIGN_IN.row(
 REDACTED_TOKEN = SIGN_IN.row(
     "redacted-token",
     "the token in the answer looks redacted",
-    cause="The answer was recorded without its token",
-    remedy="In the recording (a cassette, for instance), write a made-up token of letters in place of"
-    " the redacted one.",
+    Cause(
+        "The answer was recorded without its token, or a test has a placeholder there",
+        "In the recording (a cassette, for instance) or in the test, write a made-up token, such as"
+        " recorded-token.",
+    ),
+    Cause(
+        "A proxy or a gateway on the way hides the token",
+        "Ask the people who run the proxy or the gateway to let the answer pass as it is.",
+    ),
     sign="The access_token is a placeholder, such as <redacted>.",
 )
 
@@ -227,10 +233,12 @@ def of_token_request(
         known = error in row.codes if row.codes else row.matches(status, error, description)
         if row.sign or not known:
             continue
+        if row is NOT_ACCEPTED and not is_region_host(host):
+            others = NOT_ACCEPTED_AT_URL.causes[:-1]
+            swapped_at_url = LOOK_SWAPPED._replace(causes=(_SWAPPED, *others))
+            return swapped_at_url if swapped else NOT_ACCEPTED_AT_URL
         if row is NOT_ACCEPTED and swapped:
             return LOOK_SWAPPED
-        if row is NOT_ACCEPTED and not is_region_host(host):
-            return NOT_ACCEPTED_AT_URL
         if row is NO_SUCH_LOGIN_PATH and is_login and url.path == "/oauth/token":
             break  # the login service of a region has something there
         return row

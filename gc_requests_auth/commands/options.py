@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -169,7 +168,7 @@ def _add_check(commands: Any) -> None:
 
 def _body(text: str) -> bytes:
     if not text.startswith("@"):
-        return text.encode()
+        return text.encode(errors="surrogateescape")  # the bytes of the command line
     try:
         return Path(text[1:]).read_bytes()
     except OSError as problem:
@@ -371,17 +370,24 @@ def _read_env_file(path: str) -> None:
     """
     import dotenv
 
-    if not os.path.isfile(path):  # noqa: PTH113 -- dotenv takes a missing file for an empty one
-        raise ConfigurationError(
-            f"--env-file: there is no file {path[:100]!a}. Compare the path with the"
-            " current directory."
-        )
     try:
-        dotenv.load_dotenv(path, override=True)
+        # Opened here: dotenv takes a missing file, a folder or a pipe for an empty file.
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 -- "" is no Path
+            dotenv.load_dotenv(stream=file, override=True)
         return
-    except UnicodeDecodeError:  # raised below without it, since it holds the contents of the file
-        pass
-    raise ConfigurationError(
-        f"--env-file: {path[:100]!a} is not UTF-8. Save the file as UTF-8: Windows PowerShell writes"
-        " UTF-16 with >."
-    )
+    # Raised below without these errors: they may hold the contents of the file.
+    except FileNotFoundError:
+        problem = f"there is no file {path[:100]!a}. Compare the path with the current directory."
+    except OSError as error:
+        problem = f"{path[:100]!a} can not be read: {error.strerror}."
+    except UnicodeDecodeError:
+        problem = (
+            f"{path[:100]!a} is not UTF-8. Save the file as UTF-8: Windows PowerShell writes UTF-16"
+            " with >."
+        )
+    except ValueError:
+        problem = (
+            f"{path[:100]!a} holds a name or a value that no environment variable can have, such as"
+            " a value with a NUL byte."
+        )
+    raise ConfigurationError(f"--env-file: {problem}")

@@ -125,10 +125,10 @@ def _bearer(request: Request) -> str | None:
 
 def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
     if path == "/sandbox/redirect":
-        return Reply(int(query.get("status", "302")), headers={"Location": query["to"]})
+        return Reply(_status(query.get("status", "302")), headers={"Location": query["to"]})
     if not path.startswith("/sandbox/status/"):
         return None
-    status = int(path.rpartition("/")[2])
+    status = _status(path.rpartition("/")[2])
     if status == 401:
         return _bad_credentials()
     if status == 429:
@@ -136,8 +136,18 @@ def _for_anybody(path: str, query: dict[str, str]) -> Reply | None:
     return _fault(status, "sandbox", "As requested.")
 
 
+def _status(text: str) -> int:
+    """The status of a final answer: after a 1xx, a client waits for another."""
+    status = int(text)
+    if status < 200:
+        raise ValueError(text)
+    return status
+
+
 def _page(number: int, size: int) -> dict[str, Any]:
     """One page of the queues, in the form that all paged resources have."""
+    if number < 1 or size < 1:
+        raise ValueError((number, size))
     first = (number - 1) * size + 1
     last = min(first + size - 1, _QUEUES)
     pages = -(-_QUEUES // size)

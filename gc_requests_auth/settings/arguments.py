@@ -205,16 +205,17 @@ class Settings:
         named = None if both else self.region_variable(environ)
         region = _called(named, lambda: parse_region(environ[named])) if named else None
         if region is None and not both:
-            raise self._without_region(environ, {"login_url": login_url, "api_url": api_url})
+            raise self._without_region(environ)
         hosts = Hosts(region, login_url, api_url)
         if environ is self._environment:
             self.known_hosts = hosts
         return hosts
 
-    def _without_region(
-        self, environ: Environment, urls: dict[str, str | None]
-    ) -> ConfigurationError:
-        only = "".join(f" Only {name} is given." for name, url in urls.items() if url)
+    def _without_region(self, environ: Environment) -> ConfigurationError:
+        login_url, api_url = self.url_variables(environ)
+        login_url = "login_url" if self.login_url else login_url
+        url = login_url or ("api_url" if self.api_url else api_url)
+        only = f" Only {url} is given." if url else ""
         missing = (
             "No Genesys Cloud region. There is no default: Genesys Cloud gives the same error for a wrong"
             f" region as for a wrong secret.{only} Pass region= or set {REGION_VARIABLES[0]}."
@@ -223,7 +224,7 @@ class Settings:
         if self.uses_environment and self.family is None:
             return ConfigurationError(f"{what_is_missing(environ)} {missing}")
         used = self.family.pair if self.family else ()
-        unused = not_used(environ, {*used, POOL_SIZE, RATE_LIMIT})
+        unused = not_used(environ, {*used, url or "", POOL_SIZE, RATE_LIMIT})
         return ConfigurationError(f"{missing} {unused}" if unused else missing)
 
     def region_variable(self, environ: Environment) -> str | None:
@@ -338,7 +339,8 @@ class Settings:
                 warnings.append(f"others can read the secrets in {self.exposed}: chmod 600 it")
         if self.uses_environment and self.family is not None:
             warnings += unused_clients(self.family, environ)
-        names = [name for name in (LOGIN_URL, API_URL) if environ.get(name)]
+        urls = LOGIN_URL, API_URL, self._gateway(environ).host
+        names = [name for name in urls if environ.get(name)]
         if self.region is not None and names:
             verb = "is" if len(names) == 1 else "are"
             warnings.append(f"region= is given, and so {' and '.join(names)} {verb} not used")

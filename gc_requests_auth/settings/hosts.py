@@ -186,7 +186,8 @@ def url_below(base: str, path: str) -> str:
     if _PLAIN_PATH.fullmatch(path) and "/." not in path:
         return f"{base}{path}"
     path = path.lstrip()
-    names = re.split(r"[?#]", path, maxsplit=1)[0].split("/")
+    before_query = re.split(r"[?#]", path, maxsplit=1)[0]
+    names = before_query.split("/")
     depth = 0
     for name in names:
         # requests resolves these segments before it sends anything.
@@ -197,7 +198,9 @@ def url_below(base: str, path: str) -> str:
         raise requests.exceptions.InvalidURL(
             f"{path[:60]!a} leaves {base}, or a server on the way may read it so"
         )
-    if path.startswith("//") or re.search(r"[\\\x00-\x20\x7f]", path):
+    # requests encodes a space and a backslash; only in a query is there no other reading of them.
+    odd = re.search(r"[\x00-\x1f\x7f]", path) or re.search(r"[\\ ]", before_query)
+    if path.startswith("//") or odd:
         raise requests.exceptions.InvalidURL(
             f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
         )

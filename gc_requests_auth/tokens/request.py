@@ -62,7 +62,7 @@ LONGEST_ANSWER = 64 * 1024
 #: What requests and urllib3 raise while a request is sent, and while its answer is read. Nothing else
 #: is caught. An exception of a signal handler, for example a time limit of Celery, belongs to the
 #: caller.
-SENDING_FAILS = (OSError, urllib3.exceptions.HTTPError, UnicodeError)
+SENDING_FAILS = (OSError, urllib3.exceptions.HTTPError, ValueError)
 READING_FAILS = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,

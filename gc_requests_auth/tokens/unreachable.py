@@ -47,8 +47,14 @@ _OF_THE_WAY = _names(
     *(network.NO_ADDRESS_OF_PROXY, network.NO_PEM_FILE),
 )
 
-#: requests lets pass what Python raises about these two.
-_NOT_OF_REQUESTS = _names(network.PROXY_PASSWORD, network.NO_PEM_FILE)
+#: Failures of this machine's own settings.
+_OF_SETTINGS = _names(
+    *(network.NO_SOCKS, network.NO_PEM_FILE, network.PROXY_URL, network.PROXY_PASSWORD),
+    network.PROXY_WITHOUT_TLS,
+)
+
+#: requests lets pass what Python and urllib3 raise about these.
+_NOT_OF_REQUESTS = _names(network.PROXY_PASSWORD, network.PROXY_URL, network.NO_PEM_FILE)
 
 
 def failed_attempt_of(problem: Exception, token_url: str, **facts: str) -> FailedAttempt | None:
@@ -89,8 +95,9 @@ def failed_attempt_of(problem: Exception, token_url: str, **facts: str) -> Faile
     elif row.name == network.STALLED.name or isinstance(problem, requests.Timeout):
         kind, text = LoginTimeoutError, text + _LONGER
     may_pass = row.name in _MAY_PASS
-    budget = CONNECTION if may_pass else None
-    return FailedAttempt(kind(text, host=host, retryable=may_pass), row, budget)
+    error = kind(text, host=host, retryable=may_pass)
+    error._of_settings = row.name in _OF_SETTINGS
+    return FailedAttempt(error, row, CONNECTION if may_pass else None)
 
 
 def _unknown(problem: Exception, host: str, token_url: str) -> Failure:

@@ -14,7 +14,7 @@ import pytest
 from pages import DOCS, ROOT
 
 from gc_requests_auth.calls.retry import KEYS_OF_A_TOKEN
-from gc_requests_auth.causes import sign_in
+from gc_requests_auth.causes import network, sign_in
 from gc_requests_auth.causes.calls import CALLS, LIMITS_OF_TOKEN, LONGER_THAN_A_MINUTE, of_call
 from gc_requests_auth.causes.failure import UNKNOWN_FACTS, Failure
 from gc_requests_auth.causes.network import NETWORK
@@ -66,6 +66,19 @@ def test_a_single_cause_says_more_than_the_finding(row: Failure) -> None:
     assert len(row.causes) > 1 or alike < 0.8
 
 
+@pytest.mark.parametrize(
+    ("row", "also"),
+    [
+        (network.NO_ADDRESS_OF_PROXY, "This machine reaches no DNS server"),
+        (of_call(409, "general.conflict", ""), "Another object uses this object"),
+        (sign_in.REDACTED_TOKEN, "A proxy or a gateway on the way hides the token"),
+    ],
+)
+def test_a_cause_that_is_only_likely_is_not_the_single_one(row: Failure, also: str) -> None:
+    assert len(row.causes) > 1
+    assert also in row.advice
+
+
 @every_row
 def test_a_row_can_be_recognised(row: Failure) -> None:
     assert row.statuses or row.codes or row.words or row.sign
@@ -115,6 +128,17 @@ def test_a_swapped_id_and_secret_explain_refused_credentials_only() -> None:
         sign_in.LOOK_SWAPPED
     )
     assert other is sign_in.OTHER_GRANT_TYPE
+
+
+def test_a_swapped_id_and_secret_at_a_gateway_are_no_reason_to_ask_other_hosts() -> None:
+    row = of_token_request(400, "invalid_client", "", GATEWAY, swapped=True)
+
+    assert row is not None
+    assert row.name == sign_in.LOOK_SWAPPED.name
+    assert row.finding == sign_in.LOOK_SWAPPED.finding
+    assert row.causes[0] == sign_in.LOOK_SWAPPED.causes[0]
+    assert set(row.causes) == set(sign_in.NOT_ACCEPTED_AT_URL.causes)
+    assert "--find-region" not in row.advice
 
 
 def test_an_oauth_error_that_nobody_knows_is_called_unknown() -> None:

@@ -1140,6 +1140,12 @@ def fault(status: int, code: str) -> Callable[[wire.Peer], object]:
         ),
         (fault(503, "\x1b[31m"), Status.UNREACHABLE, "answers 503)", "The API does not work"),
         (
+            fault(403, "organization.suspended"),
+            Status.REFUSED,
+            "answers 403, organization.suspended to GET",
+            "The cause is unknown",
+        ),
+        (
             wire.reply(200, "<html>Sign in"),
             Status.MISCONFIGURED,
             "what answers is not the API: the answer is an HTML or XML page",
@@ -1166,7 +1172,19 @@ def fault(status: int, code: str) -> Callable[[wire.Peer], object]:
         (wire.close, Status.UNREACHABLE, "closed the connection", "A server, a proxy or"),
         (fault(404, TOKEN), Status.MISCONFIGURED, "is not the API", "A proxy, a firewall or"),
     ],
-    ids=["401", "403", "429", "503", "HTML", "nested", "302", "endless", "closed", "echo"],
+    ids=[
+        "401",
+        "403",
+        "429",
+        "503",
+        "unknown",
+        "HTML",
+        "nested",
+        "302",
+        "endless",
+        "closed",
+        "echo",
+    ],
 )
 @pytest.mark.usefixtures("trusted")
 def test_what_the_api_answers_instead_is_explained(

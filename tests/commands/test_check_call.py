@@ -175,6 +175,16 @@ def test_a_refusal_that_goes_on_and_on_is_not_the_api(
     assert "far more than was asked for" in " ".join(capsys.readouterr().out.split())
 
 
+def test_data_in_another_encoding_is_sent_as_it_is(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = stage.stack.enter_context(wire.Server(wire.reply(200, "{}")))
+    cli.main(["check", "POST", f"{server.url}/x", "--send", "--data", '"\udce4"'])
+
+    assert server.requests[0].body == b'"\xe4"'
+    assert "the body is no JSON" in capsys.readouterr().out
+
+
 def test_a_foreign_url_is_called_without_the_token(
     stage: Stage, sandbox: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +194,19 @@ def test_a_foreign_url_is_called_without_the_token(
     assert (status, facts["token_sent"]) == (0, False)
     assert server.requests[0].values("Authorization") == []
     assert "abc" not in facts["url"]
+
+
+@pytest.mark.parametrize(
+    ("target", "body"), [("/page?X-Amz-Signature=abc", "<html>a report"), ("/page", "no page")]
+)
+def test_an_answer_that_calls_itself_html_and_is_no_refusal_is_an_answer(
+    target: str, body: str, stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = wire.reply(200, body, {"Content-Type": "text/html"})
+    server = stage.stack.enter_context(wire.Server(page))
+    status, facts, _ = check(capsys, "GET", f"{server.url}{target}")
+
+    assert (status, facts["status"]) == (0, 200)
 
 
 @pytest.mark.parametrize("target", ["/../x", "//elsewhere", "https://", "ftp://x/y", "/a\\b"])

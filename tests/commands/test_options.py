@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import SECRET, Counted
 
+from gc_requests_auth import GenesysCloudAuth
 from gc_requests_auth.commands import main as cli
+from gc_requests_auth.commands.check.origins import place_found
 from gc_requests_auth.commands.check.report import in_options
 from gc_requests_auth.commands.options import make_parser
 
@@ -82,7 +85,7 @@ def test_the_keys_of_a_profile_keep_their_names(
     for text, told in {
         '[prod]\nclient_credentials = "x"': " has no client_secret: it needs the id",
         "[prod]\nclient_secret = bare": "is not valid TOML: line 2, key client_secret.",
-        '[prod]\nclient_credentials = "x"\nclient_secret = " y"': "client_secret of profile 'prod' in",
+        '[prod]\nclient_credentials = "x"\nclient_secret = " y"': "1. client_secret of profile 'prod' in",
     }.items():
         file.write_text(text)
         assert cli.main(["check", "--profile", "prod"]) == 2
@@ -131,6 +134,72 @@ def test_the_region_of_an_option_beats_variables(
     assert steps["region"]["facts"]["login_url"] == "https://login.mypurecloud.ie"
     assert steps["region"]["facts"]["region_from"] == "--region"
     assert steps["region"]["facts"]["login_url_from"] == "--region"
+
+
+@pytest.mark.parametrize(
+    ("pair", "urls", "region", "first"),
+    [
+        (
+            "GENESYSCLOUD_OAUTHCLIENT",
+            ["GENESYSCLOUD_LOGIN_URL", "GENESYSCLOUD_API_URL"],
+            "GENESYSCLOUD_REGION",
+            "--region",
+        ),
+        (
+            "GENESYSCLOUD_OAUTHCLIENT",
+            ["GENESYSCLOUD_GATEWAY_HOST"],
+            "GENESYSCLOUD_REGION",
+            "--region",
+        ),
+        (
+            "GENESYS_CLIENT",
+            ["GENESYS_LOGIN_URL", "GENESYS_BASE_URL"],
+            "GENESYS_REGION",
+            "GENESYS_REGION",
+        ),
+    ],
+)
+def test_check_names_the_variables_of_urls_that_a_region_leaves_unused(
+    pair: str,
+    urls: list[str],
+    region: str,
+    first: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (f"{pair}_ID", f"{pair}_SECRET"):
+        monkeypatch.setenv(name, SECRET)
+    for name in urls:
+        is_host = name.endswith("_HOST")
+        monkeypatch.setenv(name, "gateway.example" if is_host else "https://gateway.example")
+    monkeypatch.setenv(region, "eu-west-1")
+    given = "eu-west-1" if first == "--region" else None
+    settings = GenesysCloudAuth(region=given)._settings
+    _, found = place_found(settings)
+
+    assert found.details[2:] == [f"not used: {one}, since {first} comes first" for one in urls]
+    monkeypatch.delenv(region)
+    _, found = place_found(GenesysCloudAuth()._settings)
+    assert len(found.details) == 2
+
+
+@pytest.mark.parametrize("command", ["check", "token"])
+def test_the_remedy_for_a_wrong_login_url_speaks_of_options(
+    command: str,
+    place: list[str],
+    sandbox: Counted,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin(monkeypatch, sandbox.client_secret)
+    options = [*place, "--login-url", f"{sandbox.login_url}/signin"]
+
+    assert cli.main([command, "--client-id", sandbox.client_id, "--stdin", *options]) == 2
+    out, err = capsys.readouterr()
+
+    said = " ".join((out + err).split())
+    assert "Pass --region and no URLs: both hosts follow from the region." in said
+    assert "the URL of your login service as --login-url; /oauth/token is added" in said
+    assert "region=" not in said
 
 
 @pytest.mark.parametrize(
@@ -415,3 +484,43 @@ def test_an_env_file_that_is_not_utf_8_is_told(
     out, err = capsys.readouterr()
 
     assert "is not UTF-8" in " ".join((out + err).split())
+
+
+@pytest.mark.parametrize("command", ["check", "token"])
+def test_an_env_file_that_can_not_be_read_is_told_with_the_reason(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    assert cli.main([command, "--env-file", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+
+    said = " ".join((out + err).split())
+    assert "--env-file:" in said
+    assert "can not be read: " in said
+    assert "there is no file" not in said
+
+
+@pytest.mark.parametrize("line", [b"SECRET=in\0TRUTH", b"'A=B'=TRUTH"])
+def test_an_env_file_with_what_no_variable_can_hold_is_told(
+    line: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    file = tmp_path / "binary.env"
+    file.write_bytes(line)
+    assert cli.main(["token", "--env-file", str(file)]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+
+    assert "holds a name or a value that no environment variable can have" in err
+    assert "TRUTH" not in err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_an_env_file_can_be_a_pipe(env_file: Path, sandbox: Counted, tmp_path: Path) -> None:
+    pytest.importorskip("dotenv", reason="the extra [dotenv] is not installed")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[env_file.read_bytes()], daemon=True)
+    writer.start()
+
+    assert cli.main(["check", "--env-file", str(pipe)]) == 0
+    writer.join()

@@ -383,3 +383,23 @@ def test_a_wrong_ca_names_the_host(shell: Shell, monkeypatch: pytest.MonkeyPatch
 
     assert shell.status == 3
     assert "certificate" in shell.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem"),
+        ("HTTPS_PROXY", "ftp://proxy.example:21"),
+        ("HTTPS_PROXY", "socks6://user:in-TRUTH@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://user:p/w@proxy.example:8080"),
+    ],
+)
+@pytest.mark.parametrize("command", ["token", "check", "check --find-region --try eu-west-1"])
+def test_a_setting_of_this_machine_that_can_not_work_has_one_status_in_each_command(
+    command: str, variable: str, value: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    shell(*command.split())
+
+    assert shell.status == 2
+    assert "TRUTH" not in shell.out + shell.err

@@ -545,6 +545,23 @@ def test_one_url_is_not_enough_and_is_named(argument: str) -> None:
     assert f"Only {argument} is given." in said
 
 
+@pytest.mark.parametrize(
+    ("pair", "url"),
+    [
+        ("GENESYSCLOUD_OAUTHCLIENT", "GENESYSCLOUD_LOGIN_URL"),
+        ("GENESYSCLOUD_OAUTHCLIENT", "GENESYSCLOUD_API_URL"),
+        ("GENESYS_CLIENT", "GENESYS_BASE_URL"),
+    ],
+)
+def test_one_url_variable_without_a_region_is_told_by_its_name_and_as_used(
+    pair: str, url: str
+) -> None:
+    environ = {f"{pair}_ID": ID, f"{pair}_SECRET": SECRET, url: "https://gateway.example"}
+    said = complaint(lambda: within(environ, settings().hosts))
+    assert f" Only {url} is given. " in said
+    assert "not used" not in said
+
+
 def test_with_both_urls_no_region_is_needed() -> None:
     own = given(login_url=LOGIN_URL, api_url=API_URL)
     assert where(own, EMPTY) == (None, LOGIN_URL, API_URL)

@@ -155,6 +155,17 @@ def test_urls_of_the_environment_that_an_argument_makes_void_are_a_warning(
     ]
 
 
+def test_a_gateway_of_the_environment_that_an_argument_makes_void_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in GATEWAY.items():
+        monkeypatch.setenv(name, value)
+    assert settings().pool_size() == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "region= is given, and so GENESYSCLOUD_GATEWAY_HOST is not used"
+    ]
+
+
 # -- how many requests a minute -------------------------------------------------------------------
 
 LIMIT = "GENESYSCLOUD_RATE_LIMIT"

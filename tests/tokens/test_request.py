@@ -476,7 +476,8 @@ BAD_ANSWERS = {
     **{
         f"scrubbed {one}": no_token(
             json.dumps({"access_token": one, "expires_in": 86400}),
-            "answers a token that looks redacted. The answer was recorded without its token.",
+            "answers a token that looks redacted. Possible causes, the likeliest first: (1) The answer was"
+            " recorded without its token",
         )
         for one in SCRUBBED
     },

@@ -109,6 +109,8 @@ def _refused(found: Examination, place: Hosts) -> Trouble:
     row, status = found.failure, status_of_answer(found)
     if row is not None and row.name == calls.TOKEN_REFUSED.name:
         row = calls.NEW_TOKEN_REFUSED.filled(facts)
+    if row is None and status is not Status.MISCONFIGURED and found.correlation_id is not None:
+        return unknown(found, status)
     if status is Status.MISCONFIGURED or row is None:
         row = NOT_THE_API.filled(facts)
     return answered(found, row, status)
@@ -124,9 +126,18 @@ def status_of_answer(found: Examination) -> Status:
 
 def answered(found: Examination, row: Failure, status: Status) -> Trouble:
     """A row of the table of causes, followed by host, status, code and words of the answer."""
-    named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
-    row = row._replace(finding=f"{row.finding} ({found.host} answers {named})")
+    row = row._replace(finding=f"{row.finding} ({found.host} answers {_named(found)})")
     return of_failure(row, status, *references(found))
+
+
+def unknown(found: Examination, status: Status) -> Trouble:
+    """An answer that has no row in the table of causes."""
+    text = f"{found.host} answers {_named(found)} to {found.method}"
+    return Trouble(text, status, [found.unknown], *references(found))
+
+
+def _named(found: Examination) -> str:
+    return f"{found.status}, {found.code}" if found.code else f"{found.status}"
 
 
 def references(found: Examination) -> list[str]:

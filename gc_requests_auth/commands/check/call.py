@@ -14,7 +14,7 @@ from ...causes.failure import Cause
 from ...settings import Hosts, url_below
 from ...tokens import AccessToken
 from ...util import parse_json
-from .api import answered, references, status_of_answer, token_lives
+from .api import answered, status_of_answer, token_lives, unknown
 from .network import Network
 from .report import Fact, Finding, Status, Trouble, plain
 
@@ -65,12 +65,12 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
         call.method, url, token if ours else None, body=call.body, reads=_is_of_interest
     )
     facts["status"] = answer.status_code
-    if not _is_of_interest(answer):
+    found = Examination(answer, place) if _is_of_interest(answer) else None
+    if found is None or (found.status < 400 and found.failure is None):
         text = f"{call.method} {shown} is answered {answer.status_code}"
         if answer.is_redirect:
             text += ", a redirect, which is not followed here"
         return Finding(text, details, facts)
-    found = Examination(answer, place)
     if ours and found.status == 401:
         _tell_refused_token(found, lives=token_lives(network, place, token))
     facts |= {
@@ -89,9 +89,7 @@ def _trouble(found: Examination) -> Trouble:
         status = Status.REFUSED
     if found.failure is not None:
         return answered(found, found.failure, status)
-    named = f"{found.status}, {found.code}" if found.code else f"{found.status}"
-    text = f"{found.host} answers {named} to {found.method}"
-    return Trouble(text, status, [found.unknown], *references(found))
+    return unknown(found, status)
 
 
 def _tell_refused_token(found: Examination, *, lives: bool | None) -> None:

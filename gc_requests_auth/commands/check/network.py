@@ -38,11 +38,6 @@ SLICE_SECONDS = 0.2
 #: Bytes of an answer that are read; what is asked here has a few hundred.
 LONGEST_ANSWER = 64 * 1024
 
-#: Failures of this machine's own settings.
-_WRONG_SETTINGS = (
-    *(rows.NO_SOCKS, rows.NO_PEM_FILE, rows.PROXY_URL, rows.PROXY_PASSWORD, rows.PROXY_WITHOUT_TLS),
-)
-
 Result = TypeVar("Result")
 
 
@@ -238,9 +233,8 @@ class Network:
         failed = failed_attempt_of(problem, route.url, **facts)
         if failed is None:
             raise problem
-        row = failed.failure
-        wrong = row.name in {one.name for one in _WRONG_SETTINGS}
-        return of_failure(row, Status.MISCONFIGURED if wrong else Status.UNREACHABLE, *details)
+        status = Status.MISCONFIGURED if failed.error._of_settings else Status.UNREACHABLE
+        return of_failure(failed.failure, status, *details)
 
     def _issuer(self, route: Route) -> str | None:
         """Who signed the certificate that the host shows; None if it could not be read."""

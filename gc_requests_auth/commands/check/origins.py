@@ -110,6 +110,14 @@ def place_found(settings: Settings) -> tuple[Hosts, Finding]:
         f"login {place.login_url} from {login_from}",
         f"API   {place.api_url} from {api_from}",
     ]
+    urls = settings.family.urls if settings.family else ("", "")
+    gateway, used = settings._gateway(environ).host, {login_from, api_from}
+    for *names, first in (
+        (LOGIN_URL, urls[0], gateway, login_from),
+        (API_URL, urls[1], api_from),
+    ):
+        unused = [one for one in names if environ.get(one or "") and one not in used]
+        details += [f"not used: {one}, since {first} comes first" for one in unused]
     if not place.region:
         return place, Finding("none is needed, both URLs are set", details, facts)
     text = f"{_with_label(place.region)} from {region_from}"

@@ -39,7 +39,7 @@ class Status(IntEnum):
     @classmethod
     def of(cls, error: GenesysCloudError) -> Status:
         """The exit status for an error of the library."""
-        if isinstance(error, ConfigurationError | BadTokenAnswerError):
+        if error._of_settings or isinstance(error, ConfigurationError | BadTokenAnswerError):
             return cls.MISCONFIGURED
         unreachable = error.retryable or isinstance(error, LoginUnreachableError)
         return cls.UNREACHABLE if unreachable else cls.REFUSED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+from ...causes.failure import Cause
 from ...errors import ConfigurationError, LoginThrottledError, TokenError
 from ...settings import Hosts, Identity, Settings
 from ...tokens import AccessToken
@@ -22,7 +23,7 @@ from .network import (
     within,
 )
 from .origins import credentials_found, place_found, proxy_from
-from .report import Finding, Status, Trouble, happened, misconfigured, report
+from .report import Finding, Status, Trouble, happened, in_options, misconfigured, report
 from .route import routes_found
 
 
@@ -166,7 +167,9 @@ def _refused(attempt: FailedAttempt) -> Trouble:
     if status is Status.REFUSED:
         finding = f"refused: {finding}"
     details = [_words_of(error)] if error.status else []
-    return Trouble(finding, status, row.causes, *details)
+    # The rows speak to scripts as well, and name arguments.
+    causes = [Cause(one.cause, in_options(one.remedy)) for one in row.causes]
+    return Trouble(finding, status, causes, *details)
 
 
 def _words_of(error: TokenError) -> str:
