@@ -951,6 +951,22 @@ def test_a_rejected_token_may_be_the_header_that_was_sent(sandbox: Counted) -> N
     assert len({first, second, third}) == 3
 
 
+@pytest.mark.parametrize("written", ["{}\n", "{} ", "\t{}\r\n", "Bearer {}\n", "Bearer\t{}"])
+def test_a_rejected_token_may_have_white_space_around_it(written: str, sandbox: Counted) -> None:
+    auth = sandbox.auth()
+    first = auth.access_token()
+
+    assert auth.access_token(rejected=written.format(first)) != first
+
+
+@pytest.mark.parametrize("rejected", ["", " ", "Bearer "], ids=repr)
+def test_a_rejected_token_of_no_characters_fetches_none(rejected: str, sandbox: Counted) -> None:
+    auth = sandbox.auth()
+
+    assert auth.access_token() == auth.access_token(rejected=rejected)
+    assert sandbox.token_requests == 1
+
+
 @pytest.mark.parametrize("rejected", [b"token", 5, ["token"]], ids=type)
 def test_a_rejected_token_that_is_no_text_is_refused(rejected: Any) -> None:
     auth = GenesysCloudAuth("client-id-1234", SECRET, region="eu-west-1")

@@ -90,7 +90,9 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
         return filled(
             network.NO_HANDSHAKE, reason=next(filter(None, reasons), UNKNOWN_FACTS["reason"])
         )
-    if found(socket.gaierror, urllib3.exceptions.NameResolutionError):
+    # By the name of its class: urllib3 1.26 does not have it.
+    unresolved = any(type(one).__name__ == "NameResolutionError" for one in chain)
+    if unresolved or found(socket.gaierror):
         return filled(no_address(host))
     if found(ConnectionRefusedError):
         return filled(network.NOT_REACHED._replace(finding="{host} refuses the connection"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +42,9 @@ MOST_TOKENS = 50
 #: Requests that Genesys Cloud allows one token in a minute
 #: (``client.credentials.token.rate.per.minute``).
 REQUESTS_A_MINUTE = 300
+
+#: A token keeps a list of so many permits: 8 MB.
+MOST_REQUESTS = 1_000_000
 
 #: The attributes of Settings that travel with a copy or a pickle.
 _ARGUMENTS = (
@@ -125,7 +127,7 @@ class Settings:
         #: Of one token; ABSENT if no argument says it, None for no count.
         self.requests_a_minute: int | Absent | None = rate_limit
         if rate_limit is not ABSENT and rate_limit is not None:
-            _whole_number("rate_limit", rate_limit, f"{_RATES}; None for no count")
+            _whole_number("rate_limit", rate_limit, f"{_RATES}; None for no count", MOST_REQUESTS)
         self._take_from_arguments()
 
     def _take_from_arguments(self) -> None:
@@ -303,7 +305,8 @@ class Settings:
             return REQUESTS_A_MINUTE
         if plain(said).strip().lower() == "off":
             return None
-        return _whole_number(RATE_LIMIT, _number_in(plain(said).strip()), f'{_RATES} or "off"')
+        number = _number_in(plain(said).strip())
+        return _whole_number(RATE_LIMIT, number, f'{_RATES}, or "off"', MOST_REQUESTS)
 
     # -- environment and profile ------------------------------------------------------------------
 
@@ -372,10 +375,10 @@ def _first(names: Iterable[str], environ: Environment) -> str | None:
 
 
 _POOL_SIZES = f"from 1 to {MOST_TOKENS}"
-_RATES = "of requests a minute, 1 or more"
+_RATES = f"of requests a minute, from 1 to {MOST_REQUESTS}"
 
 
-def _whole_number(field: str, value: Any, wanted: str, most: float = math.inf) -> int:
+def _whole_number(field: str, value: Any, wanted: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ConfigurationError(f"{field} must be a whole number {wanted}.")
     return value

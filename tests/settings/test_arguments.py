@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -803,7 +804,9 @@ def test_nonsense_in_the_environment_is_said_at_first_use_and_harms_nothing_else
 # -- how many requests a minute -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("argument", "limit"), [(1, 1), (600, 600), (None, None), (ABSENT, 9)])
+@pytest.mark.parametrize(
+    ("argument", "limit"), [(1, 1), (600, 600), (10**6, 10**6), (None, None), (ABSENT, 9)]
+)
 def test_a_rate_limit_is_a_number_or_none_and_beats_the_environment(
     argument: Any, limit: int | None
 ) -> None:
@@ -811,10 +814,11 @@ def test_a_rate_limit_is_a_number_or_none_and_beats_the_environment(
     assert within({"GENESYSCLOUD_RATE_LIMIT": "9"}, own.rate_limit) == limit
 
 
-@pytest.mark.parametrize("limit", [0, -1, 1.5, "300", True, math.nan])
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "300", True, math.nan, 1_000_001, sys.maxsize])
 def test_any_other_rate_limit_is_refused(limit: Any) -> None:
     assert complaint(lambda: given(rate_limit=limit)) == (
-        "rate_limit must be a whole number of requests a minute, 1 or more; None for no count."
+        "rate_limit must be a whole number of requests a minute, from 1 to 1000000; None for no"
+        " count."
     )
 
 

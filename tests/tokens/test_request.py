@@ -1745,6 +1745,22 @@ def test_an_exception_of_requests_becomes_ours(problem: Exception, kind: type[To
     assert str(error).startswith("login.mypurecloud.ie ")
 
 
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (requests.ConnectionError(OSError("no")), LoginUnreachableError),
+        (requests.ReadTimeout(), LoginTimeoutError),
+    ],
+    ids=repr,
+)
+def test_so_does_one_where_urllib3_is_1_26(
+    problem: Exception, kind: type[TokenError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(urllib3.exceptions, "NameResolutionError", raising=False)
+
+    assert type(refusal("https://login.mypurecloud.ie", mounted(Double(raising(problem))))) is kind
+
+
 class Breaking(io.BytesIO):
     """A body that raises."""
 
