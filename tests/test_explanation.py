@@ -586,12 +586,19 @@ def test_a_name_without_an_address_may_be_misspelt() -> None:
 
 
 def test_certificates_are_told_apart_by_the_number_of_openssl() -> None:
+    assert of_certificate(9) is OUT_OF_DATE, "it is not yet valid"
     assert of_certificate(10) is OUT_OF_DATE
     assert of_certificate(62) is OTHER_HOST
     error = ssl.SSLCertVerificationError("no")
     error.verify_code = 20
 
     assert "point REQUESTS_CA_BUNDLE at" in explain(requests.exceptions.SSLError(error))
+
+
+def test_only_what_is_no_latin_1_is_blamed_on_the_password_of_the_proxy() -> None:
+    problem = UnicodeEncodeError("utf-8", "\udcff", 0, 1, "no")
+
+    assert of_exception(problem, "api.mypurecloud.ie") is None
 
 
 def test_an_exception_whose_response_is_no_response_is_explained() -> None:
