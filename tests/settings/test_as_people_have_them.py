@@ -162,7 +162,7 @@ LIMIT = "GENESYSCLOUD_RATE_LIMIT"
 
 @pytest.mark.parametrize(
     ("said", "limit"),
-    [(None, 300), ("", 300), ("600", 600), (" 1 ", 1), ("off", None), ("OFF", None)],
+    [(None, 300), ("", 300), ("600", 600), (" 1 ", 1), ("off", None), (" OFF ", None)],
 )
 def test_the_environment_says_how_many_requests_a_token_may_make(
     said: str | None, limit: int | None, monkeypatch: pytest.MonkeyPatch
@@ -295,6 +295,11 @@ def test_a_gateway_of_a_gc_profile_counts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("GENESYSCLOUD_GATEWAY_HOST", "not-this-one.example")
     auth = GenesysCloudAuth(profile="prod")
     assert found(auth) == (ID, f"{GW}:8443/signin", f"{GW}:8443/genesys/v1")
+
+    path.write_text(path.read_text().replace("gateway_host", "other_host"))
+    monkeypatch.setenv("GENESYSCLOUD_GATEWAY_HOST", "gw.example")
+    auth = GenesysCloudAuth(profile="prod")
+    assert found(auth) == (ID, GW, GW), "the profile names no gateway"
 
 
 def test_a_profile_with_a_redirect_uri_and_no_grant_type_is_told_what_it_is(tmp_path: Path) -> None:
