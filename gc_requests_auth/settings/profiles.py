@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..util import DEEPEST, SecretBox, TooDeepError, parse_json, plain, refuse_too_deep
+from ..util import DEEPEST, SecretBox, TooDeepError, json_object, plain, refuse_too_deep
 from .environment import Environment, Family, Pieces
 
 PROFILES_FILE = "~/.gc/config.toml"
@@ -102,11 +102,8 @@ def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
 
 def _archy(name: SecretBox, text: SecretBox) -> dict[str, Any]:
     """The keys of a file of Archy (JSON)."""
-    try:
-        found = parse_json(plain(text))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(plain(text))
+    if found is None:
         raise ConfigurationError(
             f"{_called(name)} is no file of Archy: that is a JSON object with the keys"
             f" {', '.join(_ARCHY_KEYS)}. A profile of the gc CLI is named without a path."
