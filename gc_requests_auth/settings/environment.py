@@ -53,7 +53,7 @@ class Family:
         client_id: str,
         client_secret: str,
         regions: tuple[str, ...],
-        users: str,
+        users: str = "",
         urls: tuple[str, str] = ("", ""),
     ) -> None:
         self.client_id = client_id
@@ -152,8 +152,7 @@ Environment = Mapping[str, SecretBox]
 def read_environment() -> Environment:
     """What the environment says now."""
     known = {name: SecretBox(os.environ[name]) for name in KNOWN if name in os.environ}
-    others = (name for name in os.environ if name not in KNOWN and _is_theirs(name))
-    return {**dict.fromkeys(sorted(others), SecretBox("")), **known}
+    return {**dict.fromkeys(filter(_is_theirs, os.environ), SecretBox("")), **known}
 
 
 def _is_theirs(name: str) -> bool:

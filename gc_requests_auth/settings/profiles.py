@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..util import DEEPEST, SecretBox, TooDeepError, json_object, plain, refuse_too_deep
+from ..util import DEEPEST, SecretBox, TooDeepError, json_object, plain
 from .environment import Environment, Family, Pieces
 
 PROFILES_FILE = "~/.gc/config.toml"
@@ -67,7 +67,7 @@ def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
         if isinstance(value, type):
             raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
     client_id, client_secret, region, *others = values
-    family = Family(client_id, client_secret, (region,), "the gc CLI" if others else "Archy")
+    family = Family(client_id, client_secret, (region,))
     if others:
         family.proxy = Pieces(others[0], others[1], others[2], (others[3], others[4]))
         family.gateway = Pieces(others[5], others[6], others[7], (others[8],))
@@ -171,7 +171,6 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
     import tomllib  # for those who have profiles
 
     try:
-        refuse_too_deep(plain(text))
         return dict(_profiles(tomllib.loads(plain(text))))
     # Not only TOMLDecodeError: too deep and too long are other classes. All of them may quote from the
     # file, and some hold the whole file, so no error is chained or repeated.

@@ -23,7 +23,6 @@ from .bodies import (
     parse_json,
     read_ahead,
     read_within,
-    refuse_too_deep,
     rewind,
 )
 from .clock import Clock, Moment
@@ -94,7 +93,6 @@ __all__ = [
     "read_ahead",
     "read_within",
     "redacted",
-    "refuse_too_deep",
     "register_yaml_representer",
     "retry_after_seconds",
     "rewind",

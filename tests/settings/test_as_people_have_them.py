@@ -403,6 +403,32 @@ def test_a_placeholder_is_refused_at_construction_with_its_value_unsaid(
     )
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "<abc",
+            "abc>",
+            "${abc",
+            "{{abc",
+            "insert-abc",
+            "%abc",
+            "%a/c%",
+            "$abc1",
+            "$\u00e4bc",
+            "abc$",
+        ),
+        *('{a"bc', 'a"bc}', "{abc}", "xx", "..", "xxxy"),
+    ],
+)
+def test_what_is_only_like_a_placeholder_or_a_document_is_taken(value: str) -> None:
+    assert GenesysCloudAuth(ID, value, region="eu-west-1").client_id == ID
+
+
+def test_a_word_may_be_both_id_and_secret() -> None:
+    assert GenesysCloudAuth("dummy", "dummy", region="eu-west-1").client_id == "dummy"
+
+
 @pytest.mark.parametrize("value", JSON)
 def test_the_whole_document_of_a_vault_is_refused_with_its_value_unsaid(value: str) -> None:
     assert complaint(lambda: GenesysCloudAuth(ID, value)) == (
