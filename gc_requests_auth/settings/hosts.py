@@ -201,7 +201,7 @@ def url_below(base: str, path: str) -> str:
         raise requests.exceptions.InvalidURL(
             f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
         )
-    return f"{base.rstrip('/')}/{path.lstrip('/')}"
+    return f"{base}/{path.lstrip('/')}"
 
 
 def has_dot_segment(path: str) -> bool:
@@ -243,7 +243,7 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     )
     if wrong is not None:
         raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
-    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
+    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix)}"
 
 
 def _plain_https(url: str | SecretBox) -> SplitResult | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..util import DEEPEST, SecretBox, TooDeepError, json_object, plain
+from ..util import SecretBox, json_object, plain, refuse_too_deep
 from .environment import Environment, Family, Pieces
 
 PROFILES_FILE = "~/.gc/config.toml"
@@ -171,6 +171,7 @@ def _parsed(text: SecretBox) -> dict[str, dict[str, Any]]:
     import tomllib  # for those who have profiles
 
     try:
+        refuse_too_deep(plain(text))
         return dict(_profiles(tomllib.loads(plain(text))))
     # Not only TOMLDecodeError: too deep and too long are other classes. All of them may quote from the
     # file, and some hold the whole file, so no error is chained or repeated.
@@ -189,8 +190,6 @@ def _at(text: SecretBox, line: int) -> str:
 
 
 def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    if above.count(".") > DEEPEST:
-        raise TooDeepError
     for name, one in table.items():
         if isinstance(one, dict):
             yield above + name, {key.lower(): _hidden(value) for key, value in one.items()}

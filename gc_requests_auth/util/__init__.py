@@ -11,10 +11,8 @@ names of the headers and fields by which its answers are recognised.
 """
 
 from .bodies import (
-    DEEPEST,
     BodyTooLongError,
     BodyTooSlowError,
-    TooDeepError,
     drain,
     hidden_json,
     is_json,
@@ -23,6 +21,7 @@ from .bodies import (
     parse_json,
     read_ahead,
     read_within,
+    refuse_too_deep,
     rewind,
 )
 from .clock import Clock, Moment
@@ -58,7 +57,6 @@ from .secret import (
 
 __all__ = [
     "ABSENT",
-    "DEEPEST",
     "USER_AGENT",
     "VERSION",
     "Absent",
@@ -69,7 +67,6 @@ __all__ = [
     "Moment",
     "Secret",
     "SecretBox",
-    "TooDeepError",
     "Vault",
     "boxed",
     "chain_of",
@@ -93,6 +90,7 @@ __all__ = [
     "read_ahead",
     "read_within",
     "redacted",
+    "refuse_too_deep",
     "register_yaml_representer",
     "retry_after_seconds",
     "rewind",
