@@ -217,6 +217,18 @@ def test_a_second_whole_family_with_other_values_is_one_warning(
     assert said == warnings
 
 
+@pytest.mark.parametrize("region", [None, "eu-west-1"])
+def test_urls_of_the_environment_are_one_warning_beside_a_region_that_an_argument_names(
+    region: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    urls = {"GENESYSCLOUD_LOGIN_URL": LOGIN_URL, "GENESYSCLOUD_API_URL": LOGIN_URL}
+    within(urls, lambda: given(region=region).environment())
+    warning = (
+        "region= is given, and so GENESYSCLOUD_LOGIN_URL and GENESYSCLOUD_API_URL are not used"
+    )
+    assert caplog.messages == [warning] * (region is not None)
+
+
 @pytest.mark.parametrize("half", ["client_id", "client_secret"])
 def test_half_a_pair_that_would_have_counted_first_is_one_warning(
     half: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

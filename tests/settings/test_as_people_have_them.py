@@ -237,6 +237,23 @@ def test_token_request_and_calls_go_by_the_proxy_of_the_settings(
     assert all(one.values("Proxy-Authorization") for one in proxy.requests)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "port", "url"),
+    [
+        ("", "", "http://proxy.example"),
+        ("HTTP", " 80 ", "http://proxy.example:80"),
+        ("https", "443", "https://proxy.example"),
+        ("https", "3128", "https://proxy.example:3128"),
+    ],
+)
+def test_the_url_of_a_proxy_has_the_port_that_is_not_the_usual_one_of_https(
+    protocol: str, port: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PROTOCOL": protocol, "HOST": " proxy.example", "PORT": port}.items():
+        monkeypatch.setenv(f"GENESYSCLOUD_PROXY_{name}", value)
+    assert settings().proxy() == url
+
+
 def test_a_proxy_of_the_session_counts_before_that_of_the_settings(
     proxy: Proxy, sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
