@@ -38,6 +38,9 @@ PROXY = Pieces(
     ("GENESYSCLOUD_PROXY_AUTH_USERNAME", "GENESYSCLOUD_PROXY_AUTH_PASSWORD"),
 )
 
+#: The protocols of a proxy, as requests takes them. The first one counts if none is named.
+PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
 
 class Family:
     """Environment variables that belong together, and who uses them.

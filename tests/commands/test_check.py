@@ -563,6 +563,23 @@ def test_variables_that_requests_does_not_heed_are_named(monkeypatch: pytest.Mon
         proxy,
         "not used: SSL_CERT_FILE, which requests does not read; it reads REQUESTS_CA_BUNDLE",
     ]
+    with wire.Proxy() as other, monkeypatch.context() as patch:
+        patch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+        patch.setenv("GENESYSCLOUD_PROXY_PORT", str(other.port))
+        assert proxy not in walk()["route"].details, "there is a proxy"
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert proxy not in walk()["route"].details, "NO_PROXY says that there is none"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_of_an_unknown_scheme_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example.com")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert (step.step, step.finding) == ("route", "HTTPS_PROXY is no URL of a proxy")
 
 
 @pytest.mark.parametrize(
