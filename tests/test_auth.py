@@ -1047,7 +1047,10 @@ def test_repr_tells_client_and_place_and_never_raises(monkeypatch: pytest.Monkey
         == f"{auth}"
         == "<GenesysCloudAuth client ...1a2b at mypurecloud.ie>"
     )
-    urls = {"login_url": "https://gw.example/login", "api_url": "https://gw.example/api"}
+    urls: dict[str, Any] = {
+        "login_url": "https://gw.example/login",
+        "api_url": "https://gw.example/api",
+    }
     gateway = GenesysCloudAuth("client-id-1a2b", SECRET, **urls)
     assert repr(gateway) == "<GenesysCloudAuth client ...1a2b at gw.example>"
     nowhere = GenesysCloudAuth("client-id-1a2b", SECRET)
