@@ -248,7 +248,7 @@ def issuer_of(certificate: bytes) -> str:
     """
     fields = list(_items(_inside(_inside(certificate))))
     # version (optional, context-specific 0), serial number, signature algorithm, issuer
-    issuer = fields[3 if fields and fields[0][0] == 0xA0 else 2 :][:1]
+    issuer = fields[3 if fields and fields[0][0] == 0xA0 else 2 :]
     names: dict[str, str] = {}
     for _, relative_name in _items(issuer[0][1] if issuer else b""):
         for _, attribute in _items(relative_name):
