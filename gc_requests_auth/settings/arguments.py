@@ -395,4 +395,4 @@ def _timeout_pair(timeout: Any) -> tuple[float, float]:
             "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
             " None would let a login service that hangs hang every thread."
         )
-    return pair[0], pair[1]
+    return float(pair[0]), float(pair[1])
