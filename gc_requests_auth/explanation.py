@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import requests
 
+from .calls import Call
 from .errors import GenesysCloudError
 from .util import forks
 
@@ -19,7 +20,6 @@ def explain(failure: requests.Response | requests.RequestException) -> str:
     :param failure: A response, or an exception of requests or of this library.
     """
     with forks.no_fork():  # most processes never ask
-        from .calls import Call
         from .causes.examination import Examination
         from .causes.exception import text_of_exception
 

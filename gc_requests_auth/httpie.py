@@ -92,6 +92,6 @@ def _with_message(call: Callable[..., T], *arguments: Any) -> T:
     try:
         return call(*arguments)
     except LoginTimeoutError as error:
-        told = LoginUnreachableError(str(error), host=error.host, retryable=True)
+        told = LoginUnreachableError(str(error))
         told.request = error.request
     raise told

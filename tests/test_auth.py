@@ -1063,6 +1063,14 @@ def test_repr_tells_client_and_place_and_never_raises(monkeypatch: pytest.Monkey
         == f"{auth}"
         == "<GenesysCloudAuth client ...1a2b at mypurecloud.ie>"
     )
+    urls: dict[str, Any] = {
+        "login_url": "https://gw.example/login",
+        "api_url": "https://gw.example/api",
+    }
+    gateway = GenesysCloudAuth("client-id-1a2b", SECRET, **urls)
+    assert repr(gateway) == "<GenesysCloudAuth client ...1a2b at gw.example>"
+    nowhere = GenesysCloudAuth("client-id-1a2b", SECRET)
+    assert repr(nowhere) == "<GenesysCloudAuth, not yet looked up>"
 
     monkeypatch.setenv("GENESYSCLOUD_REGION", "no such region")
     unknown = GenesysCloudAuth()

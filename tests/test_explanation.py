@@ -202,9 +202,50 @@ def test_a_path_without_its_beginning_is_completed(
 def test_a_path_at_another_host_than_the_api_is_not_completed(
     host: str, double: requests_mock.Mocker
 ) -> None:
-    text = answer(double, 404, fault("not.found"), url=f"https://{host}/uploads/v2/x")
+    reply = REFERENCE if host.startswith("apps.") else {}
+    url = f"https://{host}/uploads/v2/x"
+    text = answer(double, 404, fault("not.found"), url=url, reply=reply)
 
     assert "/api/v2 at its beginning" not in text
+
+
+def test_a_path_without_its_beginning_is_no_cause_of_a_401(double: requests_mock.Mocker) -> None:
+    url = "https://api.mypurecloud.ie/users"
+    text = answer(double, 401, fault("bad.credentials"), url=url)
+
+    assert "The API does not accept the token." in text
+
+
+def test_a_host_that_begins_with_login_may_be_no_login_service(
+    double: requests_mock.Mocker,
+) -> None:
+    text = answer(double, 404, fault("not.found"), url="https://login.example.com/api/v2/x")
+
+    assert "is a login service" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "is_told"),
+    [(403, {"Authorization": "x"}, True), (403, {}, False), (404, {"Authorization": "x"}, False)],
+)
+def test_a_refused_link_is_told_of_its_second_authorization(
+    status: int, sent: dict[str, str], is_told: bool, double: requests_mock.Mocker
+) -> None:
+    url = "https://bucket.example.com/recording.wav?X-Amz-Signature=abc"
+    text = answer(double, status, url=url, headers=sent)
+
+    assert ("A pre-signed link takes no Authorization header." in text) is is_told
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "general.conflict"), (400, "response.entity.too.large")]
+)
+def test_a_body_that_is_no_json_is_not_blamed_for_another_refusal(
+    status: int, code: str, double: requests_mock.Mocker
+) -> None:
+    text = answer(double, status, fault(code), method="POST", data="no JSON")
+
+    assert "The body of the request is not JSON." not in text
 
 
 def test_a_path_of_a_user_that_the_table_does_not_have_gets_a_general_answer(
@@ -298,6 +339,8 @@ def test_a_secret_that_is_a_word_of_the_code_does_not_hide_the_code(
     double: requests_mock.Mocker,
 ) -> None:
     assert "(not.found)" in answer(double, 404, fault("not.found"), auth=("id", "not.found"))
+    said, pair = {"error": "invalid_client"}, ("id", "invalid_client")
+    assert "(invalid_client)" in answer(double, 400, said, url=LOGIN, method="POST", auth=pair)
 
 
 def test_a_page_with_a_correlation_id_is_an_answer_of_the_api(double: requests_mock.Mocker) -> None:
@@ -341,6 +384,7 @@ def test_a_limit_of_another_form_is_not_named(limit: object, double: requests_mo
 
     assert "limit" in text
     assert " requests. The org" not in text
+    assert "a b c" not in text
     assert "Wait the seconds that Retry-After names" in text
 
 
@@ -623,12 +667,19 @@ def test_a_name_without_an_address_may_be_misspelt() -> None:
 
 
 def test_certificates_are_told_apart_by_the_number_of_openssl() -> None:
+    assert of_certificate(9) is OUT_OF_DATE, "it is not yet valid"
     assert of_certificate(10) is OUT_OF_DATE
     assert of_certificate(62) is OTHER_HOST
     error = ssl.SSLCertVerificationError("no")
     error.verify_code = 20
 
     assert "point REQUESTS_CA_BUNDLE at" in explain(requests.exceptions.SSLError(error))
+
+
+def test_only_what_is_no_latin_1_is_blamed_on_the_password_of_the_proxy() -> None:
+    problem = UnicodeEncodeError("utf-8", "\udcff", 0, 1, "no")
+
+    assert of_exception(problem, "api.mypurecloud.ie") is None
 
 
 def test_an_exception_whose_response_is_no_response_is_explained() -> None:

@@ -215,6 +215,18 @@ def test_a_token_is_not_shown_after_a_replay_and_a_redirect(
 
 
 @pytest.mark.usefixtures("pair")
+def test_the_client_certificate_of_httpie_is_shown_to_the_login_service(
+    http: Callable[..., Done], sandbox: Counted, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "client.pem"
+    certificate.write_text("no PEM")
+    done = http(f"--cert={certificate}", f"{sandbox.api_url}{ME}")
+
+    assert "LoginUnreachableError" in done.err
+    assert sandbox.token_requests == 0
+
+
+@pytest.mark.usefixtures("pair")
 @pytest.mark.parametrize("option", ["--offline", "-v"])
 def test_no_token_is_for_another_host(
     option: str, http: Callable[..., Done], sandbox: Counted

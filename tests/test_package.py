@@ -152,6 +152,29 @@ def test_tests_reach_into_few_private_members() -> None:
     assert len(found) <= MOST_PRIVATE_REACHES, "\n".join(found)
 
 
+def late_imports(file: Path) -> list[str]:
+    """What a function of a file imports of the package while another thread may fork the process."""
+    inside: set[ast.AST] = set()
+    held: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            inside.update(ast.walk(node))
+        if isinstance(node, ast.With) and ast.unparse(node.items[0]) == "forks.no_fork()":
+            held.update(ast.walk(node))
+    return [
+        f"{file.name}: {ast.unparse(node)}"
+        for node in inside - held
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+
+
+def test_no_process_is_forked_while_a_function_of_the_library_imports_more_of_the_package() -> None:
+    """The child would wait for ever for a thread that does not exist there."""
+    files = [file for file in FILES if wing_of(file) != "commands"]
+
+    assert [found for file in files for found in late_imports(file)] == []
+
+
 #: Modules that are dear to import, and modules of ours that few processes need.
 DEAR = {
     *("argparse", "ast", "asyncio", "concurrent.futures", "contextvars", "dataclasses", "difflib"),

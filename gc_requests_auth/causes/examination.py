@@ -17,8 +17,9 @@ from ..util import (
     correlation_id_of,
     forms_of,
     has_correlation_id,
+    is_json,
+    json_object,
     number,
-    parse_json,
     plain,
     redacted,
     retry_after_seconds,
@@ -71,14 +72,14 @@ class Examination:
         self._is_read = body is not None
         self._body = (body or b"").lstrip()
         self._is_page = self._body[:1] == b"<"
-        said = _object(body or b"")
+        said = json_object(body or b"")
         self._is_object = said is not None
         self._said = said or {}
         self._limit_key, self._limit = self._named_limit()
         self._wait = retry_after_seconds(self._headers.get("Retry-After"), time.time())
         #: 0 of a response that was made by hand.
         self.status: int = response.status_code or 0
-        self.method = _plain(str(getattr(request, "method", None) or "GET"), 10)
+        self.method = _plain(getattr(request, "method", None) or "GET", 10)
         self.host = self._url.netloc.rpartition("@")[2] or "the host"
         self.path = self._shown(self._url.path or "/", LONGEST_PATH)
         #: None where the answer has none.
@@ -213,13 +214,8 @@ class Examination:
         kind = kind.decode("latin-1") if isinstance(kind, bytes) else kind
         if not isinstance(self._sent, str | bytes) or not self._sent:
             return False
-        if "json" not in kind and "x-www-form-urlencoded" not in kind:
-            return False
-        try:
-            parse_json(self._sent)
-        except ValueError:
-            return True
-        return False
+        should_be = "json" in kind or "x-www-form-urlencoded" in kind
+        return should_be and not is_json(self._sent)
 
     # -- the facts ------------------------------------------------------------------------------------
 
@@ -302,14 +298,6 @@ def _body(response: requests.Response) -> bytes | None:
         return (response.content or b"")[:LONGEST_BODY]
     except (requests.RequestException, RuntimeError, OSError):  # given up, or broken off
         return None
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        said = parse_json(body)
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def _credentials(response: requests.Response) -> Iterator[SecretBox]:

@@ -64,12 +64,6 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
             return None
         of_host = name and name[1] == urlsplit(f"//{host}").hostname
         return filled(no_address(host) if of_host else network.PROXY_URL)
-    if found(
-        requests.exceptions.InvalidURL,
-        requests.exceptions.MissingSchema,
-        requests.exceptions.RetryError,
-    ):
-        return None  # urllib3's errors are in the chain of these, too, and no connection failed
     if found(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
         return filled(network.BROKEN_ENCODING)
     for one in chain:
@@ -135,11 +129,10 @@ def _of_proxy(chain: list[BaseException]) -> tuple[Failure, str] | None:
         return None
     for one in chain:
         # http.client has the status of the answer to CONNECT in a text only.
-        _, tunnel, said = str(one).partition("Tunnel connection failed: ")
-        if tunnel and said[:3].isdigit():
-            return (
-                network.PROXY_WANTS_CREDENTIALS if said[:3] == "407" else network.PROXY_REFUSES
-            ), said[:3]
+        status = str(one).partition("Tunnel connection failed: ")[2][:3]
+        if status:
+            row = network.PROXY_WANTS_CREDENTIALS if status == "407" else network.PROXY_REFUSES
+            return row, status
     if any("use HTTP and not HTTPS" in str(one) for one in chain):
         return network.PROXY_WITHOUT_TLS, ""
     if any(isinstance(one, socket.gaierror) for one in chain):

@@ -162,7 +162,7 @@ LOGIN_UNKNOWN = SIGN_IN.row(
     sign="The error is none of those above, or there is a correlation id and no error.",
 )
 
-LOGIN_FORBIDDEN = SIGN_IN.row(
+SIGN_IN.row(
     "login-forbidden",
     "{host} forbids the token request",
     Cause(

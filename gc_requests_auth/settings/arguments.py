@@ -392,8 +392,10 @@ def _number_in(text: str) -> int | None:
 def _timeout_pair(timeout: Any) -> tuple[float, float]:
     """Seconds to connect and to read."""
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    numbers = [one for one in pair if isinstance(one, int | float) and not isinstance(one, bool)]
-    if len(pair) != 2 or len(numbers) != 2 or not all(0 < one < 86400 for one in numbers):
+    sound = [
+        type(one) is not bool and isinstance(one, int | float) and 0 < one < 86400 for one in pair
+    ]
+    if sound != [True, True]:
         raise ConfigurationError(
             "token_timeout must be a number of seconds above 0, or a pair of them (connect, read);"
             " None would let a login service that hangs hang every thread."

@@ -38,6 +38,9 @@ PROXY = Pieces(
     ("GENESYSCLOUD_PROXY_AUTH_USERNAME", "GENESYSCLOUD_PROXY_AUTH_PASSWORD"),
 )
 
+#: The protocols of a proxy, as requests takes them. The first one counts if none is named.
+PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
 
 class Family:
     """Environment variables that belong together, and who uses them.
@@ -53,7 +56,7 @@ class Family:
         client_id: str,
         client_secret: str,
         regions: tuple[str, ...],
-        users: str,
+        users: str = "",
         urls: tuple[str, str] = ("", ""),
     ) -> None:
         self.client_id = client_id
@@ -152,8 +155,7 @@ Environment = Mapping[str, SecretBox]
 def read_environment() -> Environment:
     """What the environment says now."""
     known = {name: SecretBox(os.environ[name]) for name in KNOWN if name in os.environ}
-    others = (name for name in os.environ if name not in KNOWN and _is_theirs(name))
-    return {**dict.fromkeys(sorted(others), SecretBox("")), **known}
+    return {**dict.fromkeys(filter(_is_theirs, os.environ), SecretBox("")), **known}
 
 
 def _is_theirs(name: str) -> bool:

@@ -16,7 +16,7 @@ import requests
 
 from ..errors import ConfigurationError, RegionMismatchError
 from ..util import SecretBox, plain
-from .environment import Environment, Pieces
+from .environment import PROXY_PROTOCOLS, Environment, Pieces
 from .regions import DOMAINS, HOW_TO_FIND, known_wrong, mistaken_domain
 
 #: Services of a region that take the bearer: the Platform API; uploads of contact and DNC lists;
@@ -42,8 +42,6 @@ SUFFIXES = ("/oauth/token", "/api/v2")
 
 #: What the host of an example begins with.
 _EXAMPLES = dict(zip(SUFFIXES, ("login", "api"), strict=True))
-
-_PROXY_PROTOCOLS = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 _HOST = r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\]"
 
@@ -204,7 +202,7 @@ def url_below(base: str, path: str) -> str:
         raise requests.exceptions.InvalidURL(
             f"{path[:60]!a} is neither a URL with a scheme nor a plain path below {base}"
         )
-    return f"{base.rstrip('/')}/{path.lstrip('/')}"
+    return f"{base}/{path.lstrip('/')}"
 
 
 def has_dot_segment(path: str) -> bool:
@@ -246,7 +244,7 @@ def base_url(field: str, url: str | SecretBox, *, suffix: str) -> str:
     )
     if wrong is not None:
         raise ConfigurationError(f"{field}: {wrong} {HOW_TO_FIND}")
-    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix).rstrip('/')}"
+    return f"https://{_authority(parts)}{parts.path.rstrip('/').removesuffix(suffix)}"
 
 
 def _plain_https(url: str | SecretBox) -> SplitResult | None:
@@ -326,7 +324,7 @@ def proxy_url(proxy: Pieces, environ: Environment) -> SecretBox | None:
     """
     if not environ.get(proxy.host):
         return None
-    protocol, netloc = _origin(proxy, environ, _PROXY_PROTOCOLS)
+    protocol, netloc = _origin(proxy, environ, PROXY_PROTOCOLS)
     user, password = (
         quote(plain(environ.get(name) or ""), safe="", errors="surrogateescape")
         for name in proxy.others

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..util import DEEPEST, SecretBox, TooDeepError, parse_json, plain, refuse_too_deep
+from ..util import SecretBox, json_object, plain, refuse_too_deep
 from .environment import Environment, Family, Pieces
 
 PROFILES_FILE = "~/.gc/config.toml"
@@ -67,7 +67,7 @@ def read_profile(name: SecretBox) -> tuple[Family, Environment, Path | None]:
         if isinstance(value, type):
             raise ConfigurationError(f"{key} must be text, not {value.__name__}.")
     client_id, client_secret, region, *others = values
-    family = Family(client_id, client_secret, (region,), "the gc CLI" if others else "Archy")
+    family = Family(client_id, client_secret, (region,))
     if others:
         family.proxy = Pieces(others[0], others[1], others[2], (others[3], others[4]))
         family.gateway = Pieces(others[5], others[6], others[7], (others[8],))
@@ -102,11 +102,8 @@ def _profile(name: SecretBox, text: SecretBox, path: Path) -> dict[str, Any]:
 
 def _archy(name: SecretBox, text: SecretBox) -> dict[str, Any]:
     """The keys of a file of Archy (JSON)."""
-    try:
-        found = parse_json(plain(text))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(plain(text))
+    if found is None:
         raise ConfigurationError(
             f"{_called(name)} is no file of Archy: that is a JSON object with the keys"
             f" {', '.join(_ARCHY_KEYS)}. A profile of the gc CLI is named without a path."
@@ -193,8 +190,6 @@ def _at(text: SecretBox, line: int) -> str:
 
 
 def _profiles(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    if above.count(".") > DEEPEST:
-        raise TooDeepError
     for name, one in table.items():
         if isinstance(one, dict):
             yield above + name, {key.lower(): _hidden(value) for key, value in one.items()}

@@ -11,13 +11,13 @@ names of the headers and fields by which its answers are recognised.
 """
 
 from .bodies import (
-    DEEPEST,
     BodyTooLongError,
     BodyTooSlowError,
-    TooDeepError,
     drain,
     hidden_json,
+    is_json,
     is_partly_read,
+    json_object,
     parse_json,
     read_ahead,
     read_within,
@@ -57,7 +57,6 @@ from .secret import (
 
 __all__ = [
     "ABSENT",
-    "DEEPEST",
     "USER_AGENT",
     "VERSION",
     "Absent",
@@ -68,7 +67,6 @@ __all__ = [
     "Moment",
     "Secret",
     "SecretBox",
-    "TooDeepError",
     "Vault",
     "boxed",
     "chain_of",
@@ -80,8 +78,10 @@ __all__ = [
     "forms_of",
     "has_correlation_id",
     "hidden_json",
+    "is_json",
     "is_partly_read",
     "is_patched",
+    "json_object",
     "name_of",
     "number",
     "parse_json",

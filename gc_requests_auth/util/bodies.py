@@ -220,6 +220,24 @@ def parse_json(text: str | bytes | bytearray) -> Any:
     return json.loads(text)
 
 
+def is_json(text: str | bytes) -> bool:
+    """Whether a text is JSON."""
+    try:
+        parse_json(text)
+    except ValueError:
+        return False
+    return True
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The object that a JSON text is; None if the text is anything else."""
+    try:
+        found = parse_json(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def refuse_too_deep(text: str) -> None:
     """Count the brackets of a text outside of its double-quoted strings, before it is parsed.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from .bodies import is_partly_read, parse_json
+from .bodies import is_partly_read, json_object
 from .secret import SecretBox, redacted
 
 #: The release. setup.cfg reads this very line, so the two can not differ.
@@ -62,11 +61,7 @@ def error_message(response: requests.Response) -> str:
 def _error_body(response: requests.Response) -> dict[str, Any]:
     if is_partly_read(response) or (response._content is False and response._content_consumed):
         return {}  # the rest may be long, slow or broken; or there is no rest
-    with suppress(ValueError):
-        said = parse_json(response.content)
-        if isinstance(said, dict):
-            return said
-    return {}
+    return json_object(response.content) or {}
 
 
 def correlation_id_of(

@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import Empty
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -563,6 +564,23 @@ def test_variables_that_requests_does_not_heed_are_named(monkeypatch: pytest.Mon
         proxy,
         "not used: SSL_CERT_FILE, which requests does not read; it reads REQUESTS_CA_BUNDLE",
     ]
+    with wire.Proxy() as other, monkeypatch.context() as patch:
+        patch.setenv("GENESYSCLOUD_PROXY_HOST", "127.0.0.1")
+        patch.setenv("GENESYSCLOUD_PROXY_PORT", str(other.port))
+        assert proxy not in walk()["route"].details, "there is a proxy"
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert proxy not in walk()["route"].details, "NO_PROXY says that there is none"
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_proxy_of_an_unknown_scheme_is_a_fault_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example.com")
+    step = failed(walk(), Status.MISCONFIGURED)
+
+    assert (step.step, step.finding) == ("route", "HTTPS_PROXY is no URL of a proxy")
 
 
 @pytest.mark.parametrize(
@@ -899,13 +917,6 @@ def test_an_issuer_that_is_not_told_in_time_is_no_trouble(
     assert "an issuer that could not be read" in steps["login TLS"].finding
 
 
-def test_a_proxy_that_speaks_tls_itself_hides_the_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "https://127.0.0.1:1")
-    route = Route.to("https://login.mypurecloud.ie", requests.Session())
-
-    assert issuer_shown(route, 1.0) is None
-
-
 @pytest.mark.usefixtures("environ")
 def test_a_fault_of_our_own_is_raised_and_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> object:
@@ -950,6 +961,15 @@ def test_an_issuer_that_can_not_be_read_is_none() -> None:
     route = Route(f"https://127.0.0.1:{wire.closed_port()}", None, None)
 
     assert issuer_shown(route, 1.0) is None
+
+
+def test_no_password_goes_in_plain_text_to_a_proxy_that_speaks_tls() -> None:
+    with wire.Proxy() as proxy:
+        named = urlsplit(f"https://somebody:{SECRET}@127.0.0.1:{proxy.port}")
+        route = Route("https://login.mypurecloud.ie", named, None)
+        assert issuer_shown(route, 1.0) is None
+
+    assert proxy.requests == []
 
 
 # -- clock ----------------------------------------------------------------------------------------

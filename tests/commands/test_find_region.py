@@ -368,6 +368,7 @@ def test_find_region_without_credentials_announces_nothing(
 
     assert "No variable that holds credentials is set here" in out
     assert "About to send" not in out
+    assert out.startswith("{") is bool(options), "one JSON object, and nothing beside it"
 
 
 def test_try_without_find_region_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

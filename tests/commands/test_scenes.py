@@ -57,6 +57,7 @@ def test_check_names_cause_and_remedy(
     heading = re.search(r"^(Likely causes, the likeliest first|Cause):$", out, re.MULTILINE)
     assert heading is not None
     causes = " ".join(out[heading.end() :].split())
+    assert (heading[1] == "Cause") is (" 2. " not in causes)
     assert len(failed) == 1
     assert re.match(f"FAIL  {scene.check}", failed[0])
     assert status == scene.status

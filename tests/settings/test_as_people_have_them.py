@@ -160,7 +160,7 @@ def test_a_gateway_of_the_environment_that_an_argument_makes_void_is_a_warning(
 ) -> None:
     for name, value in GATEWAY.items():
         monkeypatch.setenv(name, value)
-    assert settings().pool_size() == 1
+    assert settings().token_pool_size() == 1
     assert [record.getMessage() for record in caplog.records] == [
         "region= is given, and so GENESYSCLOUD_GATEWAY_HOST is not used"
     ]
@@ -173,7 +173,7 @@ LIMIT = "GENESYSCLOUD_RATE_LIMIT"
 
 @pytest.mark.parametrize(
     ("said", "limit"),
-    [(None, 300), ("", 300), ("600", 600), (" 1 ", 1), ("off", None), ("OFF", None)],
+    [(None, 300), ("", 300), ("600", 600), (" 1 ", 1), ("off", None), (" OFF ", None)],
 )
 def test_the_environment_says_how_many_requests_a_token_may_make(
     said: str | None, limit: int | None, monkeypatch: pytest.MonkeyPatch
@@ -248,6 +248,23 @@ def test_token_request_and_calls_go_by_the_proxy_of_the_settings(
     assert all(one.values("Proxy-Authorization") for one in proxy.requests)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "port", "url"),
+    [
+        ("", "", "http://proxy.example"),
+        ("HTTP", " 80 ", "http://proxy.example:80"),
+        ("https", "443", "https://proxy.example"),
+        ("https", "3128", "https://proxy.example:3128"),
+    ],
+)
+def test_the_url_of_a_proxy_has_the_port_that_is_not_the_usual_one_of_https(
+    protocol: str, port: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PROTOCOL": protocol, "HOST": " proxy.example", "PORT": port}.items():
+        monkeypatch.setenv(f"GENESYSCLOUD_PROXY_{name}", value)
+    assert settings().proxy() == url
+
+
 def test_a_proxy_of_the_session_counts_before_that_of_the_settings(
     proxy: Proxy, sandbox: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +323,11 @@ def test_a_gateway_of_a_gc_profile_counts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("GENESYSCLOUD_GATEWAY_HOST", "not-this-one.example")
     auth = GenesysCloudAuth(profile="prod")
     assert found(auth) == (ID, f"{GW}:8443/signin", f"{GW}:8443/genesys/v1")
+
+    path.write_text(path.read_text().replace("gateway_host", "other_host"))
+    monkeypatch.setenv("GENESYSCLOUD_GATEWAY_HOST", "gw.example")
+    auth = GenesysCloudAuth(profile="prod")
+    assert found(auth) == (ID, GW, GW), "the profile names no gateway"
 
 
 def test_a_profile_with_a_redirect_uri_and_no_grant_type_is_told_what_it_is(tmp_path: Path) -> None:
@@ -407,6 +429,32 @@ def test_a_placeholder_is_refused_at_construction_with_its_value_unsaid(
     assert complaint(lambda: GenesysCloudAuth(**pair)) == (
         f"{field} is a placeholder. Set the real value."
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "<abc",
+            "abc>",
+            "${abc",
+            "{{abc",
+            "insert-abc",
+            "%abc",
+            "%a/c%",
+            "$abc1",
+            "$\u00e4bc",
+            "abc$",
+        ),
+        *('{a"bc', 'a"bc}', "{abc}", "xx", "..", "xxxy"),
+    ],
+)
+def test_what_is_only_like_a_placeholder_or_a_document_is_taken(value: str) -> None:
+    assert GenesysCloudAuth(ID, value, region="eu-west-1").client_id == ID
+
+
+def test_a_word_may_be_both_id_and_secret() -> None:
+    assert GenesysCloudAuth("dummy", "dummy", region="eu-west-1").client_id == "dummy"
 
 
 @pytest.mark.parametrize("value", JSON)

@@ -246,6 +246,17 @@ def test_every_variable_that_is_set_and_not_used_is_named(monkeypatch: pytest.Mo
     assert said.count("GC_CLIENT_ID") == 2, "as half a pair, and among what is read"
 
 
+def test_a_name_that_is_no_name_of_a_variable_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GC_\x1b[2J", "GENESYS_" + 70 * "X"):
+        monkeypatch.setenv(name, "x")
+    assert "not used" not in what_is_missing(read_environment())
+
+
+def test_a_region_that_is_used_is_not_named_as_not_used() -> None:
+    said = what_is_missing({"GC_REGION": SecretBox("eu-west-1")})
+    assert "not used" not in said
+
+
 @pytest.mark.parametrize("kind", ["GATEWAY", "PROXY"])
 def test_a_piece_of_a_gateway_or_proxy_is_used_with_the_name_of_its_host(kind: str) -> None:
     host, port = f"GENESYSCLOUD_{kind}_HOST", f"GENESYSCLOUD_{kind}_PORT"

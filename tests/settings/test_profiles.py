@@ -194,6 +194,17 @@ def test_a_whole_family_beats_the_variable_with_a_warning(
     assert len(caplog.messages) == 1
 
 
+def test_a_profile_that_an_argument_names_has_no_rival_in_the_environment(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(PROD)
+    set_family(monkeypatch)
+    monkeypatch.setenv("GC_CLIENT_ID", "another")
+    monkeypatch.setenv("GC_CLIENT_SECRET", "another-secret")
+    assert identity(GenesysCloudAuth(profile="prod")) == (ID, SECRET)
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("name", [None, ""])
 def test_there_is_no_default_profile(
     name: str | None, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ import pytest
 
 from gc_requests_auth.errors import ConfigurationError
 from gc_requests_auth.settings import regions
+from gc_requests_auth.settings.hosts import base_url
 from gc_requests_auth.settings.regions import (
     HOW_TO_FIND,
     KNOWN_WRONG,
@@ -176,6 +177,8 @@ def test_a_new_region_below_a_parent_of_genesys_passes(
         "a.b.c.d.e",
         "my-purecloud-x.de",
         "pure.cloud.example",
+        "use1things.example",
+        "mypureclouds.example.com",
     ],
 )
 def test_any_other_well_formed_domain_passes(domain: str) -> None:
@@ -440,3 +443,9 @@ def test_a_region_the_table_lacks_passes_if_it_lies_below_a_parent(
         assert "Did you mean" in refusal(left_out.domain)
         assert "Did you mean" in refusal(login)
     assert "is no region" in refusal(left_out.aws)
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.aws)
+def test_the_login_service_of_each_region_may_be_named_by_its_url(region: regions.Region) -> None:
+    url = f"https://login.{region.domain}"
+    assert base_url("login_url", url, suffix="/oauth/token") == url

@@ -10,7 +10,7 @@ from ...causes.failure import Failure
 from ...causes.network import NOT_THE_API
 from ...settings import Hosts
 from ...tokens import AccessToken
-from ...util import parse_json, redacted
+from ...util import json_object, redacted
 from .network import Network, of_failure
 from .report import Finding, Status, Trouble, plain
 
@@ -91,11 +91,8 @@ def token_lives(network: Network, place: Hosts, token: AccessToken) -> bool | No
 def _ask(network: Network, place: Hosts, token: AccessToken, path: str) -> dict[str, Any]:
     """The JSON object that the API answers to a GET."""
     answer = network.send("GET", f"{place.api_url}{path}", token)
-    try:
-        said = parse_json(answer.content)
-    except ValueError:
-        said = None
-    if answer.status_code != 200 or not isinstance(said, dict):
+    said = json_object(answer.content)
+    if answer.status_code != 200 or said is None:
         raise _refused(Examination(answer, place), place)
     return said
 

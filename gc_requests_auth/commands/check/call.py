@@ -13,7 +13,7 @@ from ...causes.examination import Examination
 from ...causes.failure import Cause
 from ...settings import Hosts, url_below
 from ...tokens import AccessToken
-from ...util import parse_json
+from ...util import is_json
 from .api import answered, status_of_answer, token_lives, unknown
 from .network import Network
 from .report import Fact, Finding, Status, Trouble, plain
@@ -50,7 +50,7 @@ def make_call(network: Network, place: Hosts, token: AccessToken, call: Call) ->
     parts = urlsplit(url)
     shown = plain(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", 150)
     details = [] if ours else ["sent without a token: the host of the URL is none of your own"]
-    if call.body is not None and not _is_json(call.body):
+    if call.body is not None and not is_json(call.body):
         details.append("the body is no JSON")
     facts: dict[str, Fact] = {
         "method": call.method,
@@ -124,11 +124,3 @@ def _url(call: Call, place: Hosts) -> str:
 def _is_of_interest(answer: requests.Response) -> bool:
     """Whether the body is looked at: of a refusal, and of a page in place of an answer."""
     return answer.status_code >= 400 or "html" in answer.headers.get("Content-Type", "")
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        parse_json(body)
-    except ValueError:
-        return False
-    return True

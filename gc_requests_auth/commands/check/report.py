@@ -76,7 +76,7 @@ class Finding(NamedTuple):
             "ok": not self.status,
             "seconds": round(self.seconds, 3),
             "finding": self.finding,
-            "details": list(self.details),
+            "details": self.details,
             "facts": self.facts,
         }
 

@@ -18,13 +18,11 @@ import requests
 from ...causes import network
 from ...causes.exception import path_shown
 from ...causes.failure import Cause
+from ...settings.environment import PROXY_PROTOCOLS
 from .report import Finding, Status, Trouble
 
 #: In the order in which they count for https (urllib.request.getproxies, requests' select_proxy).
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-
-#: What the URL of a proxy begins with, as requests takes it.
-_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -163,7 +161,7 @@ def _parsed(proxy: str, setting: str) -> SplitResult:
     row = network.PROXY_URL
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        sound = bool(parts.hostname) and (parts.port or 1) > 0 and parts.scheme in _SCHEMES
+        sound = bool(parts.hostname) and (parts.port or 1) > 0 and parts.scheme in PROXY_PROTOCOLS
         # An @ behind the host ends a password with a bare / ? or # in it, the beginning of which
         # was taken for the host and the port.
         if sound and "@" not in f"{parts.path}{parts.query}{parts.fragment}":
@@ -250,7 +248,7 @@ def issuer_of(certificate: bytes) -> str:
     """
     fields = list(_items(_inside(_inside(certificate))))
     # version (optional, context-specific 0), serial number, signature algorithm, issuer
-    issuer = fields[3 if fields and fields[0][0] == 0xA0 else 2 :][:1]
+    issuer = fields[3 if fields and fields[0][0] == 0xA0 else 2 :]
     names: dict[str, str] = {}
     for _, relative_name in _items(issuer[0][1] if issuer else b""):
         for _, attribute in _items(relative_name):
