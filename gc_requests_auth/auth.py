@@ -290,9 +290,9 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         del rejected
         if refused is None:
             return plain(self._tokens.current().value)
-        # Of a header, without "Bearer"; of a file, without the newline.
-        *_, last = text_of("rejected", refused).open().split() or [""]
-        return plain(self._tokens.other_than_value(SecretBox(last)).value)
+        # Of a header, without "Bearer"; of a file, without the newline. No variable holds the text.
+        refused = SecretBox((text_of("rejected", refused).open().split() or [""])[-1])
+        return plain(self._tokens.other_than_value(refused).value)
 
     def forget(self) -> None:
         """Sign in again: drop the token, remembered refusals, and 401s that no token cured.

@@ -371,9 +371,6 @@ def _first(names: Iterable[str], environ: Environment) -> str | None:
     return next((name for name in names if environ.get(name)), None)
 
 
-# -- what an argument or a variable can be ----------------------------------------------------------
-
-
 _POOL_SIZES = f"from 1 to {MOST_TOKENS}"
 _RATES = f"of requests a minute, from 1 to {MOST_REQUESTS}"
 
