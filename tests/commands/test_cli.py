@@ -108,6 +108,7 @@ def test_check_tells_in_its_steps_what_the_library_would_warn_of(
     assert (done.returncode, done.stderr) == (2, ""), "no region is set"
     assert "secret from GENESYSCLOUD_OAUTHCLIENT_SECRET" in told
     assert "not used: GC_CLIENT_ID (another client, " in told
+    assert "Other users can read" not in told, "there is no file"
 
 
 def test_a_missing_extra_is_no_traceback(
