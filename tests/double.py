@@ -40,6 +40,9 @@ CROWDED, AWAY = "/api/v2/crowded", "/api/v2/away"
 #: Status, headers and body.
 Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 
+#: Token requests that a minute of 401s to live tokens may cost, and one more for each token.
+HANDFUL = 5
+
 #: Names a call in the record, with all its replays and retries.
 CALL = "X-Call"
 

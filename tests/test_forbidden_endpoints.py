@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from double import Client, Cloud, Sent
+from double import HANDFUL, Client, Cloud, Sent
 
 from gc_requests_auth import LoginUnreachableError
 
@@ -19,9 +19,6 @@ FORBIDDEN = [
     f"/api/v2/forbidden/{one}{two}"
     for one, two in itertools.product(string.ascii_lowercase, repeat=2)
 ]
-
-#: Token requests that a minute of 401s to live tokens may cost, with one token.
-HANDFUL = 5
 
 #: Seconds, after which nothing that is known of a live token counts any more.
 SHORT_WHILE = 3.0

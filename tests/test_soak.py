@@ -11,7 +11,7 @@ import string
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from double import Client, Cloud
+from double import HANDFUL, Client, Cloud
 
 QUEUES = "/api/v2/routing/queues"
 
@@ -20,9 +20,6 @@ THREADS, CALLS, ROUNDS = 8, 10, 10
 
 #: Seconds that pass with each call.
 PAUSE = 0.03
-
-#: Token requests that a minute of 401s to live tokens may cost, and one more for each token.
-HANDFUL = 5
 
 
 def forbidden(chance: random.Random) -> str:

@@ -31,7 +31,7 @@ from unittest.mock import patch
 
 import pytest
 from conftest import Sweep
-from double import API, AWAY, CROWDED, FOREIGN, LOGIN, TROUBLES, Client, running
+from double import API, AWAY, CROWDED, FOREIGN, HANDFUL, LOGIN, TROUBLES, Client, running
 from fuzzing import examples, nothing_told
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -56,9 +56,6 @@ from gc_requests_auth import (
 QUEUES = [f"/api/v2/routing/queues/{number}" for number in range(4)]
 FORBIDDEN = [QUEUES[0], *(f"/api/v2/forbidden/{name}" for name in "abcde")]
 OK = [*QUEUES[1:], "/api/v2/users", "/api/v2/users?pageNumber=2"]
-
-#: Token requests that a minute of 401s to live tokens may cost, and one more for each token.
-HANDFUL = 5
 
 #: URLs that get no token, ever.
 ELSEWHERE = [

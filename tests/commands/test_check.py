@@ -975,6 +975,17 @@ def test_no_password_goes_in_plain_text_to_a_proxy_that_speaks_tls() -> None:
 # -- clock ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("off", "status"), [(60, Status.FINE), (3600, Status.MISCONFIGURED)])
+def test_a_clock_that_is_off_is_a_fault_from_five_minutes_on(
+    off: int, status: Status, fake_time: FakeTime
+) -> None:
+    date = formatdate(fake_time.clock.wall() - off, usegmt=True)
+    found = network.compare_clocks(date, fake_time.clock)
+
+    assert found.status is status
+    assert f"{off} s ahead of the server's" in found.finding
+
+
 @pytest.mark.parametrize(
     ("ahead", "finding"),
     [

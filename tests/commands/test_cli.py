@@ -95,6 +95,22 @@ def test_the_command_runs_as_a_module() -> None:
     assert done.stdout.count("ok    ") == 5
 
 
+def test_check_tells_in_its_steps_what_the_library_would_warn_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("GENESYSCLOUD_OAUTHCLIENT", "GC_CLIENT"):
+        monkeypatch.setenv(f"{name}_ID", f"id-of-{name}")
+        monkeypatch.setenv(f"{name}_SECRET", f"secret-of-{name}")
+    script = "from gc_requests_auth.commands.main import main; raise SystemExit(main())"
+    done = run_python(script, "check")
+
+    told = " ".join(done.stdout.split())
+    assert (done.returncode, done.stderr) == (2, ""), "no region is set"
+    assert "secret from GENESYSCLOUD_OAUTHCLIENT_SECRET" in told
+    assert "not used: GC_CLIENT_ID (another client, " in told
+    assert "Other users can read" not in told, "there is no file"
+
+
 def test_a_missing_extra_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

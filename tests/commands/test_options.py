@@ -524,3 +524,29 @@ def test_an_env_file_can_be_a_pipe(env_file: Path, sandbox: Counted, tmp_path: P
 
     assert cli.main(["check", "--env-file", str(pipe)]) == 0
     writer.join()
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "is_offered"),
+    [
+        ({}, [], True),
+        ({"GENESYSCLOUD_REGION": "atlantis"}, [], False),
+        ({"GENESYSCLOUD_API_URL": "https://gw.example/api"}, [], False),
+        ({}, ["--login-url", "https://gw.example/login"], False),
+        ({}, ["--api-url", "https://gw.example/api"], False),
+    ],
+)
+def test_the_search_for_the_region_is_offered_if_no_setting_says_where(
+    variables: dict[str, str],
+    options: list[str],
+    is_offered: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pair = {"GENESYSCLOUD_OAUTHCLIENT_ID": "client", "GENESYSCLOUD_OAUTHCLIENT_SECRET": SECRET}
+    for name, value in {**pair, **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["check", *options]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert ("No setting names the region of the client" in out) is is_offered
