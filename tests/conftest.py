@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 #: A secret and a token for tests that need one. In no log, output, warning or error of any test.
 SECRET = "S3cr3t-that-must-not-be-seen_9ghFq2"
 TOKEN = "t0k3n-that-must-not-be-seen_Zx81-Qp44"
+
+#: requests 2.31 takes both; `tox -e lowest` has urllib3 1.26.
+HAS_URLLIB3_2 = not metadata.version("urllib3").startswith("1.")
+
+#: For tests that give the sandbox, whose host is an IP address, an `ssl_context`.
+ip_address_with_ssl_context = pytest.mark.skipif(
+    not HAS_URLLIB3_2, reason="urllib3 1.26 has no ssl_context for an IP address"
+)
 
 
 class FakeTime:

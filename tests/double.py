@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import math
+import os
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -367,8 +368,12 @@ class Sent:
         return cls(method, target, headers, body)
 
 
+#: The end of a pipe that nobody writes to.
+_NOTHING_TO_READ, _ = os.pipe()
+
+
 class Socket:
-    """What http.client needs of one."""
+    """What http.client and urllib3 need of one."""
 
     def __init__(self, cloud: Cloud, host: str) -> None:
         self._cloud = cloud
@@ -394,6 +399,10 @@ class Socket:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode()
         return io.BufferedReader(io.BytesIO(head + (b"" if sent.method == "HEAD" else body)))
+
+    def fileno(self) -> int:
+        """A file that has nothing to read: urllib3 1.26 looks whether the connection still stands."""
+        return _NOTHING_TO_READ
 
     def close(self) -> None: ...
 

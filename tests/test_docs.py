@@ -23,7 +23,17 @@ import pytest
 import requests
 import requests_cache
 import requests_mock
-from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep, by_the_clock, run_python
+from conftest import (
+    HAS_URLLIB3_2,
+    SECRET,
+    TOKEN,
+    Counted,
+    FakeTime,
+    Sweep,
+    by_the_clock,
+    ip_address_with_ssl_context,
+    run_python,
+)
 from pages import DOCS, QUEUES, ROOT, Page, command_lines, plain, stand_in, statuses
 from pools import slots, store_of
 from wire import Proxy
@@ -709,6 +719,7 @@ def test_aws_lambda_environments_share_a_token_by_redis(
 # -- adapters.rst ---------------------------------------------------------------------------------
 
 
+@ip_address_with_ssl_context
 def test_adapters_with_an_ssl_context_of_your_own(here: Counted) -> None:
     names = Page("adapters").run(0)
 
@@ -716,12 +727,14 @@ def test_adapters_with_an_ssl_context_of_your_own(here: Counted) -> None:
     assert names["context"].minimum_version == ssl.TLSVersion.TLSv1_3
 
 
+@ip_address_with_ssl_context
 def test_adapters_derived_from_ours_see_each_call(here: Counted) -> None:
     names = Page("adapters").run(0, 1)
 
     assert names["session"].get_adapter(here.api_url).calls == 1 + 1, "the token request as well"
 
 
+@ip_address_with_ssl_context
 def test_adapters_of_ours_work_in_a_plain_session(here: Counted) -> None:
     names = Page("adapters").run(0, 2)
 
@@ -1041,7 +1054,8 @@ with GenesysCloudSandbox() as sandbox:
 
 
 @pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the page has the numbers of Python 3.11"
+    sys.version_info[:2] != (3, 11) or not HAS_URLLIB3_2,
+    reason="the page has the numbers of Python 3.11 and urllib3 2",
 )
 def test_a_call_passes_through_as_few_functions_as_architecture_says() -> None:
     said = re.findall(r"(\d+)\s+functions", (DOCS / "architecture.rst").read_text())

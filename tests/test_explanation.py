@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import socket
 import ssl
 from collections.abc import Iterator
 from http.client import BadStatusLine, RemoteDisconnected
@@ -653,9 +654,7 @@ def test_a_host_that_can_be_no_name_is_not_told_as_a_fault_of_the_proxy(host: st
 
 
 def test_a_name_without_an_address_may_be_misspelt() -> None:
-    problem = requests.ConnectionError(
-        urllib3.exceptions.NameResolutionError("x", POOL, OSError())  # type: ignore[arg-type]
-    )
+    problem = requests.ConnectionError(socket.gaierror())
     strange, known = (
         of_exception(problem, host) for host in ("nowhere.invalid", "api.mypurecloud.ie")
     )
@@ -664,6 +663,18 @@ def test_a_name_without_an_address_may_be_misspelt() -> None:
     assert known is not None
     assert "misspelt" in strange.advice
     assert "misspelt" not in known.advice
+
+
+class CertificateError(ValueError):
+    """As urllib3 1.26 has it: that release compares the names itself, without OpenSSL."""
+
+
+def test_urllib3_1_26_says_that_a_certificate_is_of_another_host() -> None:
+    problem = requests.exceptions.SSLError(CertificateError("hostname 'x' doesn't match 'y'"))
+    row = of_exception(problem, "api.mypurecloud.ie")
+
+    assert row is not None
+    assert row.name == OTHER_HOST.name
 
 
 def test_certificates_are_told_apart_by_the_number_of_openssl() -> None:

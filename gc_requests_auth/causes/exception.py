@@ -69,6 +69,9 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
     for one in chain:
         if isinstance(one, ssl.SSLCertVerificationError):
             return filled(of_certificate(getattr(one, "verify_code", 0)))
+        # urllib3 1.26 compares the names itself.
+        if type(one).__name__ == "CertificateError":
+            return filled(network.OTHER_HOST)
     proxy = _of_proxy(chain)
     if proxy is not None:
         row, status = proxy

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 import requests_mock
-from conftest import SECRET, TOKEN, FakeTime, by_the_clock
+from conftest import SECRET, TOKEN, FakeTime, by_the_clock, ip_address_with_ssl_context
 from pools import held
 from requests.adapters import HTTPAdapter
 from scripted import Answer, Api, said
@@ -788,6 +788,7 @@ def test_a_401_frees_the_only_connection_before_a_token_is_asked_for(
     assert (len(api.calls), api.token_requests) == (1, 2)
 
 
+@ip_address_with_ssl_context
 def test_the_adapter_takes_an_ssl_context(api: Api) -> None:
     context = ssl.create_default_context(cafile=api.server.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -797,6 +798,7 @@ def test_the_adapter_takes_an_ssl_context(api: Api) -> None:
         assert session.get(QUEUES).status_code == 200
 
 
+@ip_address_with_ssl_context
 def test_through_a_proxy_the_adapter_uses_its_ssl_context_as_well(api: Api) -> None:
     context = ssl.create_default_context(cafile=api.server.ca_file)
     with Proxy() as proxy, GenesysCloudSession(auth=api.session().auth) as session:
@@ -807,6 +809,7 @@ def test_through_a_proxy_the_adapter_uses_its_ssl_context_as_well(api: Api) -> N
         assert len(proxy.targets) == 1
 
 
+@ip_address_with_ssl_context
 def test_to_an_ssl_context_that_trusts_nobody_verify_adds_whom_to_trust(api: Api) -> None:
     with GenesysCloudSession(auth=api.session().auth) as session:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -30,7 +30,7 @@ import requests_mock
 import responses
 import urllib3
 import wire
-from conftest import SECRET, TOKEN, Counted, FakeTime, Sweep
+from conftest import HAS_URLLIB3_2, SECRET, TOKEN, Counted, FakeTime, Sweep
 from fleet import until, waiters
 
 from gc_requests_auth import (
@@ -962,7 +962,9 @@ FAILURES = {
     ),
     "wrong name": Failure(
         lambda: wire.Server(wire.reply(200, GOOD), name="login.example.com"),
-        "shows a certificate that is not trusted (IP address mismatch",
+        "shows a certificate that is not trusted (IP address mismatch"
+        if HAS_URLLIB3_2
+        else "the certificate is not that of 127.0.0.1",
         retryable=False,
     ),
     "plain HTTP": Failure(

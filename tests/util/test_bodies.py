@@ -7,8 +7,10 @@ import io
 import pickle
 import traceback
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -230,6 +232,22 @@ def test_a_body_that_is_cut_short_is_in_no_printed_frame() -> None:
     frames = [frame for frame in rendered.stack if frame.name == "read_within"]
     assert len(frames) == 1
     assert TOKEN not in str(frames[0].locals)
+
+
+@pytest.mark.parametrize("look", [lambda one: read_within(one, 100, 60.0), read_ahead])
+def test_a_body_that_is_cut_short_is_no_whole_body(look: Any) -> None:
+    """urllib3 2 compares the length unless it is told not to; urllib3 1.26 compares if it is told to."""
+    response = requests.Response()
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(b"half"),
+        {"Content-Length": "8"},
+        preload_content=False,
+        enforce_content_length=False,
+        original_response=Mock(HTTPResponse),
+    )
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        look(response)
+        _ = response.content
 
 
 def test_what_was_read_before_is_measured_all_the_same() -> None:
