@@ -85,8 +85,10 @@ def failed_attempt_of(problem: Exception, token_url: str, **facts: str) -> Faile
     row = known or _unknown(problem, host, token_url)
     finding = row.finding
     for one in chain_of(problem):
-        if isinstance(one, ssl.SSLCertVerificationError):
-            said = getattr(one, "verify_message", "no reason is given")  # of a test double
+        of_urllib3 = type(one).__name__ == "CertificateError"  # see `of_exception`
+        if of_urllib3 or isinstance(one, ssl.SSLCertVerificationError):
+            # A test double gives no reason.
+            said = str(one) if of_urllib3 else getattr(one, "verify_message", "no reason is given")
             finding = f"{host} shows a certificate that is not trusted ({said})"
     kind: type[TokenError] = LoginUnreachableError
     text = f"{finding}. {row.advice}{_SAME_WAY if row.name in _OF_THE_WAY else ''}"

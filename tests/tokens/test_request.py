@@ -964,7 +964,7 @@ FAILURES = {
         lambda: wire.Server(wire.reply(200, GOOD), name="login.example.com"),
         "shows a certificate that is not trusted (IP address mismatch"
         if HAS_URLLIB3_2
-        else "the certificate is not that of 127.0.0.1",
+        else "shows a certificate that is not trusted (hostname '127.0.0.1' doesn't match",
         retryable=False,
     ),
     "plain HTTP": Failure(
@@ -1761,6 +1761,19 @@ def test_so_does_one_where_urllib3_is_1_26(
     monkeypatch.delattr(urllib3.exceptions, "NameResolutionError", raising=False)
 
     assert type(refusal("https://login.mypurecloud.ie", mounted(Double(raising(problem))))) is kind
+
+
+class CertificateError(ValueError):
+    """As urllib3 1.26 has it."""
+
+
+def test_a_certificate_of_another_host_is_told_where_urllib3_is_1_26() -> None:
+    problem = requests.exceptions.SSLError(CertificateError("hostname 'a' doesn't match 'b'"))
+    error = refusal("https://login.mypurecloud.ie", mounted(Double(raising(problem))))
+
+    assert str(error).startswith(
+        "login.mypurecloud.ie shows a certificate that is not trusted (hostname 'a' doesn't match 'b')"
+    )
 
 
 class Breaking(io.BytesIO):
