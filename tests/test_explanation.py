@@ -579,6 +579,19 @@ def test_a_response_of_a_double_without_status_and_with_an_odd_url_is_explained(
     assert explain(response) == "the host answered 0 to GET /. That is no refusal."
 
 
+@pytest.mark.parametrize(("method", "shown"), [(b"GET", "b'GET'"), (5, "5")])
+def test_a_response_of_a_double_whose_method_is_no_text_is_explained(
+    method: Any, shown: str
+) -> None:
+    response = requests.Response()
+    response.status_code = 404
+    response._content = b"{}"
+    response.request = requests.Request("GET", f"{API}/users").prepare()
+    response.request.method = method
+
+    assert f"answered 404 to {shown} /api/v2/users." in explain(response)
+
+
 def test_explain_does_not_change_the_response(double: requests_mock.Mocker) -> None:
     double.get(f"{API}/users", status_code=403, json=fault("missing.permissions"))
     response = requests.get(f"{API}/users")
@@ -637,6 +650,28 @@ def test_exceptions_of_requests_are_explained(
     problem: requests.RequestException, told: str
 ) -> None:
     assert told.lower() in explain(problem).lower()
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        requests.exceptions.MissingSchema("no"),
+        requests.exceptions.InvalidURL("no"),
+        requests.exceptions.RetryError(MaxRetryError(POOL, "/")),
+        requests.exceptions.TooManyRedirects("no"),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_an_error_after_a_connection_that_failed_is_no_failed_connection(
+    problem: requests.RequestException,
+) -> None:
+    with pytest.raises(type(problem)) as caught:  # noqa: PT012 -- a script that tries another URL
+        try:
+            raise requests.ConnectionError(ConnectionRefusedError())
+        except requests.ConnectionError:
+            raise problem  # noqa: B904 -- the error before becomes the context
+
+    assert "The cause is unknown here; read the text" in explain(caught.value)
 
 
 @pytest.mark.parametrize("host", ["login..mypurecloud.ie", f"{'a' * 64}.example"])

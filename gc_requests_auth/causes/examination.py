@@ -79,7 +79,7 @@ class Examination:
         self._wait = retry_after_seconds(self._headers.get("Retry-After"), time.time())
         #: 0 of a response that was made by hand.
         self.status: int = response.status_code or 0
-        self.method = _plain(getattr(request, "method", None) or "GET", 10)
+        self.method = _plain(str(getattr(request, "method", None) or "GET"), 10)
         self.host = self._url.netloc.rpartition("@")[2] or "the host"
         self.path = self._shown(self._url.path or "/", LONGEST_PATH)
         #: None where the answer has none.

@@ -20,6 +20,14 @@ from .failure import UNKNOWN_FACTS, Failure
 #: OpenSSL's numbers (X509_V_ERR_...).
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
+#: What requests raises before it connects, or after answers.
+_NOT_OF_A_CONNECTION = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.RetryError,
+    requests.exceptions.TooManyRedirects,
+)
+
 
 def text_of_exception(problem: Any) -> str:
     """What an exception without an answer means, in one line."""
@@ -50,9 +58,8 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
     # requests puts the credentials of a proxy into a header as Latin-1; the exception holds them.
     if isinstance(problem, UnicodeEncodeError):
         return filled(network.PROXY_PASSWORD) if problem.encoding == "latin-1" else None
-    if "determine SOCKS version" in str(
-        problem
-    ):  # a ValueError of urllib3, with the URL of the proxy in it
+    # A ValueError of urllib3, with the URL of the proxy in it.
+    if "determine SOCKS version" in str(problem):
         return filled(network.PROXY_URL)
     # requests has parsed the URL of the call before, so the URL of the proxy can not be parsed. A name with
     # an empty label is found when the connection is made, and may be of the host or of the proxy.
@@ -64,6 +71,8 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
             return None
         of_host = name and name[1] == urlsplit(f"//{host}").hostname
         return filled(no_address(host) if of_host else network.PROXY_URL)
+    if isinstance(problem, _NOT_OF_A_CONNECTION):
+        return None  # a connection may have failed before; that error is in the chain, too
     if found(requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError):
         return filled(network.BROKEN_ENCODING)
     for one in chain:
