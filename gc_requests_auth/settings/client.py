@@ -213,7 +213,7 @@ class CredentialsCommand:
     def __init__(
         self, command: str | Sequence[str], *, client_id: str | None = None, timeout: float = 60.0
     ) -> None:
-        self._command: str | Sequence[str] = ""
+        self._command: str | list[str] = ""
         if isinstance(command, str) and os.name != "nt":
             import shlex  # few scripts have such a command
 
@@ -223,7 +223,7 @@ class CredentialsCommand:
                 raise ConfigurationError(f"The command can not be split: {error}.") from None
         if not command:
             raise ConfigurationError("The command that prints the secret is empty.")
-        self._command = command
+        self._command = command if isinstance(command, str) else list(command)
         self._client_id = client_id
         self._timeout = timeout
 

@@ -102,6 +102,14 @@ def test_a_program_that_is_no_name_is_not_shown() -> None:
     assert repr(CredentialsCommand(["x" * 200])) == "<CredentialsCommand (not shown)>"
 
 
+def test_a_list_that_changes_later_does_not_change_the_command() -> None:
+    arguments = [sys.executable, "-c", "print('secret-of-the-vault')"]
+    command = CredentialsCommand(arguments, client_id="a-client")
+    arguments.clear()
+
+    assert command() == ("a-client", "secret-of-the-vault")
+
+
 def test_a_secret_in_place_of_the_command_is_not_shown() -> None:
     ask = CredentialsCommand(SECRET, client_id="client")
     with pytest.raises(
