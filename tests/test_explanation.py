@@ -665,7 +665,7 @@ def test_exceptions_of_requests_are_explained(
 def test_an_error_after_a_connection_that_failed_is_no_failed_connection(
     problem: requests.RequestException,
 ) -> None:
-    with pytest.raises(type(problem)) as caught:  # noqa: PT012 -- a script that tries another URL
+    with pytest.raises(type(problem)) as caught:
         try:
             raise requests.ConnectionError(ConnectionRefusedError())
         except requests.ConnectionError:
