@@ -650,6 +650,8 @@ def test_a_folder_of_cas_is_left_to_openssl(
         "http://proxy:port",
         "http://",
         "http://[bad",
+        "http://bob:2024@proxy..example.com:3128",
+        f"{'x' * 64}.example.com:3128",
         "http://bob:2024/xyz@h:1",
         "http://bob:2024?xyz@h:1",
         "bob:2024#xyz@h:1",

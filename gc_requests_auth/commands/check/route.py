@@ -6,6 +6,7 @@ requests decides the proxy and the CA bundle, so this module asks requests.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import stat
 from collections.abc import Iterable, Iterator
@@ -162,6 +163,8 @@ def _parsed(proxy: str, setting: str) -> SplitResult:
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         sound = bool(parts.hostname) and (parts.port or 1) > 0 and parts.scheme in PROXY_PROTOCOLS
+        # urllib3 looks up no name that has an empty label, or a label of more than 63 characters.
+        sound = sound and not re.search(r"(^|\.)\.|[^.]{64}", parts.hostname or "")
         # An @ behind the host ends a password with a bare / ? or # in it, the beginning of which
         # was taken for the host and the port.
         if sound and "@" not in f"{parts.path}{parts.query}{parts.fragment}":
