@@ -400,7 +400,7 @@ class Socket:
         head = "\r\n".join([*lines, "", ""]).encode()
         return io.BufferedReader(io.BytesIO(head + (b"" if sent.method == "HEAD" else body)))
 
-    def fileno(self) -> int:
+    def fileno(self) -> int:  # pragma: no cover -- urllib3 1.26 calls this, in tox -e lowest
         """A file that has nothing to read: urllib3 1.26 looks whether the connection still stands."""
         return _NOTHING_TO_READ
 
