@@ -166,13 +166,13 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         if request is None:  # a test double made the response
             return response
         if not self._hosts.takes_token(request.url or ""):
-            # requests copies the hooks of each hop of a redirect to the next hop. A chain that has left
-            # the own hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
+            # requests copies the hooks of each hop of a redirect to the next hop. A chain that has left the
+            # own hosts gets no token again. The dict is a new dict, since earlier hops share the old dict.
             request.hooks = {"response": other_hooks(request)}
             return response
         if response.status_code == 401:
             response = self._after_401(response, options)
-        if response.status_code == 429:  # another token may be sent, and be revoked as well
+        if response.status_code == 429:  # the answer to another token may be a 401
             response = self._after_401(answer_after_429(response, options, self._clock), options)
         log_cause(response, options)
         if response.is_redirect and not self._hosts.takes_token(redirect_target(response)):
@@ -290,7 +290,7 @@ class GenesysCloudAuth(requests.auth.AuthBase):
         del rejected
         if refused is None:
             return plain(self._tokens.current().value)
-        # Of a header, without "Bearer"; of a file, without the newline. No variable holds the text.
+        # The last word is the token: of a header, or of a file with a newline. No variable holds the text.
         refused = SecretBox((text_of("rejected", refused).open().split() or [""])[-1])
         return plain(self._tokens.other_than_value(refused).value)
 

@@ -78,7 +78,7 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
     for one in chain:
         if isinstance(one, ssl.SSLCertVerificationError):
             return filled(of_certificate(getattr(one, "verify_code", 0)))
-        # urllib3 1.26 compares the names itself.
+        # urllib3 1.26 compares the names in the certificate without OpenSSL.
         if type(one).__name__ == "CertificateError":
             return filled(network.OTHER_HOST)
     proxy = _of_proxy(chain)
@@ -96,7 +96,7 @@ def of_exception(problem: Exception, host: str, **facts: str) -> Failure | None:
         return filled(
             network.NO_HANDSHAKE, reason=next(filter(None, reasons), UNKNOWN_FACTS["reason"])
         )
-    # By the name of its class: urllib3 1.26 does not have it.
+    # The name of the class is compared, since urllib3 1.26 has no such class.
     unresolved = any(type(one).__name__ == "NameResolutionError" for one in chain)
     if unresolved or found(socket.gaierror):
         return filled(no_address(host))

@@ -2,9 +2,9 @@
 
 The single flight. Suppose 64 threads find the token revoked, and no newer token. Each calls
 `_fetch_or_join` with the token that the API refused. The first becomes the leader of a flight and makes
-the token request; the others join the flight and wait. The leader publishes the new token, the flight ends, and every thread
-goes on with that token. A thread that was slow, and brings the refused token only now, finds another
-token in its place and takes it: a 401 that carries an older token never fetches.
+the token request; the others join the flight and wait. The leader publishes the new token, the flight
+ends, and every thread goes on with that token. A thread that was slow, and brings the refused token only
+now, finds another token and takes that token: a 401 that carries an older token never fetches.
 
 If the leader is interrupted (Ctrl-C, a time limit, an error of the credentials function), the flight
 ends without a result, and one of the waiters leads the next flight. If the leader takes too long, another
@@ -282,7 +282,7 @@ class TokenSource:
         token, refusal = None, None
         failure = self._refusals.remembered(identity, self._clock)
         if failure is None:
-            # Less what the credentials function took.
+            # The credentials function has taken a part of the time.
             within = max(1.0, own_flight.seconds_left() - RESERVE)
             try:
                 token = self._adopt(
@@ -388,7 +388,7 @@ class TokenSource:
                 own_flight.to_log.append((logging.WARNING, f"{what}: %s", problem))
             pause, _ = self._failed
             self._failed = min(max(PAUSE, 2 * pause), LONGEST_PAUSE), Moment.now(self._clock)
-            if inline and not ours:  # such as a time limit of the caller; a thread has no caller
+            if inline and not ours:  # a time limit, for example, belongs to the caller
                 raise
         finally:
             self._end(own_flight)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from urllib.parse import urlsplit
 
 import requests
@@ -39,9 +38,11 @@ _MAY_PASS = {"unknown"} | _names(
     network.NOT_HTTP,
 )
 
+_OF_CERTIFICATES = _names(network.NOT_TRUSTED, network.OUT_OF_DATE, network.OTHER_HOST)
+
 #: Certificates and proxies: a single call may have its own.
-_OF_THE_WAY = _names(
-    *(network.NOT_TRUSTED, network.OUT_OF_DATE, network.OTHER_HOST, network.NO_HANDSHAKE),
+_OF_THE_WAY = _OF_CERTIFICATES | _names(
+    network.NO_HANDSHAKE,
     *(network.PROXY_REFUSES, network.PROXY_NOT_REACHED, network.PROXY_WITHOUT_TLS),
     *(network.PROXY_URL, network.PROXY_PASSWORD, network.PROXY_WANTS_CREDENTIALS),
     *(network.NO_ADDRESS_OF_PROXY, network.NO_PEM_FILE),
@@ -84,12 +85,16 @@ def failed_attempt_of(problem: Exception, token_url: str, **facts: str) -> Faile
         return None
     row = known or _unknown(problem, host, token_url)
     finding = row.finding
-    for one in chain_of(problem):
-        of_urllib3 = type(one).__name__ == "CertificateError"  # see `of_exception`
-        if of_urllib3 or isinstance(one, ssl.SSLCertVerificationError):
-            # A test double gives no reason.
-            said = str(one) if of_urllib3 else getattr(one, "verify_message", "no reason is given")
-            finding = f"{host} shows a certificate that is not trusted ({said})"
+    if row.name in _OF_CERTIFICATES:
+        # Neither a test double nor urllib3 1.26 gives the reason of OpenSSL.
+        reasons = (getattr(one, "verify_message", None) for one in chain_of(problem))
+        of_row = (
+            "it is for another name"
+            if row.name == network.OTHER_HOST.name
+            else "no reason is given"
+        )
+        reason = next(filter(None, reasons), of_row)
+        finding = f"{host} shows a certificate that is not trusted ({reason})"
     kind: type[TokenError] = LoginUnreachableError
     text = f"{finding}. {row.advice}{_SAME_WAY if row.name in _OF_THE_WAY else ''}"
     if row.name == network.BROKEN_ENCODING.name:

@@ -100,8 +100,8 @@ def read_within(
         return Body(response._content)
     pieces = io.BytesIO()
     try:
-        # With urllib3 1.26, a body that is cut off raises only then. A test double, which may make up a
-        # length, has no answer of http.client.
+        # Without this, urllib3 1.26 takes a body that is cut off for a whole body. A test double has no
+        # answer of http.client, and may make up a length.
         if getattr(response.raw, "_original_response", None) is not None:
             response.raw.enforce_content_length = True
         _read_into(pieces, response.iter_content(1), size, seconds, monotonic)

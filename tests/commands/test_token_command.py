@@ -394,12 +394,14 @@ def test_a_wrong_ca_names_the_host(shell: Shell, monkeypatch: pytest.MonkeyPatch
         ("HTTPS_PROXY", "http://user:p/w@proxy.example:8080"),
     ],
 )
-@pytest.mark.parametrize("command", ["token", "check", "check --find-region --try eu-west-1"])
+@pytest.mark.parametrize(
+    "command", ["token", "revoke --stdin", "check", "check --find-region --try eu-west-1"]
+)
 def test_a_setting_of_this_machine_that_can_not_work_has_one_status_in_each_command(
     command: str, variable: str, value: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    shell(*command.split())
+    shell(*command.split(), stdin="a-made-up-token\n")
 
     assert shell.status == 2
     assert "TRUTH" not in shell.out + shell.err
